@@ -1,0 +1,44 @@
+"""Diffusion models, small enough to read in an afternoon and real enough to train."""
+
+from diffusion.checkpoint import CheckpointError, Model, save_model
+from diffusion.denoiser import Denoiser, guide, ideal_denoiser, network_denoiser
+from diffusion.film import Film, load_film, make_film, save_film
+from diffusion.hub import HubError, load_model, push_to_hub
+from diffusion.likelihood import bits_per_dim
+from diffusion.losses import diffusion_loss, stratified_timesteps
+from diffusion.process import draw_noise, q_posterior, q_sample, q_step
+from diffusion.samplers import Step, sample, timesteps
+from diffusion.schedules import NoiseSchedule, cosine_schedule, linear_schedule
+from diffusion.unet import UNet, UNetConfig
+
+__all__ = [
+    "CheckpointError",
+    "Denoiser",
+    "Film",
+    "HubError",
+    "Model",
+    "NoiseSchedule",
+    "Step",
+    "UNet",
+    "UNetConfig",
+    "bits_per_dim",
+    "cosine_schedule",
+    "diffusion_loss",
+    "draw_noise",
+    "guide",
+    "ideal_denoiser",
+    "linear_schedule",
+    "load_film",
+    "load_model",
+    "make_film",
+    "network_denoiser",
+    "push_to_hub",
+    "q_posterior",
+    "q_sample",
+    "q_step",
+    "sample",
+    "save_film",
+    "save_model",
+    "stratified_timesteps",
+    "timesteps",
+]

@@ -1,0 +1,78 @@
+"""The training objective: E‖ε − ε_θ(x_t, t)‖², and the weightings it can be traded for."""
+
+import torch
+from torch import Tensor, nn
+
+from diffusion.process import q_sample, training_target
+from diffusion.schedules import NoiseSchedule
+
+# The weight on ‖x_0 − x̂_0‖² that each objective amounts to, as a function of the SNR:
+# ε − ε̂ = −(α/σ)(x_0 − x̂_0) and v − v̂ = −(x_0 − x̂_0)/σ. min-SNR: Hang et al. 2023, γ = 5.
+WEIGHTINGS = {
+    "epsilon": lambda snr: snr,
+    "v": lambda snr: snr + 1,
+    "sample": lambda snr: torch.ones_like(snr),
+    "min_snr": lambda snr: snr.clamp(max=5),
+}
+
+
+def stratified_timesteps(
+    batch_size: int,
+    num_timesteps: int,
+    generator: torch.Generator,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Tensor:
+    """Timesteps for training: uniform on 1..T, one from each of equally many strata.
+
+    Every timestep is as likely as with independent draws, but the batch covers them evenly, which
+    takes noise out of the loss. With several processes each takes every world_size-th stratum.
+
+    Args:
+        batch_size: B, of this process.
+        num_timesteps: T.
+        generator: its device is the result's.
+        rank, world_size: this process among all.
+
+    Returns:
+        (B,) int64 in 1..T.
+    """
+    u = torch.rand(batch_size, generator=generator, device=generator.device, dtype=torch.float64)
+    stratum = torch.arange(batch_size, device=u.device) * world_size + rank
+    return 1 + (num_timesteps * (stratum + u) / (batch_size * world_size)).long()
+
+
+def diffusion_loss(
+    net: nn.Module,
+    schedule: NoiseSchedule,
+    x_0: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    *,
+    prediction: str,
+    weighting: str = "epsilon",
+    **cond: Tensor | None,
+) -> Tensor:
+    """The loss of each example, by default the textbook one, ‖ε − ε_θ(x_t, t)‖² (DDPM Eq. 14).
+
+    That holds whatever the network outputs: for a v output it is ᾱ_t ‖v − v_θ‖².
+
+    Args:
+        net: (x_t, t, **cond) → (B, *D).
+        schedule: the noise schedule.
+        x_0: (B, *D) data.
+        t: (B,) integers in 1..T.
+        noise: (B, *D) standard normal ε.
+        prediction: what the network outputs: "epsilon", "v" or "sample".
+        weighting: "epsilon", "v", "sample" or "min_snr".
+        **cond: handed to the network: class_labels, context.
+
+    Returns:
+        (B,) float32, the mean over *D.
+    """
+    alpha, sigma = schedule.alpha_sigma(t, x_0)
+    x_t = q_sample(schedule, x_0, t, noise)
+    target = training_target(prediction, x_0, noise, alpha, sigma)
+    squared_error = (net(x_t, t.to(x_t.dtype), **cond).float() - target).square().flatten(1).mean(1)
+    snr = schedule.snr(t)
+    return squared_error * (WEIGHTINGS[weighting](snr) / WEIGHTINGS[prediction](snr)).float()

@@ -1,0 +1,136 @@
+"""Sampling: one loop, one update rule, three samplers.
+
+DDPM is DDIM with eta = 1. DPM-Solver++(2M) is DDIM with x_0_hat replaced by its linear extrapolation in
+λ = log(√ᾱ / √(1 − ᾱ)). The loop walks an explicit list of timesteps; nothing computes a stride.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from diffusion.denoiser import Denoiser
+from diffusion.process import eps_from_x_0
+from diffusion.schedules import NoiseSchedule
+
+SAMPLERS = ("ddpm", "ddim", "dpm++2m")
+
+
+class Update(NamedTuple):
+    """The numbers of one step, with D = x̂_0 + extrapolation · (x̂_0 − the step before's x̂_0):
+
+    x_s = x_0_weight · D + eps_weight · (x_t − √ᾱ_t D) / √(1 − ᾱ_t) + noise_weight · z,  z ~ N(0, 1).
+    """
+
+    x_0_weight: float
+    eps_weight: float
+    noise_weight: float
+    extrapolation: float
+
+
+class Step(NamedTuple):
+    """One step t → s of a sampler. Tensors are (B, *D); eps_hat and x_0_hat are the network's at x_t."""
+
+    t: int
+    s: int
+    x_t: Tensor
+    eps_hat: Tensor
+    x_0_hat: Tensor
+    x_s: Tensor
+    update: Update
+
+
+def timesteps(schedule: NoiseSchedule, num_steps: int) -> list[int]:
+    """Evenly ("trailing") spaced timesteps T … 0.
+
+    Args:
+        schedule: gives T.
+        num_steps: 1..T.
+
+    Returns:
+        num_steps + 1 descending integers, the first T, the last 0.
+
+    Raises:
+        ValueError: num_steps is not in 1..T.
+    """
+    last = schedule.num_timesteps
+    if not 1 <= num_steps <= last:
+        raise ValueError(f"The number of steps must be from 1 to {last}, not {num_steps}.")
+    return [round(last * (1 - i / num_steps)) for i in range(num_steps + 1)]
+
+
+@torch.no_grad()
+def sample(
+    denoise: Denoiser,
+    schedule: NoiseSchedule,
+    x_T: Tensor,
+    steps: Sequence[int],
+    *,
+    sampler: str = "ddim",
+    eta: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> Iterator[Step]:
+    """Walk from noise to data, yielding every step as it is made.
+
+    Args:
+        denoise: (x_t, t) → x_0_hat.
+        schedule: the noise schedule walked.
+        x_T: (B, *D) standard normal noise at the first timestep.
+        steps: descending timesteps ending in 0, from `timesteps`.
+        sampler: "ddpm" (Ho et al. 2020, posterior variance), "ddim" (Song et al. 2021) or
+            "dpm++2m" (Lu et al. 2022, Algorithm 2).
+        eta: "ddim" only: 0 is deterministic, 1 is DDPM.
+        generator: of the noise that eta > 0 adds; on the CPU for the same picture on every device.
+
+    Yields:
+        One Step for each pair of neighbours in `steps`; the last one's x_s is the sample.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"The sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}.")
+    eta = {"ddpm": 1.0, "ddim": eta, "dpm++2m": 0.0}[sampler]
+    x_t, r, previous_x_0_hat = x_T, None, None
+    for t, s in pairwise(steps):
+        t_batch = torch.full((len(x_t),), t, device=x_t.device)
+        alpha, sigma = schedule.alpha_sigma(t_batch, x_t)
+        x_0_hat = denoise(x_t, t_batch)
+        multistep = sampler == "dpm++2m" and r is not None
+        update = _update(schedule, t, s, eta, r if multistep else None)
+        x_s = _apply(update, x_t, x_0_hat, previous_x_0_hat, alpha, sigma, generator)
+        yield Step(t, s, x_t, eps_from_x_0(x_0_hat, x_t, alpha, sigma), x_0_hat, x_s, update)
+        x_t, r, previous_x_0_hat = x_s, t, x_0_hat
+
+
+def _update(schedule: NoiseSchedule, t: int, s: int, eta: float, r: int | None) -> Update:
+    """The weights of the step t → s; r is the timestep before t if the step is a multistep one."""
+    a_t, a_s = schedule.alphas_cumprod[[t, s]].tolist()
+    # DDIM Eq. 16: at eta = 1 this is the posterior standard deviation of DDPM Eq. 7.
+    noise_weight = eta * ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)) ** 0.5
+    extrapolation = 0.0
+    if r is not None and s > 0:  # λ_0 = ∞: the last step is first order
+        # DPM-Solver++ Algorithm 2: x̂_0 continued to the middle of the step, linearly in λ.
+        h_previous, h = schedule.half_log_snr(torch.tensor([r, t, s])).diff().tolist()
+        extrapolation = h / (2 * h_previous)
+    return Update(a_s**0.5, (1 - a_s - noise_weight**2) ** 0.5, noise_weight, extrapolation)
+
+
+def _apply(
+    update: Update,
+    x_t: Tensor,
+    x_0_hat: Tensor,
+    previous_x_0_hat: Tensor | None,
+    alpha: Tensor,
+    sigma: Tensor,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """DDIM Eq. 12: towards x̂_0, along the predicted noise, plus fresh noise."""
+    if update.extrapolation:
+        x_0_hat = x_0_hat + update.extrapolation * (x_0_hat - previous_x_0_hat)
+    eps = eps_from_x_0(x_0_hat, x_t, alpha, sigma)
+    x_s = update.x_0_weight * x_0_hat + update.eps_weight * eps
+    if update.noise_weight == 0:
+        return x_s
+    device = generator.device if generator else x_t.device
+    z = torch.randn(x_t.shape, generator=generator, device=device, dtype=x_t.dtype)
+    return x_s + update.noise_weight * z.to(x_t.device)
