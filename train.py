@@ -142,9 +142,7 @@ def parse_config(arguments: list[str] | None = None) -> TrainConfig:
     given = vars(parser.parse_args(arguments))
     config = replace(PRESETS[given["preset"]], **given)
     if config.total_images < 1 or config.batch_size < 1 or not 0 <= config.seed < 2**32:
-        parser.error(
-            "--total-images and --batch-size must be at least 1, --seed from 0 to 2^32 − 1"
-        )
+        parser.error("--total-images and --batch-size must be at least 1, --seed from 0 to 2^32 − 1")
     return replace(config, out=config.out or Path("runs") / config.preset)
 
 
@@ -171,9 +169,7 @@ class Run:
     def __init__(self, config: TrainConfig, data: ImageData, device: torch.device) -> None:
         torch.manual_seed(config.seed)
         num_classes = len(data.classes) if data.classes else None
-        shape = {
-            f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)
-        }
+        shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
         unet = UNetConfig(in_channels=data.images.shape[1], num_classes=num_classes, **shape)
         self.config, self.data, self.device = config, data, device
         self.schedule = SCHEDULES[config.schedule](config.num_timesteps)
@@ -213,9 +209,7 @@ class Run:
         torch.manual_seed(generator.initial_seed())  # dropout inside the network
         x_0, labels = self.data.batch(range(start, start + share), config.seed, generator)
         if labels is not None:
-            dropped = (
-                torch.rand(share, generator=generator, device=self.device) < config.class_dropout
-            )
+            dropped = torch.rand(share, generator=generator, device=self.device) < config.class_dropout
             labels = torch.where(dropped, len(self.data.classes), labels)
         t = stratified_timesteps(share, config.num_timesteps, generator, rank, world_size)
         noise = torch.randn(x_0.shape, generator=generator, device=self.device)
@@ -351,10 +345,7 @@ def train(run: Run, stop: Stop) -> bool:
         if leader and now >= next_save:
             run.save()
             next_save = now + SAVE_SECONDS
-        if (
-            leader
-            and run.images_seen // grid_every > (run.images_seen - config.batch_size) // grid_every
-        ):
+        if leader and run.images_seen // grid_every > (run.images_seen - config.batch_size) // grid_every:
             save_grid(run.model(), config.out / "samples" / f"{run.images_seen:09d}.png")
     log_losses(run, losses, bar)
     bar.close()
@@ -391,11 +382,7 @@ def log_losses(run: Run, losses: list[Tensor], bar: tqdm) -> None:
 def class_rows(model: Model, per_class: int) -> dict[str, Any]:
     """`make_film` settings for a grid with one row a class, or eight rows of none."""
     rows = len(model.classes) if model.classes else 8
-    labels = (
-        torch.arange(rows, device=model.device).repeat_interleave(per_class)
-        if model.classes
-        else None
-    )
+    labels = torch.arange(rows, device=model.device).repeat_interleave(per_class) if model.classes else None
     return {
         "seed": 0,
         "num_images": rows * per_class,
@@ -425,31 +412,19 @@ def export(run: Run, complete: bool) -> None:
         labels = held_out.labels[:HELD_OUT_IMAGES].to(run.device)
         bits = bits_per_dim(model.denoiser(class_labels=labels), model.schedule, x_0, generator)
         error = bits.std().item() / len(bits) ** 0.5
-        metrics[f"bits/dim of the first {len(bits)} test images"] = (
-            f"{bits.mean().item():.3f} ± {error:.3f}"
-        )
-    write_atomically(
-        out / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode()
-    )
+        metrics[f"bits/dim of the first {len(bits)} test images"] = f"{bits.mean().item():.3f} ± {error:.3f}"
+    write_atomically(out / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode())
     write_model_card(out, model, metrics)
 
 
 def start_processes(config: TrainConfig) -> torch.device:
     """Join the other processes if torchrun started this one; returns this process's device."""
-    best = (
-        "cuda"
-        if torch.cuda.is_available()
-        else "mps"
-        if torch.backends.mps.is_available()
-        else "cpu"
-    )
+    best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     device = torch.device(config.device or best)
     if "WORLD_SIZE" in os.environ:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         if config.batch_size % dist.get_world_size():
-            raise ValueError(
-                f"--batch-size must be a multiple of the {dist.get_world_size()} processes."
-            )
+            raise ValueError(f"--batch-size must be a multiple of the {dist.get_world_size()} processes.")
         if device.type == "cuda":
             device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(device)
@@ -463,9 +438,7 @@ def main(config: TrainConfig) -> None:
     if leader:
         print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
         config.out.mkdir(parents=True, exist_ok=True)
-        write_atomically(
-            config.out / "log.jsonl.check", b""
-        )  # fails here rather than after an hour
+        write_atomically(config.out / "log.jsonl.check", b"")  # fails here rather than after an hour
         (config.out / "log.jsonl.check").unlink()
     data = load_data(config)
     if leader and data.skipped:

@@ -166,18 +166,14 @@ def _read_weights(path: Path, net: UNet) -> dict[str, Tensor]:
     """The float32 weights, checked against the network's names and shapes."""
     file = path / WEIGHTS_FILE
     if not file.is_file():
-        pickles = [
-            p.name for p in path.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
-        ]
+        pickles = [p.name for p in path.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"}]
         hint = f"; {pickles[0]} is a pickle, which is never opened" if pickles else ""
         raise CheckpointError(f"{path} has no {WEIGHTS_FILE}{hint}.")
     try:
         weights = {k: v.float() for k, v in safetensors.torch.load_file(file).items()}
     except (SafetensorError, OSError):
         raise CheckpointError(f"{file} is truncated or not a safetensors file.") from None
-    if {k: v.shape for k, v in weights.items()} != {
-        k: v.shape for k, v in net.state_dict().items()
-    }:
+    if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in net.state_dict().items()}:
         raise CheckpointError(f"{file} holds another network than {CONFIG_FILE} describes.")
     if not all(w.isfinite().all() for w in weights.values()):
         raise CheckpointError(f"{file} holds weights that are not finite.")

@@ -52,9 +52,7 @@ class ImageData:
         labels = None if self.labels is None else self.labels.to(device)
         return replace(self, images=self.images.to(device), labels=labels)
 
-    def batch(
-        self, positions: range, seed: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor | None]:
+    def batch(self, positions: range, seed: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """The examples at these positions of an endless stream of shuffled epochs.
 
         Args:
@@ -201,12 +199,7 @@ def _archived_jpegs(archive: Path, split: str) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(archive) as tar:
         for member in tar:
             parts = Path(member.name).parts
-            if (
-                member.isfile()
-                and len(parts) >= 3
-                and parts[-3] == split
-                and parts[-1].endswith(".jpg")
-            ):
+            if member.isfile() and len(parts) >= 3 and parts[-3] == split and parts[-1].endswith(".jpg"):
                 yield parts[-2], tar.extractfile(member).read()
 
 
@@ -216,9 +209,7 @@ def _cifar10_from_jpegs(files: Iterable[tuple[str, bytes]]) -> ImageData:
         labels.append(CIFAR10_CLASSES.index(class_name))
         pixels.append(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return ImageData(
-        "CIFAR-10 (JPEG copy)", images, torch.tensor(labels), CIFAR10_CLASSES, flip=True
-    )
+    return ImageData("CIFAR-10 (JPEG copy)", images, torch.tensor(labels), CIFAR10_CLASSES, flip=True)
 
 
 def _first_folder(data_dir: Path, entry: str, candidates: Iterable[str]) -> Path | None:
@@ -235,9 +226,7 @@ def load_folder(data_dir: Path, size: int) -> ImageData:
     folders = sorted(p for p in data_dir.iterdir() if p.is_dir() and not p.name.startswith("."))
     pixels, labels, skipped = [], [], []
     for label, folder in enumerate(folders or [data_dir]):
-        for path in sorted(
-            p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")
-        ):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
             try:
                 pixels.append(np.asarray(centre_crop(open_image(path), size)))
                 labels.append(label)

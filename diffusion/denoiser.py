@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from diffusion.process import x_0_from_output
 from diffusion.schedules import NoiseSchedule
 
-Denoiser = Callable[
-    [Tensor, Tensor], Tensor
-]  # x_t (B, *D), t (B,) integers in 1..T → x_0_hat (B, *D)
+Denoiser = Callable[[Tensor, Tensor], Tensor]  # x_t (B, *D), t (B,) integers in 1..T → x_0_hat (B, *D)
 
 
 def network_denoiser(

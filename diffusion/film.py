@@ -87,14 +87,10 @@ def run_sampler(
     schedule = schedule or model.schedule
     generator = torch.Generator().manual_seed(seed)
     x_T = draw_noise((num_images, *model.sample_shape), generator).to(model.device)
-    denoise = model.denoiser(
-        class_labels=class_labels, guidance_scale=guidance_scale, schedule=schedule
-    )
+    denoise = model.denoiser(class_labels=class_labels, guidance_scale=guidance_scale, schedule=schedule)
     steps = timesteps(schedule, num_steps)
     started = time.perf_counter()
-    for step in sample(
-        denoise, schedule, x_T, steps, sampler=sampler, eta=eta, generator=generator
-    ):
+    for step in sample(denoise, schedule, x_T, steps, sampler=sampler, eta=eta, generator=generator):
         yield step, step_row(step, schedule, time.perf_counter() - started)
         started = time.perf_counter()
 

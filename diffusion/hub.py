@@ -50,9 +50,7 @@ def model_folder(path_or_repo_id: str | Path) -> Path:
     if path.is_dir():
         return path
     if len(path.parts) != 2 or path.is_absolute() or ".." in path.parts:
-        raise CheckpointError(
-            f"{path_or_repo_id} is neither a folder nor a Hub repo like user/name."
-        )
+        raise CheckpointError(f"{path_or_repo_id} is neither a folder nor a Hub repo like user/name.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -61,9 +59,7 @@ def model_folder(path_or_repo_id: str | Path) -> Path:
     except HFValidationError:
         raise CheckpointError(f"{path_or_repo_id} is not the name of a Hub repo.") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise HubError(
-            f"{path_or_repo_id} could not be loaded from the Hub: {_reason(error)}"
-        ) from None
+        raise HubError(f"{path_or_repo_id} could not be loaded from the Hub: {_reason(error)}") from None
 
 
 def push_to_hub(path: Path, repo_id: str) -> str:

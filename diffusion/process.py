@@ -76,9 +76,7 @@ def q_posterior(
     Returns:
         mean (B, *D) and variance (B, 1, …, 1).
     """
-    a_t, a_s = (
-        schedule.alphas_cumprod.to(i.device)[i].view(-1, *[1] * (x_0.ndim - 1)) for i in (t, s)
-    )
+    a_t, a_s = (schedule.alphas_cumprod.to(i.device)[i].view(-1, *[1] * (x_0.ndim - 1)) for i in (t, s))
     beta = 1 - a_t / a_s
     x_0_weight = a_s.sqrt() * beta / (1 - a_t)
     x_t_weight = (1 - beta).sqrt() * (1 - a_s) / (1 - a_t)
@@ -86,9 +84,7 @@ def q_posterior(
     return x_0_weight.to(x_0) * x_0 + x_t_weight.to(x_0) * x_t, variance.to(x_0)
 
 
-def training_target(
-    prediction: str, x_0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor
-) -> Tensor:
+def training_target(prediction: str, x_0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
     """What a network of this prediction type is asked to output: ε, v = α ε − σ x_0, or x_0.
 
     v: Salimans & Ho 2022, Eq. 11-12. `prediction` is one of PREDICTIONS; tensors are (B, *D).
@@ -100,9 +96,7 @@ def training_target(
     return x_0
 
 
-def x_0_from_output(
-    prediction: str, output: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor
-) -> Tensor:
+def x_0_from_output(prediction: str, output: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
     """The clean sample a network's output amounts to; the inverse of `training_target`.
 
     Not clamped: thresholding would change the samplers. `prediction` is one of PREDICTIONS;

@@ -75,9 +75,7 @@ class NoiseSchedule:
         Returns:
             (B,) float64 in [1, T].
         """
-        ascending = self.half_log_snr(torch.arange(self.num_timesteps, 0, -1)).to(
-            half_log_snr.device
-        )
+        ascending = self.half_log_snr(torch.arange(self.num_timesteps, 0, -1)).to(half_log_snr.device)
         value = half_log_snr.clamp(ascending[0], ascending[-1])
         right = torch.searchsorted(ascending, value).clamp(1, len(ascending) - 1)
         low, high = ascending[right - 1], ascending[right]
@@ -101,9 +99,7 @@ def linear_schedule(
     return _from_betas((betas * 1000 / num_timesteps).clamp(max=0.999))
 
 
-def cosine_schedule(
-    num_timesteps: int = 1000, s: float = 0.008, max_beta: float = 0.999
-) -> NoiseSchedule:
+def cosine_schedule(num_timesteps: int = 1000, s: float = 0.008, max_beta: float = 0.999) -> NoiseSchedule:
     """ᾱ_t follows a squared cosine (Nichol & Dhariwal 2021, Eq. 17), with β at most `max_beta`."""
     _check_length(num_timesteps)
     f = [cos((t / num_timesteps + s) / (1 + s) * pi / 2) ** 2 for t in range(num_timesteps + 1)]

@@ -86,9 +86,7 @@ class Attention(nn.Module):
         self.context_kv = nn.Linear(context_dim, 2 * channels) if context_dim else None
         self.out = zero(nn.Conv2d(channels, channels, 1))
 
-    def forward(
-        self, x: Tensor, context: Tensor | None
-    ) -> Tensor:  # (B, C, H, W), (B, L, D) → x's shape
+    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:  # (B, C, H, W), (B, L, D) → x's shape
         q, k, v = self.qkv(self.norm(x)).flatten(2).mT.chunk(3, dim=2)  # each (B, HW, C)
         if self.context_kv is not None and context is not None:
             context_k, context_v = self.context_kv(context).chunk(2, dim=2)

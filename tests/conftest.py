@@ -32,6 +32,4 @@ def tiny_model() -> Model:
     """A 16×16, class-conditional network with random weights, for whatever needs no skill of it."""
     torch.manual_seed(0)
     net = UNet(UNetConfig(1, 32, (1, 1), 1, (1,), num_classes=3))
-    return Model(
-        "tiny", randomised(net), "cosine", cosine_schedule(), "v", (1, 16, 16), ("a", "b", "c")
-    )
+    return Model("tiny", randomised(net), "cosine", cosine_schedule(), "v", (1, 16, 16), ("a", "b", "c"))

@@ -18,9 +18,7 @@ def test_default_loss_is_the_textbook_one(schedule):
     believed = (x_t - sigma * 0.9 * noise) / alpha
     for prediction in ("epsilon", "v", "sample"):
         output = training_target(prediction, believed, 0.9 * noise, alpha, sigma)
-        loss = diffusion_loss(
-            lambda *_, o=output, **__: o, schedule, x_0, t, noise, prediction=prediction
-        )
+        loss = diffusion_loss(lambda *_, o=output, **__: o, schedule, x_0, t, noise, prediction=prediction)
         # The network's output is rounded to float32, which the weight SNR of x_0 at small t amplifies.
         expected = (0.01 * noise.square()).flatten(1).mean(1)
         assert torch.allclose(loss.double(), expected, rtol=2e-3), prediction
@@ -38,9 +36,7 @@ def test_weightings_do_not_depend_on_what_the_network_outputs(schedule, weightin
     for prediction in ("epsilon", "v", "sample"):
         output = training_target(prediction, wrong_x_0, wrong_eps, alpha, sigma)
         options = {"prediction": prediction, "weighting": weighting}
-        losses.append(
-            diffusion_loss(lambda *_, o=output, **__: o, schedule, x_0, t, noise, **options)
-        )
+        losses.append(diffusion_loss(lambda *_, o=output, **__: o, schedule, x_0, t, noise, **options))
     assert torch.allclose(losses[0], losses[1], rtol=1e-4)
     assert torch.allclose(losses[0], losses[2], rtol=1e-4)
 

@@ -9,9 +9,7 @@ from diffusion.metrics import frechet_distance, nearest_neighbours
 def test_frechet_distance_of_known_gaussians():
     torch.manual_seed(0)
     x = torch.randn(2000, 3, dtype=torch.float64)
-    x = (x - x.mean(0)) @ torch.linalg.inv(
-        torch.linalg.cholesky(x.T.cov())
-    ).T  # exactly N(0, 1) moments
+    x = (x - x.mean(0)) @ torch.linalg.inv(torch.linalg.cholesky(x.T.cov())).T  # exactly N(0, 1) moments
     scale, shift = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 4.0, 0.0])
     expected = 16 + 0 + 1 + 4  # ‖Δμ‖² + Σ (σ₁ − σ₂)²
     assert frechet_distance(x * scale + shift, x) == pytest.approx(expected, rel=1e-6)

@@ -26,9 +26,7 @@ def test_drawn_chain_has_the_marginal(schedule):
     for t in range(1, 301):
         x = q_step(schedule, x, torch.full((len(x),), t), torch.randn(x.shape, generator=generator))
     a = schedule.alphas_cumprod[300]
-    assert x.mean().item() == pytest.approx(
-        0.7 * a.sqrt().item(), abs=4 * ((1 - a) / len(x)).sqrt().item()
-    )
+    assert x.mean().item() == pytest.approx(0.7 * a.sqrt().item(), abs=4 * ((1 - a) / len(x)).sqrt().item())
     assert x.var().item() == pytest.approx(1 - a.item(), rel=0.05)
 
 

@@ -37,9 +37,7 @@ def exact_flow(schedule, x_T):
 
 def error(schedule, sampler, num_steps):
     x_T = torch.linspace(-2, 2, 41, dtype=torch.float64)[:, None]
-    walk = sample(
-        gaussian_denoiser(schedule), schedule, x_T, timesteps(schedule, num_steps), sampler=sampler
-    )
+    walk = sample(gaussian_denoiser(schedule), schedule, x_T, timesteps(schedule, num_steps), sampler=sampler)
     return (list(walk)[-1].x_s - exact_flow(schedule, x_T)).abs().max().item()
 
 
@@ -83,9 +81,7 @@ def test_timesteps_run_from_T_to_zero(schedule):
 def test_a_step_records_what_was_done(schedule):
     x_T = torch.randn(3, 2, dtype=torch.float64)
     previous = None
-    for step in sample(
-        gaussian_denoiser(schedule), schedule, x_T, timesteps(schedule, 5), sampler="dpm++2m"
-    ):
+    for step in sample(gaussian_denoiser(schedule), schedule, x_T, timesteps(schedule, 5), sampler="dpm++2m"):
         t = torch.full((3,), step.t)
         alpha, sigma = schedule.alpha_sigma(t, x_T)
         assert torch.allclose(alpha * step.x_0_hat + sigma * step.eps_hat, step.x_t)
@@ -94,20 +90,14 @@ def test_a_step_records_what_was_done(schedule):
             assert torch.equal(step.x_t, previous.x_s)
             data = data + step.update.extrapolation * (data - previous.x_0_hat)
         eps = (step.x_t - alpha * data) / sigma
-        assert torch.allclose(
-            step.update.x_0_weight * data + step.update.eps_weight * eps, step.x_s
-        )
+        assert torch.allclose(step.update.x_0_weight * data + step.update.eps_weight * eps, step.x_s)
         previous = step
     assert torch.equal(step.x_s, step.x_0_hat)
 
 
 def test_unknown_sampler_is_refused(schedule):
     with pytest.raises(ValueError, match="ddpm, ddim, dpm\\+\\+2m"):
-        next(
-            sample(
-                gaussian_denoiser(schedule), schedule, torch.zeros(1, 1), [1000, 0], sampler="euler"
-            )
-        )
+        next(sample(gaussian_denoiser(schedule), schedule, torch.zeros(1, 1), [1000, 0], sampler="euler"))
 
 
 DIFFUSERS = {

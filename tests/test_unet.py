@@ -53,9 +53,7 @@ def test_examples_do_not_mix():
 
 
 def test_every_parameter_learns():
-    net = randomised(
-        UNet(UNetConfig(1, 32, (1, 2), 1, (1,), num_classes=2, context_dim=4))
-    ).requires_grad_()
+    net = randomised(UNet(UNetConfig(1, 32, (1, 2), 1, (1,), num_classes=2, context_dim=4))).requires_grad_()
     net(
         torch.randn(2, 1, 8, 8), torch.ones(2), torch.tensor([0, 2]), torch.randn(2, 3, 4)
     ).square().sum().backward()
