@@ -1,0 +1,32 @@
+"""Understand diffusion models by touching one: python app.py
+
+The environment variable MODEL names the checkpoints to show: folders or Hub repos, several with commas.
+Address and port are Gradio's own: GRADIO_SERVER_NAME, GRADIO_SERVER_PORT.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from diffusion.checkpoint import CheckpointError
+from diffusion.hub import HubError, load_model, model_folder
+from diffusion.ui.page import build_page, launch_options
+
+SHIPPED = ("cifar10", "mnist")  # in checkpoints/; the first that is there is the default
+
+
+def main() -> None:
+    folder = Path(__file__).parent / "checkpoints"
+    shipped = [str(folder / name) for name in SHIPPED if (folder / name / "config.json").exists()]
+    named = [name.strip() for name in os.environ.get("MODEL", "").split(",") if name.strip()]
+    sources = named or shipped
+    try:
+        models = {model.name: model for model in map(load_model, sources)}
+    except (CheckpointError, HubError) as error:
+        sys.exit(f"app.py: {error}")
+    page = build_page(models, model_folder(sources[0]))
+    page.launch(**launch_options())
+
+
+if __name__ == "__main__":
+    main()

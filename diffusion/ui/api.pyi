@@ -1,0 +1,169 @@
+"""The public endpoints, for `gradio_client` and plain HTTP. Everything else on the page is private."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.components.api_component import Api
+from PIL import Image
+
+from diffusion.checkpoint import Model
+from diffusion.data import centre_crop
+from diffusion.film import image_grid
+from diffusion.schedules import SCHEDULES
+from diffusion.ui.forward import corrupt_picture, tables
+from diffusion.ui.inputs import (
+    MAX_GUIDANCE,
+    MAX_IMAGES,
+    MAX_SEED,
+    MAX_STEPS,
+    MAX_TIMESTEPS,
+    InputError,
+    choice,
+    uploaded_picture,
+    whole_number,
+)
+from diffusion.ui.presets import SIZE
+from diffusion.ui.reverse import checked_settings, trajectory
+
+CORRUPT = """Noise a picture: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, as the Forward tab shows it.
+
+image: a picture file; its middle is cropped and scaled to 256×256. t: 0 to 1000. schedule: linear or
+cosine. seed: 0 to 4294967295, of ε. Returns x_t as a PNG."""
+SCHEDULE_TABLE = """The numbers of a noise schedule.
+
+schedule: linear or cosine. num_timesteps: T, 20 to 1000. Returns a JSON object of four lists with an entry
+for each t = 0..T: t, betas, alphas_cumprod, snr (betas[0] and snr[0] are null)."""
+DENOISE = """Sample a trained network from a seed.
+
+model: a checkpoint's name. sampler: ddpm, ddim or dpm++2m. num_steps: 1 to 1000. schedule: linear, cosine,
+or empty for the checkpoint's own. class_label: a class's name, or empty for none. guidance_scale: 0 to 20,
+1 is off. num_images: 1 to 16; steps times images at most 4000. Returns a PNG grid of the images, and a JSON
+object with the settings and one entry per step: t, s, snr, the update's weights and the seconds it took."""
+
+from gradio.events import Dependency
+
+class PictureFile(gr.File):
+    """A file input that hands the path on, for the handler to open."""
+
+    def get_block_name(self) -> str:
+        return "file"
+
+    def preprocess(self, payload: Any) -> str | None:
+        return payload.path if payload else None
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+def value(default: Any, kind: str, description: str) -> Api:
+    """An endpoint's parameter, passed on as it was sent for the handler to check."""
+    return Api(default, {"type": kind, "description": description}, label=description)
+
+def png_file(image: Image.Image) -> str:
+    """The picture as a PNG file of its own."""
+    with tempfile.NamedTemporaryFile(suffix=".png", delete=False) as file:
+        image.save(file, "PNG")
+    return file.name
+
+def corrupt(image: str | None, t: Any, schedule: Any, seed: Any) -> str:
+    t = whole_number(t, "t", 0, MAX_TIMESTEPS)
+    schedule = choice(schedule, "The schedule", SCHEDULES)
+    seed = whole_number(seed, "The seed", 0, MAX_SEED)
+    if image is None:
+        raise InputError("Send a picture as image.")
+    picture = centre_crop(uploaded_picture(image), SIZE)
+    Path(image).unlink(missing_ok=True)
+    return png_file(corrupt_picture(picture, t, schedule, seed))
+
+def schedule_table(schedule: Any, num_timesteps: Any) -> dict[str, list[float | None]]:
+    name = choice(schedule, "The schedule", SCHEDULES)
+    alphas_cumprod = tables({"num_timesteps": num_timesteps})[name]
+    made = SCHEDULES[name](num_timesteps)
+    return {
+        "t": list(range(num_timesteps + 1)),
+        "betas": [None, *made.betas.tolist()],
+        "alphas_cumprod": alphas_cumprod,
+        "snr": [None, *(a / (1 - a) for a in alphas_cumprod[1:])],
+    }
+
+def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[str, dict[str, Any]]]:
+    """The /denoise endpoint over these models."""
+
+    def denoise(
+        model: Any,
+        seed: Any,
+        sampler: Any,
+        num_steps: Any,
+        schedule: Any,
+        class_label: Any,
+        guidance_scale: Any,
+        num_images: Any,
+    ) -> tuple[str, dict[str, Any]]:
+        settings = checked_settings(
+            models, model, seed, sampler, num_steps, schedule, class_label, guidance_scale, num_images
+        )
+        frames, rows = zip(*trajectory(models[settings["model"]], settings))
+        images = frames[-1][0]
+        grid = image_grid(images, int(np.ceil(len(images) ** 0.5)))
+        return png_file(grid), {**settings, "steps": list(rows[:-1])}
+
+    return denoise
+
+def build(models: dict[str, Model]) -> None:
+    """Register the endpoints inside the current gr.Blocks."""
+    first = next(iter(models.values()))
+    seed_range = f"whole number, 0 to {MAX_SEED}"
+    picture = gr.File(visible=False)
+    endpoints = (
+        (
+            corrupt,
+            CORRUPT,
+            [
+                PictureFile(visible=False, label="a picture file"),
+                value(500, "integer", f"whole number, 0 to {MAX_TIMESTEPS}"),
+                value("linear", "string", "linear or cosine"),
+                value(0, "integer", seed_range),
+            ],
+            [picture],
+            {},
+        ),
+        (
+            schedule_table,
+            SCHEDULE_TABLE,
+            [value("linear", "string", "linear or cosine"), value(1000, "integer", "T, 20 to 1000")],
+            [gr.JSON(visible=False)],
+            {},
+        ),
+        (
+            denoise_with(models),
+            DENOISE,
+            [
+                value(first.name, "string", f"one of {', '.join(models)}"),
+                value(0, "integer", seed_range),
+                value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
+                value(20, "integer", f"1 to {MAX_STEPS}"),
+                value("", "string", "linear, cosine, or empty for the checkpoint's own"),
+                value("", "string", "a class's name, or empty for none"),
+                value(1.0, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
+                value(1, "integer", f"1 to {MAX_IMAGES}"),
+            ],
+            [gr.File(visible=False), gr.JSON(visible=False)],
+            {"concurrency_id": "model", "concurrency_limit": 1},
+        ),
+    )
+    for function, description, inputs, outputs, options in endpoints:
+        gr.Button(visible=False).click(
+            function,
+            inputs,
+            outputs,
+            api_name=function.__name__,
+            api_description=description,
+            show_progress="hidden",
+            **options,
+        )

@@ -1,0 +1,134 @@
+"""The Forward tab: what Python sends once per picture and seed; the browser does the rest."""
+
+import base64
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import torch
+from PIL import Image
+
+from diffusion.data import centre_crop, letterbox, to_signed, to_uint8
+from diffusion.film import Film, image_grid, png_bytes
+from diffusion.process import draw_noise, q_sample
+from diffusion.schedules import SCHEDULES
+from diffusion.ui.inputs import (
+    MAX_SEED,
+    MAX_TIMESTEPS,
+    MIN_TIMESTEPS,
+    InputError,
+    uploaded_picture,
+    whole_number,
+)
+from diffusion.ui.presets import SIZE, preset_pictures
+from diffusion.ui.scrubber import Scrubber, data_url
+from diffusion.ui.text import labels
+
+FITS = {"crop": centre_crop, "letterbox": letterbox}
+
+def picture_noise(seed: int) -> torch.Tensor:
+    """(2, 256, 256, 3) noise of a seed: the jump's ε, and the single step's in the Markov view."""
+    return draw_noise((2, SIZE, SIZE, 3), torch.Generator().manual_seed(seed))
+
+def noise_message(seed: int) -> list[str]:
+    """The two noise tensors as base64 of float16, exact."""
+    return [base64.b64encode(noise.half().numpy().tobytes()).decode() for noise in picture_noise(seed)]
+
+def noise(request: dict[str, Any]) -> list[str]:
+    """Asked by the page when the seed changes."""
+    return noise_message(whole_number(request.get("seed"), "The seed", 0, MAX_SEED))
+
+def tables(request: dict[str, Any]) -> dict[str, Any]:
+    """Asked by the page when T changes: ᾱ_0..ᾱ_T of every schedule."""
+    length = whole_number(request.get("num_timesteps"), "T", MIN_TIMESTEPS, MAX_TIMESTEPS)
+    return {"T": length} | {name: make(length).alphas_cumprod.tolist() for name, make in SCHEDULES.items()}
+
+def presets(film: Film | None) -> list[dict[str, str]]:
+    """The preset pictures for the page; with a film, also a grid of what the network drew in it."""
+    pictures = dict(preset_pictures())
+    if film is not None:
+        grid = image_grid(film.frames[-1, 0, :9], 3).convert("RGB")
+        pictures["digits"] = letterbox(grid.resize((SIZE - 4, SIZE - 4), Image.Resampling.NEAREST), SIZE)
+    return [
+        {"name": labels()[name], "picture": data_url(png_bytes(picture))}
+        for name, picture in pictures.items()
+    ]
+
+def first_message(film: Film | None) -> dict[str, Any]:
+    """All that the first paint needs."""
+    pictures = presets(film)
+    jump, step = noise_message(0)
+    return {
+        "tables": tables({"num_timesteps": MAX_TIMESTEPS}),
+        "presets": pictures,
+        "picture": pictures[0]["picture"],
+        "seed": 0,
+        "noise": jump,
+        "stepNoise": step,
+    }
+
+def fit_picture(path: str | None, fit: str) -> tuple[dict[str, str], str]:
+    """An upload as the page's picture, and the sentence beside the control (none if all is well)."""
+    if path is None:
+        return gr.skip()
+    try:
+        picture = FITS[fit](uploaded_picture(path), SIZE)
+    except InputError as error:
+        return gr.skip(), str(error.message)
+    return {"picture": data_url(png_bytes(picture))}, ""
+
+from gradio.events import Dependency
+
+class PictureInput(gr.Image):
+    """An image input that leaves opening the file, and saying what is wrong with it, to the handler."""
+
+    def __init__(self, value: Any = None, **options: Any) -> None:
+        super().__init__(
+            value,
+            type="filepath",
+            sources=["upload", "webcam", "clipboard"],
+            label=labels()["your_picture"],
+            height=230,
+            elem_classes="picture-input",
+            **options,
+        )
+
+    def get_block_name(self) -> str:
+        return "image"
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config(gr.Image)
+
+    def preprocess(self, payload: Any) -> str | None:
+        return payload.path if payload else None
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+def build(film: Film | None) -> None:
+    """Lay out the tab inside the current gr.Blocks."""
+    text = labels()
+    with gr.Row(elem_classes="workspace"):
+        with gr.Column(scale=3, min_width=320):
+            scrubber = Scrubber("forward", first_message(film), [noise])
+        with gr.Column(scale=1, min_width=260, elem_classes="side"):
+            picture = PictureInput()
+            problem = gr.Markdown(elem_classes="problem", container=False)
+            fit = gr.Radio([(text[name], name) for name in FITS], value="crop", label=text["fit"])
+    gr.on(
+        [picture.change, fit.change],
+        fit_picture,
+        [picture, fit],
+        [scrubber, problem],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+def corrupt_picture(picture: Image.Image, t: int, schedule: str, seed: int) -> Image.Image:
+    """x_t of a 256×256 picture, exactly as the page shows it."""
+    x_0 = to_signed(torch.from_numpy(np.asarray(picture).copy()))[None]
+    x_t = q_sample(SCHEDULES[schedule](), x_0, torch.tensor([t]), picture_noise(seed)[:1])
+    return Image.fromarray(to_uint8(x_t)[0].numpy())

@@ -1,0 +1,54 @@
+"""The whole page: header, three tabs, endpoints."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from diffusion.checkpoint import Model
+from diffusion.film import load_film
+from diffusion.ui import api, forward, reverse, schedules
+from diffusion.ui.scrubber import Scrubber, head, static
+from diffusion.ui.text import labels, prose
+
+FONT = ["system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Noto Sans KR", "sans-serif"]
+DELETE_EVERY, DELETE_AFTER = 120, 300  # seconds: an upload is gone within seven minutes
+
+
+def build_page(models: dict[str, Model], film_folder: Path | None) -> gr.Blocks:
+    """The page over these models, by name.
+
+    Args:
+        models: at least one; the first is the one on show.
+        film_folder: the first model's folder, whose film plays before anyone presses anything.
+    """
+    text = labels()
+    film = load_film(film_folder) if film_folder else None
+    with gr.Blocks(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
+        Scrubber("hero", reverse.shipped_message(next(iter(models.values())), film))
+        with gr.Tabs():
+            with gr.Tab(text["tab_forward"]):
+                forward.build(film)
+            with gr.Tab(text["tab_schedules"]):
+                schedules.build()
+            with gr.Tab(text["tab_reverse"]):
+                reverse.build(models)
+        with gr.Accordion(text["about"], open=False):
+            gr.Markdown(prose("about"))
+        api.build(models)
+    return page.queue(max_size=32)
+
+
+def launch_options() -> dict:
+    """How the page looks, for `Blocks.launch`."""
+    theme = gr.themes.Base(
+        primary_hue="violet", neutral_hue="slate", font=FONT, font_mono=["ui-monospace", "monospace"]
+    )
+    return {
+        "theme": theme,
+        "css": static("style.css"),
+        "head": head(),
+        "max_file_size": "20mb",
+        "run_history": False,
+        "ssr_mode": False,
+        "footer_links": ["api"],
+    }

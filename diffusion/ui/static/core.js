@@ -1,0 +1,416 @@
+// What every tab uses: the shared picture and noise, decoding, drawing, charts and the transport.
+// Python computes pictures, noise and schedule tables; everything that follows a slider happens here.
+window.Diffusion = (() => {
+  "use strict";
+  const SIZE = 256;
+  const views = {};
+
+  // ---- the shared state -------------------------------------------------------------------------
+  const state = {
+    x0: null, // Float32Array (SIZE · SIZE · 3) in [−1, 1]
+    noise: null, // Float32Array, the jump's ε
+    stepNoise: null, // Float32Array, the single step's ε in the Markov view
+    seed: 0,
+    progress: 0.4, // t / T, so that tabs with another T stay together
+    tables: null, // {T, linear: ᾱ_0..ᾱ_T, cosine: …} at T = 1000
+    film: null, // the one that came with the checkpoint: {id, info, frames, rows}
+  };
+  const listeners = new Set();
+  function subscribe(listener) {
+    listeners.add(listener);
+  }
+  function update(changes) {
+    Object.assign(state, changes);
+    for (const listener of listeners) listener(changes);
+  }
+
+  // ---- decoding -----------------------------------------------------------------------------------
+  function bytesFrom(base64) {
+    const text = atob(base64);
+    const out = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) out[i] = text.charCodeAt(i);
+    return out;
+  }
+
+  const halfTable = (() => {
+    // IEEE 754 half precision: 1 sign, 5 exponent and 10 fraction bits.
+    const table = new Float32Array(65536);
+    for (let h = 0; h < 65536; h++) {
+      const exponent = (h >> 10) & 31;
+      const fraction = h & 1023;
+      const size = exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : fraction * 2 ** -24;
+      table[h] = h & 32768 ? -size : size;
+    }
+    return table;
+  })();
+  function halfFloats(base64) {
+    const halves = new Uint16Array(bytesFrom(base64).buffer);
+    const out = new Float32Array(halves.length);
+    for (let i = 0; i < out.length; i++) out[i] = halfTable[halves[i]];
+    return out;
+  }
+
+  let pictureRequest = 0;
+  async function setPicture(dataUrl) {
+    const request = ++pictureRequest;
+    const image = new Image();
+    image.src = dataUrl;
+    await image.decode();
+    if (request !== pictureRequest) return; // a newer picture was chosen meanwhile
+    const canvas = new OffscreenCanvas(SIZE, SIZE);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(image, 0, 0);
+    const rgba = context.getImageData(0, 0, SIZE, SIZE).data;
+    const x0 = new Float32Array(SIZE * SIZE * 3);
+    for (let i = 0, p = 0; i < x0.length; i += 3, p += 4)
+      for (let c = 0; c < 3; c++) x0[i + c] = rgba[p + c] / 127.5 - 1;
+    update({ x0, picture: dataUrl });
+  }
+
+  let noiseRequest = 0;
+  async function setSeed(server, seed) {
+    const request = ++noiseRequest;
+    const [noise, stepNoise] = await server.noise({ seed });
+    if (request !== noiseRequest) return;
+    update({ seed, noise: halfFloats(noise), stepNoise: halfFloats(stepNoise) });
+  }
+
+  // ---- drawing ------------------------------------------------------------------------------------
+  class Picture {
+    // A canvas of size × size pixels that mixes a · x + b · y straight into its pixels.
+    constructor(canvas, size = SIZE) {
+      canvas.width = canvas.height = size;
+      this.context = canvas.getContext("2d");
+      this.image = this.context.createImageData(size, size);
+      this.image.data.fill(255);
+    }
+
+    // grey = round(127.5 · (a·x + b·y + 1)), cut off at 0 and 255; the array does rounding and cutting.
+    mix(x, a, y, b) {
+      const out = this.image.data;
+      const scaledA = 127.5 * a;
+      const scaledB = 127.5 * b;
+      for (let i = 0, p = 0; i < x.length; i += 3, p += 4) {
+        out[p] = scaledA * x[i] + scaledB * y[i] + 127.5;
+        out[p + 1] = scaledA * x[i + 1] + scaledB * y[i + 1] + 127.5;
+        out[p + 2] = scaledA * x[i + 2] + scaledB * y[i + 2] + 127.5;
+      }
+      this.context.putImageData(this.image, 0, 0);
+    }
+
+    show(x, range = 1) {
+      this.mix(x, 1 / range, x, 0);
+    }
+  }
+
+  // As square as it gets without empty places, if that is not much wider than high.
+  function columnsFor(count) {
+    const square = Math.ceil(Math.sqrt(count));
+    for (let columns = square; columns <= 2 * square - 1; columns++) if (count % columns === 0) return columns;
+    return square;
+  }
+  class Grid {
+    // B small pictures in one canvas, one pixel of theirs a pixel of its.
+    constructor(canvas) {
+      this.canvas = canvas;
+      this.context = canvas.getContext("2d");
+    }
+
+    resize(count, [height, width, channels], columns = columnsFor(count)) {
+      Object.assign(this, { count, height, width, channels, columns });
+      this.canvas.width = columns * width;
+      this.canvas.height = Math.ceil(count / columns) * height;
+      this.image = this.context.createImageData(this.canvas.width, this.canvas.height);
+    }
+
+    show(frame, offset) {
+      const out = this.image.data;
+      let from = offset;
+      for (let i = 0; i < this.count; i++) {
+        const left = (i % this.columns) * this.width;
+        const top = Math.floor(i / this.columns) * this.height;
+        for (let y = 0; y < this.height; y++) {
+          let to = ((top + y) * this.canvas.width + left) * 4;
+          for (let x = 0; x < this.width; x++, to += 4, from += this.channels) {
+            out[to] = frame[from];
+            out[to + 1] = frame[from + (this.channels > 1 ? 1 : 0)];
+            out[to + 2] = frame[from + (this.channels > 1 ? 2 : 0)];
+            out[to + 3] = 255;
+          }
+        }
+      }
+      this.context.putImageData(this.image, 0, 0);
+    }
+  }
+
+  // Put the frames of a message into a film {frames: [bytes], rows}.
+  function addFrames(film, frames) {
+    for (const { k, pixels, row } of frames) {
+      film.frames[k] = bytesFrom(pixels);
+      if (row) film.rows[k] = row;
+    }
+    return film;
+  }
+
+  const HISTOGRAM_BINS = 80;
+  const HISTOGRAM_RANGE = 3.2;
+  function density(x, a, y, b) {
+    // The density of a·x + b·y over [−3.2, 3.2], from every third value: red, green and blue in turn.
+    const counts = new Float32Array(HISTOGRAM_BINS);
+    const scale = HISTOGRAM_BINS / (2 * HISTOGRAM_RANGE);
+    let seen = 0;
+    for (let i = 0; i < x.length; i += 4, seen++) {
+      const bin = Math.floor((a * x[i] + b * y[i] + HISTOGRAM_RANGE) * scale);
+      if (bin >= 0 && bin < HISTOGRAM_BINS) counts[bin]++;
+    }
+    for (let i = 0; i < HISTOGRAM_BINS; i++) counts[i] *= scale / seen;
+    return counts;
+  }
+  const normalDensity = Float32Array.from({ length: HISTOGRAM_BINS }, (_, i) => {
+    const x = ((i + 0.5) / HISTOGRAM_BINS - 0.5) * 2 * HISTOGRAM_RANGE;
+    return Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+  });
+
+  // ---- charts: SVG, so that they follow the theme's colours by themselves ----------------------------
+  const BOX = { width: 320, height: 150, left: 34, right: 10, top: 10, bottom: 22 };
+  const SVG = "http://www.w3.org/2000/svg";
+  class Chart {
+    constructor(svg, { lines, y, yTicks, x, xTicks, onDrag }) {
+      this.y = y;
+      svg.setAttribute("viewBox", `0 0 ${BOX.width} ${BOX.height}`);
+      svg.replaceChildren();
+      this.svg = svg;
+      for (const [value, label] of yTicks) {
+        const at = this.yAt(value);
+        this.add("line", { x1: BOX.left, x2: BOX.width - BOX.right, y1: at, y2: at, class: "grid" });
+        this.add("text", { x: BOX.left - 4, y: at + 3.5, "text-anchor": "end" }, label);
+      }
+      for (const [fraction, label] of xTicks) {
+        const anchor = fraction < 1 ? "middle" : "end";
+        this.add("text", { x: this.xAt(fraction), y: BOX.height - 6, "text-anchor": anchor }, label);
+      }
+      this.paths = Object.fromEntries(lines.map((name) => [name, this.add("path", { class: `line ${name}` })]));
+      this.cursors = {};
+      if (onDrag) this.listen(onDrag);
+    }
+
+    add(tag, attributes, text) {
+      const node = document.createElementNS(SVG, tag);
+      for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+      if (text !== undefined) node.textContent = text;
+      this.svg.append(node);
+      return node;
+    }
+
+    xAt(fraction) {
+      return BOX.left + fraction * (BOX.width - BOX.left - BOX.right);
+    }
+
+    yAt(value) {
+      const [low, high] = this.y;
+      const inside = Math.min(Math.max((value - low) / (high - low), 0), 1);
+      return BOX.height - BOX.bottom - inside * (BOX.height - BOX.top - BOX.bottom);
+    }
+
+    plot(name, values, step = 1) {
+      const points = [];
+      for (let i = 0; i < values.length; i += step)
+        points.push(`${this.xAt(i / (values.length - 1)).toFixed(1)} ${this.yAt(values[i]).toFixed(1)}`);
+      this.paths[name].setAttribute("d", "M" + points.join("L"));
+    }
+
+    cursor(name, fraction) {
+      const line = (this.cursors[name] ??= this.add("line", {
+        y1: BOX.top, y2: BOX.height - BOX.bottom, class: `cursor ${name}`,
+      }));
+      line.setAttribute("x1", this.xAt(fraction));
+      line.setAttribute("x2", this.xAt(fraction));
+    }
+
+    listen(onDrag) {
+      const move = (event) => {
+        const box = this.svg.getBoundingClientRect();
+        const x = ((event.clientX - box.left) / box.width) * BOX.width;
+        onDrag(Math.min(Math.max((x - BOX.left) / (BOX.width - BOX.left - BOX.right), 0), 1));
+      };
+      this.svg.classList.add("draggable");
+      this.svg.addEventListener("pointerdown", (event) => {
+        this.svg.setPointerCapture(event.pointerId);
+        move(event);
+      });
+      this.svg.addEventListener("pointermove", (event) => {
+        if (this.svg.hasPointerCapture(event.pointerId)) move(event);
+      });
+    }
+  }
+
+  // ---- numbers --------------------------------------------------------------------------------------
+  const decibels = (snr) => (snr === Infinity ? "∞" : (10 * Math.log10(snr)).toFixed(1).replace("-", "−"));
+  const fixed = (value, digits = 4) => value.toFixed(digits).replace("-", "−");
+  function fill(root, values) {
+    for (const [key, value] of Object.entries(values))
+      for (const node of root.querySelectorAll(`[data-n="${key}"]`))
+        if (node.textContent !== value) node.textContent = value;
+  }
+
+  // ---- the transport: slider, play, one step, editable number; the same in every tab ----------------
+  const PAGE = 50;
+  const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+  class Transport {
+    constructor(root, { stage, seconds, describe, onChange }) {
+      Object.assign(this, { seconds, describe, onChange, value: 0, last: 0 });
+      const part = (name) => root.querySelector(`[data-role="${name}"]`);
+      this.slider = part("t");
+      this.number = part("number");
+      this.button = part("play");
+      this.slider.addEventListener("input", () => this.userSet(Number(this.slider.value)));
+      this.number.addEventListener("change", () => {
+        const wanted = Math.round(Number(this.number.value));
+        this.userSet(this.number.value === "" || Number.isNaN(wanted) ? this.value : wanted);
+        this.number.value = this.value;
+      });
+      part("back").addEventListener("click", () => this.userSet(this.value - 1));
+      part("forward").addEventListener("click", () => this.userSet(this.value + 1));
+      this.button.addEventListener("click", () => this.toggle());
+      this.slider.addEventListener("keydown", (event) => {
+        const page = { PageUp: PAGE, PageDown: -PAGE }[event.key];
+        if (!page) return;
+        event.preventDefault();
+        this.userSet(this.value + page);
+      });
+      stage.addEventListener("keydown", (event) => {
+        if (event.target !== stage) return;
+        const step = { ArrowRight: 1, ArrowLeft: -1, PageUp: PAGE, PageDown: -PAGE }[event.key];
+        if (event.key === " ") this.toggle();
+        else if (step) this.userSet(this.value + step);
+        else if (event.key === "Home") this.userSet(0);
+        else if (event.key === "End") this.userSet(this.last);
+        else return;
+        event.preventDefault();
+      });
+    }
+
+    setRange(last, value = this.value) {
+      this.last = last;
+      this.slider.max = this.number.max = last;
+      this.set(value);
+    }
+
+    userSet(value) {
+      this.pause();
+      this.set(value);
+    }
+
+    set(value) {
+      this.value = Math.min(Math.max(value, 0), this.last);
+      this.slider.value = this.value;
+      if (document.activeElement !== this.number) this.number.value = this.value;
+      this.onChange(this.value);
+      this.slider.setAttribute("aria-valuetext", this.describe(this.value));
+    }
+
+    get playing() {
+      return this.frame !== undefined;
+    }
+
+    toggle() {
+      if (this.playing) this.pause();
+      else this.play();
+    }
+
+    play() {
+      if (!this.slider.isConnected || this.last === 0) return;
+      if (this.value >= this.last) this.set(0);
+      const start = performance.now() - (this.value / this.last) * this.seconds * 1000;
+      const tick = (now) => {
+        const value = Math.floor(((now - start) / (this.seconds * 1000)) * this.last);
+        if (value >= this.last || !this.slider.isConnected) {
+          this.pause();
+          this.set(this.last);
+          return;
+        }
+        if (value > this.value) this.set(value);
+        this.frame = requestAnimationFrame(tick);
+      };
+      this.frame = requestAnimationFrame(tick);
+      this.showPlaying();
+    }
+
+    pause() {
+      cancelAnimationFrame(this.frame);
+      this.frame = undefined;
+      this.showPlaying();
+    }
+
+    showPlaying() {
+      this.button.dataset.playing = this.playing;
+      this.button.setAttribute("aria-pressed", this.playing);
+    }
+
+    autoplay() {
+      if (!reducedMotion.matches) this.play();
+    }
+  }
+
+  // Run `draw` at most once a frame, at the next one.
+  function onNextFrame(draw) {
+    let asked = false;
+    return () => {
+      if (asked) return;
+      asked = true;
+      requestAnimationFrame(() => {
+        asked = false;
+        draw();
+      });
+    };
+  }
+
+  // Call `listener` with the chosen value of a group of radio buttons, on each change.
+  function onChoice(root, name, listener) {
+    for (const input of root.querySelectorAll(`input[name="${name}"]`))
+      input.addEventListener("change", () => listener(input.value));
+  }
+
+  // Open the file dialog of the upload; while it shows a picture it has to be cleared first.
+  async function chooseFile() {
+    const input = () => document.querySelector(".picture-input input[type=file]");
+    if (!input()) document.querySelector('.picture-input button[aria-label="Clear"]')?.click();
+    for (let frame = 0; frame < 30 && !input(); frame++) await new Promise(requestAnimationFrame);
+    input()?.click();
+  }
+
+  // Buttons for the preset pictures, and one that opens the upload.
+  function presetRow(root, presets, ownLabel) {
+    for (const { name, picture } of presets) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "preset";
+      button.title = name;
+      button.setAttribute("aria-label", name);
+      button.innerHTML = '<img alt="" width="52" height="52">';
+      button.firstChild.src = picture;
+      button.addEventListener("click", () => setPicture(picture));
+      root.append(button);
+    }
+    const own = document.createElement("button");
+    own.type = "button";
+    own.className = "preset own";
+    own.title = ownLabel;
+    own.textContent = "+";
+    own.setAttribute("aria-label", ownLabel);
+    own.addEventListener("click", chooseFile);
+    const mark = () => {
+      for (const button of root.children)
+        button.setAttribute("aria-pressed", button.firstChild.src === state.picture);
+    };
+    mark();
+    root.append(own);
+    subscribe((changes) => changes.picture && mark());
+  }
+
+  return {
+    SIZE, HISTOGRAM_BINS, HISTOGRAM_RANGE, state, views, subscribe, update, halfFloats,
+    setPicture, setSeed, Picture, Grid, addFrames, density, normalDensity, Chart, decibels, fixed, fill, Transport,
+    onNextFrame, onChoice, presetRow, reducedMotion,
+  };
+})();

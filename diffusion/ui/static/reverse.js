@@ -1,0 +1,118 @@
+// The Reverse tab: a film of x_t, ε̂ and x̂_0, frame by frame as the server makes it, then the browser's own.
+Diffusion.views.reverse = (element, props, watch) => {
+  "use strict";
+  const D = Diffusion;
+  const root = element.querySelector(".lab");
+  const find = (selector) => root.querySelector(selector);
+  const KINDS = ["x_t", "eps_hat", "x_0_hat"];
+  let film = null; // {id, info, frames: [Uint8Array], rows}
+  let live = false; // following the newest frame of a film that is still being made
+
+  const grids = KINDS.map((kind) => new D.Grid(find(`[data-c="${kind}"]`)));
+
+  // ---- one frame ---------------------------------------------------------------------------------------
+  function draw() {
+    const k = transport.value;
+    const frame = film?.frames[k];
+    if (!frame) return;
+    grids.forEach((grid, i) => grid.show(frame, (i * frame.length) / 3));
+    const row = film.rows[k];
+    find('[data-role="update"]').hidden = !row;
+    find('[data-role="finished"]').hidden = Boolean(row);
+    const N = film.info.num_steps;
+    if (!row) {
+      D.fill(root, { t: "0", k: String(k), N: String(N), snr: "∞", ms: "–" });
+      return;
+    }
+    find('[data-role="fresh"]').hidden = row.noise_weight === 0;
+    find('[data-role="extrapolated"]').hidden = row.extrapolation === 0;
+    find('[data-role="plain"]').hidden = row.extrapolation !== 0;
+    D.fill(root, {
+      t: String(row.t),
+      s: String(row.s),
+      k: String(k),
+      N: String(N),
+      snr: D.decibels(row.snr),
+      ms: (1000 * row.seconds).toFixed(0),
+      w_x_0: D.fixed(row.x_0_weight),
+      w_eps: D.fixed(row.eps_weight),
+      w_noise: D.fixed(row.noise_weight),
+      alpha_t: D.fixed(Math.sqrt(row.alphas_cumprod_t)),
+      sigma_t: D.fixed(Math.sqrt(1 - row.alphas_cumprod_t)),
+      extrapolation: D.fixed(row.extrapolation, 3),
+    });
+  }
+  const redraw = D.onNextFrame(draw);
+
+  const transport = new D.Transport(root, {
+    stage: find(".stage"),
+    seconds: 4,
+    describe: (k) => {
+      if (!film) return "";
+      const t = film.rows[k] ? film.rows[k].t : 0;
+      return props.strings.valuetext_film.replace("{k}", k).replace("{N}", film.info.num_steps)
+        .replace("{t}", t).replace("{T}", film.info.num_timesteps);
+    },
+    onChange: redraw,
+  });
+  // A hand on the transport ends the following of the newest frame.
+  for (const kind of ["pointerdown", "keydown"])
+    find(".transport").addEventListener(kind, () => (live = false), true);
+
+  // ---- films ---------------------------------------------------------------------------------------------
+  function show(next) {
+    transport.pause();
+    film = next;
+    grids.forEach((grid) => grid.resize(film.info.num_images, film.info.image_shape));
+    find('[data-role="made"]').textContent = film.info.made;
+    transport.setRange(film.frames.length - 1, 0);
+  }
+
+  // A message from Python: {film, info, frames: [{k, pixels, row?}]}, one or two frames of a film in the making.
+  function receive() {
+    const message = props.value;
+    if (!message) return;
+    if (message.film !== film?.id) {
+      show({ id: message.film, info: message.info, frames: [], rows: [] });
+      live = true;
+    }
+    D.addFrames(film, message.frames);
+    const last = film.frames.length - 1;
+    transport.setRange(last, live ? last : transport.value);
+    redraw();
+  }
+  watch("value", receive);
+  if (D.state.film) {
+    show(D.state.film);
+    transport.autoplay();
+  }
+};
+
+// A line of pictures above the tabs in which the shipped film plays: noise becoming images.
+Diffusion.views.hero = (element, props) => {
+  "use strict";
+  const D = Diffusion;
+  const SECONDS = 5;
+  const PAUSE = 2.5;
+  const canvas = element.querySelector("canvas");
+  const message = props.value;
+  if (!message) return;
+  const film = D.addFrames({ id: message.film, info: message.info, frames: [], rows: [] }, message.frames);
+  D.update({ film });
+  canvas.dataset.film = film.id;
+  const row = new D.Grid(canvas);
+  row.resize(film.info.num_images, film.info.image_shape, film.info.num_images);
+  const last = film.frames.length - 1;
+  let shown;
+  const show = (k) => {
+    if (k !== shown) row.show(film.frames[k], 0);
+    shown = k;
+  };
+  const start = performance.now();
+  const tick = (now) => {
+    const seconds = (Math.max(now - start, 0) / 1000) % (SECONDS + PAUSE);
+    show(D.reducedMotion.matches ? last : Math.min(last, Math.floor((seconds / SECONDS) * last)));
+    if (canvas.isConnected && !D.reducedMotion.matches) requestAnimationFrame(tick);
+  };
+  tick(start);
+};

@@ -1,0 +1,18 @@
+"""The page's words, in files per language: labels.json for short ones, Markdown for prose."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+@lru_cache
+def labels(language: str = "en") -> dict[str, str]:
+    """Short texts by key."""
+    return json.loads((FOLDER / language / "labels.json").read_text("utf-8"))
+
+
+def prose(name: str, language: str = "en") -> str:
+    """A Markdown text."""
+    return (FOLDER / language / f"{name}.md").read_text("utf-8").strip()
