@@ -1,12 +1,19 @@
 """What several tests share: schedules, a small random network, and the folder of the program."""
 
 import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
-from diffusion import UNet, UNetConfig, cosine_schedule, linear_schedule
+from diffusion import UNet, UNetConfig, cosine_schedule, linear_schedule, make_film, save_film, save_model
 from diffusion.checkpoint import Model
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -27,9 +34,61 @@ def randomised(net: torch.nn.Module) -> torch.nn.Module:
     return net.eval().requires_grad_(False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_model() -> Model:
     """A 16×16, class-conditional network with random weights, for whatever needs no skill of it."""
     torch.manual_seed(0)
     net = UNet(UNetConfig(1, 32, (1, 1), 1, (1,), num_classes=3))
     return Model("tiny", randomised(net), "cosine", cosine_schedule(), "v", (1, 16, 16), ("a", "b", "c"))
+
+
+@dataclass
+class Server:
+    """A running app.py."""
+
+    url: str
+    log: Path
+    cache: Path
+
+    def logged_traceback(self) -> bool:
+        return "Traceback" in self.log.read_text()
+
+
+@pytest.fixture(scope="session")
+def server(tiny_model, tmp_path_factory):
+    """The real program, in a process of its own, showing the tiny model."""
+    folder = tmp_path_factory.mktemp("app")
+    save_model(folder / "tiny", tiny_model)
+    save_film(folder / "tiny", make_film(tiny_model, seed=0, num_images=3, num_steps=6))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "MODEL": str(folder / "tiny"),
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "cache"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    running = Server(f"http://127.0.0.1:{port}", folder / "log", folder / "cache")
+    try:
+        wait_for(running.url, process)
+        yield running
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(url: str, process: subprocess.Popen, seconds: float = 90) -> None:
+    """Return when the address answers; fail if the process ends or the time is up."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise RuntimeError(f"{url} does not answer.")

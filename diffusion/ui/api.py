@@ -1,12 +1,12 @@
 """The public endpoints, for `gradio_client` and plain HTTP. Everything else on the page is private."""
 
-import tempfile
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
+import torch
 from gradio.components.api_component import Api
 from PIL import Image
 
@@ -14,13 +14,14 @@ from diffusion.checkpoint import Model
 from diffusion.data import centre_crop
 from diffusion.film import image_grid
 from diffusion.schedules import SCHEDULES
-from diffusion.ui.forward import corrupt_picture, tables
+from diffusion.ui.forward import corrupt_picture
 from diffusion.ui.inputs import (
     MAX_GUIDANCE,
     MAX_IMAGES,
     MAX_SEED,
     MAX_STEPS,
     MAX_TIMESTEPS,
+    MIN_TIMESTEPS,
     InputError,
     choice,
     uploaded_picture,
@@ -60,14 +61,11 @@ def value(default: Any, kind: str, description: str) -> Api:
     return Api(default, {"type": kind, "description": description}, label=description)
 
 
-def png_file(image: Image.Image) -> str:
-    """The picture as a PNG file of its own."""
-    with tempfile.NamedTemporaryFile(suffix=".png", delete=False) as file:
-        image.save(file, "PNG")
-    return file.name
+def png_output() -> gr.Image:
+    return gr.Image(format="png", visible=False)
 
 
-def corrupt(image: str | None, t: Any, schedule: Any, seed: Any) -> str:
+def corrupt(image: str | None, t: Any, schedule: Any, seed: Any) -> Image.Image:
     t = whole_number(t, "t", 0, MAX_TIMESTEPS)
     schedule = choice(schedule, "The schedule", SCHEDULES)
     seed = whole_number(seed, "The seed", 0, MAX_SEED)
@@ -75,22 +73,22 @@ def corrupt(image: str | None, t: Any, schedule: Any, seed: Any) -> str:
         raise InputError("Send a picture as image.")
     picture = centre_crop(uploaded_picture(image), SIZE)
     Path(image).unlink(missing_ok=True)
-    return png_file(corrupt_picture(picture, t, schedule, seed))
+    return corrupt_picture(picture, t, schedule, seed)
 
 
 def schedule_table(schedule: Any, num_timesteps: Any) -> dict[str, list[float | None]]:
     name = choice(schedule, "The schedule", SCHEDULES)
-    alphas_cumprod = tables({"num_timesteps": num_timesteps})[name]
-    made = SCHEDULES[name](num_timesteps)
+    made = SCHEDULES[name](whole_number(num_timesteps, "T", MIN_TIMESTEPS, MAX_TIMESTEPS))
+    t = torch.arange(made.num_timesteps + 1)
     return {
-        "t": list(range(num_timesteps + 1)),
+        "t": t.tolist(),
         "betas": [None, *made.betas.tolist()],
-        "alphas_cumprod": alphas_cumprod,
-        "snr": [None, *(a / (1 - a) for a in alphas_cumprod[1:])],
+        "alphas_cumprod": made.alphas_cumprod.tolist(),
+        "snr": [None, *made.snr(t[1:]).tolist()],
     }
 
 
-def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[str, dict[str, Any]]]:
+def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
     """The /denoise endpoint over these models."""
 
     def denoise(
@@ -102,14 +100,14 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[str, dict[str,
         class_label: Any,
         guidance_scale: Any,
         num_images: Any,
-    ) -> tuple[str, dict[str, Any]]:
+    ) -> tuple[Image.Image, dict[str, Any]]:
         settings = checked_settings(
             models, model, seed, sampler, num_steps, schedule, class_label, guidance_scale, num_images
         )
         frames, rows = zip(*trajectory(models[settings["model"]], settings))
         images = frames[-1][0]
-        grid = image_grid(images, int(np.ceil(len(images) ** 0.5)))
-        return png_file(grid), {**settings, "steps": list(rows[:-1])}
+        grid = image_grid(images, math.ceil(len(images) ** 0.5))
+        return grid, {**settings, "steps": list(rows[:-1])}
 
     return denoise
 
@@ -118,7 +116,6 @@ def build(models: dict[str, Model]) -> None:
     """Register the endpoints inside the current gr.Blocks."""
     first = next(iter(models.values()))
     seed_range = f"whole number, 0 to {MAX_SEED}"
-    picture = gr.File(visible=False)
     endpoints = (
         (
             corrupt,
@@ -129,7 +126,7 @@ def build(models: dict[str, Model]) -> None:
                 value("linear", "string", "linear or cosine"),
                 value(0, "integer", seed_range),
             ],
-            [picture],
+            [png_output()],
             {},
         ),
         (
@@ -152,7 +149,7 @@ def build(models: dict[str, Model]) -> None:
                 value(1.0, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
                 value(1, "integer", f"1 to {MAX_IMAGES}"),
             ],
-            [gr.File(visible=False), gr.JSON(visible=False)],
+            [png_output(), gr.JSON(visible=False)],
             {"concurrency_id": "model", "concurrency_limit": 1},
         ),
     )

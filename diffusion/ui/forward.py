@@ -75,7 +75,7 @@ def first_message(film: Film | None) -> dict[str, Any]:
 
 
 def fit_picture(path: str | None, fit: str) -> tuple[dict[str, str], str]:
-    """An upload as the page's picture, and the sentence beside the control (none if all is well)."""
+    """An upload as a message to the page, and the sentence beside the control (none if all is well)."""
     if path is None:
         return gr.skip()
     try:

@@ -1,11 +1,11 @@
 """Checks of whatever a page or a client sends: each failure is one plain sentence with the allowed range."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from diffusion.data import ImageError, open_image
 
@@ -36,7 +36,7 @@ def real_number(value: Any, name: str, low: float, high: float) -> float:
     """`value` as a finite number in low..high."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _out_of_range(name, low, high, "a number")
-    if not math.isfinite(value) or not low <= value <= high:
+    if not low <= value <= high:  # true of NaN too
         raise _out_of_range(name, low, high, "a number")
     return value
 
@@ -53,8 +53,10 @@ def choice(value: Any, name: str, allowed: Iterable[str]) -> str:
     return value
 
 
-def uploaded_picture(path: str | Path):
+def uploaded_picture(path: str | Path) -> Image.Image:
     """Open an uploaded file; one that is refused is deleted at once."""
+    if not Path(path).exists():
+        raise InputError("This upload is no longer here; please choose the file again.")
     try:
         return open_image(path)
     except ImageError as error:
