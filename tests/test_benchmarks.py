@@ -1,0 +1,206 @@
+"""The benchmarks' parts, and small real runs of them; the figures themselves are theirs to measure."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import classifier, quality, sampling, scrub, startup
+from benchmarks.common import in_turns, markdown_table, ratio_table, serving
+from diffusion import Model, UNet, UNetConfig, cosine_schedule, save_model
+from diffusion.data import ImageData, load_mnist
+
+CLASSES = tuple(map(str, range(10)))
+
+
+def blocks(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 28, 28) uint8 pictures with one bright block whose place is the class, and the labels (N,)."""
+    labels = np.arange(number) % 10
+    images = np.random.default_rng(seed).integers(0, 60, (number, 28, 28)).astype(np.uint8)
+    for image, label in zip(images, labels):
+        row, column = divmod(int(label), 5)
+        image[14 * row + 3 : 14 * row + 11, 5 * column + 1 : 5 * column + 5] += 190
+    return images, labels.astype(np.uint8)
+
+
+def write_idx(path, array: np.ndarray) -> None:
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+    path.write_bytes(gzip.compress(header + array.tobytes(), compresslevel=1))
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A folder with 640 training and 160 test pictures in MNIST's format."""
+    folder = tmp_path_factory.mktemp("mnist")
+    for seed, (prefix, number) in enumerate({"train": 640, "t10k": 160}.items()):
+        images, labels = blocks(number, seed)
+        write_idx(folder / f"{prefix}-images-idx3-ubyte.gz", images)
+        write_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", labels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(data_dir):
+    """The file of a classifier trained on these pictures, where it is looked for in that folder."""
+    file = data_dir / classifier.CACHE
+    classifier.load_or_train(data_dir, file)
+    return file
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A small, untrained checkpoint with MNIST's shape and classes."""
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(1, 32, (1, 1), 1, (1,), num_classes=10)).eval()
+    about = {"data": "blocks", "licence": "none", "images_seen": 0, "settings": {}}
+    model = Model("small", net, "cosine", cosine_schedule(), "v", (1, 28, 28), CLASSES, about)
+    save_model(tmp_path / "small", model)
+    return tmp_path / "small"
+
+
+def test_classifier_shapes():
+    net = classifier.Classifier().eval()
+    features, classes = classifier.classify(net, torch.zeros(7, 1, 28, 28, dtype=torch.uint8), batch_size=3)
+    assert features.shape == (7, classifier.NUM_FEATURES) and classes.shape == (7,)
+    assert net(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_classifier_learns_and_is_kept(data_dir, cache):
+    test = load_mnist(data_dir, train=False)
+    net = classifier.load_or_train(data_dir / "there is no data here", cache)
+    assert not net.training and classifier.accuracy(net, test) > 0.95
+
+
+def test_classifier_training_depends_on_the_seed_alone():
+    images, labels = (torch.from_numpy(array) for array in blocks(256, seed=0))
+    data = ImageData("blocks", images[:, None], labels.long(), CLASSES)
+    first, again = (classifier.train(data, epochs=1).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_quality_writes_its_figures_beside_the_others(data_dir, cache, checkpoint, monkeypatch, capsys):
+    monkeypatch.chdir(data_dir)
+    monkeypatch.setattr(quality, "STEPS", {"ddpm": (2,), "ddim": (2, 3), "dpm++2m": (2,)})
+    monkeypatch.setattr(quality, "REFERENCE", ("ddim", 3))
+    (checkpoint / "metrics.json").write_text('{"kept": "1", "bits/dim": "old"}')
+    numbers = ["--num-samples", "20", "--num-bits", "10", "--num-steps-samples", "10"]
+    quality.main(quality.parse_arguments([str(checkpoint), "--data-dir", str(data_dir), *numbers]))
+    metrics = json.loads((checkpoint / "metrics.json").read_text("utf-8"))
+    assert metrics["kept"] == "1" and metrics["bits/dim"] != "old" and len(metrics) == 6
+    assert all(
+        isinstance(value, str) and "seed 0" in value for key, value in metrics.items() if key != "kept"
+    )
+    card = (checkpoint / "README.md").read_text("utf-8")
+    assert all(f"- {name}: {value}" in card for name, value in metrics.items())
+    assert "Fréchet distance to the test set" in metrics and "steps for the quality of ddim 3" in metrics
+    assert "| **all** | 20 |" in capsys.readouterr().out
+
+
+def test_samples_are_the_same_again_and_of_every_class(checkpoint):
+    model = quality.load_folder(checkpoint)
+    (images, labels), (again, _) = (quality.draw(model, 20, "ddim", 2) for _ in range(2))
+    assert torch.equal(images, again) and images.shape == (20, 1, 28, 28) and images.dtype == torch.uint8
+    assert labels.bincount().tolist() == [2] * 10
+
+
+def test_merge_metrics_makes_the_file(tmp_path):
+    assert quality.merge_metrics(tmp_path / "metrics.json", {"a": "1"}) == {"a": "1"}
+    assert quality.merge_metrics(tmp_path / "metrics.json", {"b": "é"}) == {"a": "1", "b": "é"}
+    assert json.loads((tmp_path / "metrics.json").read_text("utf-8")) == {"a": "1", "b": "é"}
+
+
+def test_fewest_steps():
+    measured = {
+        ("ddim", 50): (0.98, 0.004, 1.0),
+        ("ddim", 20): (0.977, 0.004, 1.2),  # too far from the test set
+        ("dpm++2m", 10): (0.97, 0.004, 0.9),  # too few recognised
+        ("dpm++2m", 20): (0.985, 0.004, 0.9),
+        ("dpm++2m", 15): (0.977, 0.004, 1.04),
+        ("ddpm", 50): (0.5, 0.004, 9.0),
+    }
+    fewest = {name: quality.fewest_steps(measured, name) for name in ("ddpm", "ddim", "dpm++2m")}
+    assert fewest == {"ddpm": None, "ddim": 50, "dpm++2m": 15}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        UNetConfig(1, num_classes=10),
+        UNetConfig(3, 64, (1, 2, 4), 2, (1, 2), num_classes=10),
+    ],
+    ids=["mnist", "cifar10"],
+)
+def test_both_networks_have_as_many_parameters(config):
+    with torch.device("meta"):
+        ours = sampling.num_parameters(UNet(config))
+    theirs = sampling.num_parameters(sampling.equal_unet2d(config, 32, ours))
+    assert abs(theirs / ours - 1) < 0.15
+
+
+def test_sampling_is_compared(checkpoint, monkeypatch, capsys):
+    monkeypatch.setattr(sampling, "NUM_STEPS", 4)
+    sampling.main(sampling.parse_arguments([str(checkpoint), "--steps", "2", "--repeats", "1"]))
+    out = capsys.readouterr().out
+    assert "| diffusers, DDIMPipeline, 4 steps |" in out and "| ours, dpm++2m, 2 steps |" in out
+
+
+def test_contestants_take_turns():
+    order = []
+
+    def contestant(name, seconds):
+        return lambda: order.append(name) or seconds
+
+    seconds = in_turns({"a": contestant("a", 2.0), "b": contestant("b", 1.0)}, repeats=2)
+    assert order == ["a", "b"] * 3 and seconds == {"a": [2.0, 2.0], "b": [1.0, 1.0]}
+    assert ratio_table("what", seconds).split("\n")[-1] == "| b | 1 | 1 – 1 | 0.50 |"
+
+
+def test_markdown_table():
+    assert markdown_table(("a", "b"), [(1, 2)]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+
+
+def test_serving_waits_for_the_first_answer(tmp_path):
+    app = tmp_path / "app.py"
+    app.write_text(
+        "import http.server, os\n"
+        "class Page(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(200)\n"
+        "        self.end_headers()\n"
+        "port = int(os.environ['GRADIO_SERVER_PORT'])\n"
+        "http.server.HTTPServer(('127.0.0.1', port), Page).serve_forever()\n"
+    )
+    assert 0 < startup.seconds_to_serve(str(app)) < 60
+
+
+def test_serving_says_when_the_app_ends():
+    with pytest.raises(RuntimeError, match="exit code 3"), serving("-c", "raise SystemExit(3)"):
+        pass
+
+
+def test_scrub_report(capsys):
+    slow, fast = scrub.Times([80.0, 100.0], [0.0, 0.0], 6), scrub.Times([16.0, 20.0], [1.0, 1.0], 0)
+    assert slow + fast == scrub.Times([80.0, 100.0, 16.0, 20.0], [0.0, 0.0, 1.0, 1.0], 6)
+    gestures = {"plain, keys": slow, "plain, mouse": slow, "ours, keys": fast, "ours, mouse": fast}
+    scrub.report(gestures)
+    out = capsys.readouterr().out
+    assert "| ours, keys | 2 | 18.0 | 19.8 | 1.0 | 1.0 | 0 |" in out and "| keys | 5.0 | 5.0 |" in out
+
+
+def test_arguments():
+    assert quality.parse_arguments(["x"]).only == ["recognised", "frechet", "bits", "steps", "copies"]
+    assert quality.parse_arguments(["x", "--only", "bits,copies"]).only == ["bits", "copies"]
+    assert sampling.parse_arguments([]).steps == 15 and startup.parse_arguments([]).app == "app.py"
+    assert scrub.parse_arguments(["--rounds", "1"]).rounds == 1
+    for arguments in (["x", "--only", "speed"], ["x", "--num-samples", "3"]):
+        with pytest.raises(SystemExit):
+            quality.parse_arguments(arguments)
+
+
+def test_another_checkpoint_is_refused(data_dir, tiny_model, tmp_path):
+    save_model(tmp_path / "tiny", tiny_model)
+    with pytest.raises(quality.CheckpointError, match="not trained on MNIST"):
+        quality.main(quality.parse_arguments([str(tmp_path / "tiny"), "--data-dir", str(data_dir)]))
+    assert not (tmp_path / "tiny" / "metrics.json").exists()
