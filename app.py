@@ -20,6 +20,8 @@ def main() -> None:
     shipped = [str(folder / name) for name in SHIPPED if (folder / name / "config.json").exists()]
     named = [name.strip() for name in os.environ.get("MODEL", "").split(",") if name.strip()]
     sources = named or shipped
+    if not sources:
+        sys.exit("app.py: checkpoints/ is empty; set MODEL to a checkpoint's folder or Hub repo.")
     try:
         models = {model.name: model for model in map(load_model, sources)}
     except (CheckpointError, HubError) as error:

@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,7 @@ except ImportError:
         return function
 
 
+MESSAGE_SECONDS = 0.06  # at least, between two messages to the page
 _film_ids = itertools.count(1)
 
 
@@ -130,19 +132,23 @@ def film_info(model: Model, settings: dict[str, Any], label: str) -> dict[str, A
 
 
 def film_messages(model: Model, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Sample, and yield a message for the page per step.
+    """Sample, and yield messages for the page: each step as it is made, or several at once if they are fast.
 
-    Each message repeats the frame before its own, so that the page loses none when two arrive at once.
+    A page shows some thirty messages a second; sent faster, they would queue up and outlive a Stop. Each
+    message repeats the one before, so that none is lost when two arrive together.
     """
     film = f"{model.name}-{next(_film_ids)}"
     text = labels()
     label = settings["class_label"]
     info = film_info(model, settings, text["class_of"].format(label=label) if label else text["no_class"])
-    previous: list[dict[str, Any]] = []
+    before: list[dict[str, Any]] = []
+    fresh: list[dict[str, Any]] = []
+    sent = 0.0
     for k, (frame, row) in enumerate(trajectory(model, settings)):
-        message = frame_message(k, frame, row)
-        yield {"film": film, "info": info, "frames": [*previous, message]}
-        previous = [message]
+        fresh.append(frame_message(k, frame, row))
+        if row is None or time.monotonic() - sent > MESSAGE_SECONDS:
+            yield {"film": film, "info": info, "frames": [*before, *fresh]}
+            before, fresh, sent = fresh, [], time.monotonic()
 
 
 def shipped_message(model: Model, film: Film | None) -> dict[str, Any] | None:
@@ -178,7 +184,7 @@ def build(models: dict[str, Model]) -> None:
             problem = gr.Markdown(elem_classes="problem", container=False)
             label = gr.Dropdown(class_choices(first), value="", label=text["class"], info=text["class_info"])
             images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
-            steps = gr.Slider(1, 100, 20, step=1, label=text["num_steps"])
+            steps = gr.Slider(1, MAX_STEPS, 20, step=1, label=text["num_steps"])
             sampler = gr.Dropdown(
                 list(SAMPLERS), value="dpm++2m", label=text["sampler"], info=text["sampler_info"]
             )

@@ -247,9 +247,13 @@ window.Diffusion = (() => {
   // ---- numbers --------------------------------------------------------------------------------------
   const decibels = (snr) => (snr === Infinity ? "∞" : (10 * Math.log10(snr)).toFixed(1).replace("-", "−"));
   const fixed = (value, digits = 4) => value.toFixed(digits).replace("-", "−");
+  // Write {key: text} into every [data-n=key] under root. The places are looked up once.
+  const places = new WeakMap();
   function fill(root, values) {
+    if (!places.has(root)) places.set(root, {});
+    const known = places.get(root);
     for (const [key, value] of Object.entries(values))
-      for (const node of root.querySelectorAll(`[data-n="${key}"]`))
+      for (const node of (known[key] ??= [...root.querySelectorAll(`[data-n="${key}"]`)]))
         if (node.textContent !== value) node.textContent = value;
   }
 
@@ -352,17 +356,21 @@ window.Diffusion = (() => {
     }
   }
 
-  // Run `draw` at most once a frame, at the next one.
-  function onNextFrame(draw) {
+  // Run `draw` at most once a frame, at the next one; while root's tab is hidden, when it is shown again.
+  function onNextFrame(root, draw) {
     let asked = false;
-    return () => {
+    let stale = false;
+    const ask = () => {
       if (asked) return;
       asked = true;
       requestAnimationFrame(() => {
         asked = false;
-        draw();
+        stale = root.offsetParent === null;
+        if (!stale) draw();
       });
     };
+    new ResizeObserver(() => stale && ask()).observe(root);
+    return ask;
   }
 
   // Call `listener` with the chosen value of a group of radio buttons, on each change.

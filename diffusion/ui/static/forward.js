@@ -104,7 +104,7 @@ Diffusion.views.forward = (element, props, watch, server) => {
     curve.plot("noise", table().map((a) => Math.sqrt(1 - a)), 4);
   }
 
-  const redraw = D.onNextFrame(draw);
+  const redraw = D.onNextFrame(root, draw);
   const transport = new D.Transport(root, {
     stage: find(".stage"),
     seconds: 9,

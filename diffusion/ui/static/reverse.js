@@ -42,7 +42,7 @@ Diffusion.views.reverse = (element, props, watch) => {
       extrapolation: D.fixed(row.extrapolation, 3),
     });
   }
-  const redraw = D.onNextFrame(draw);
+  const redraw = D.onNextFrame(root, draw);
 
   const transport = new D.Transport(root, {
     stage: find(".stage"),

@@ -89,7 +89,7 @@ Diffusion.views.schedules = (element, props, watch, server) => {
     const line = find('[data-role="held"]');
     if (line.textContent !== message) line.textContent = message;
   }
-  const redraw = D.onNextFrame(draw);
+  const redraw = D.onNextFrame(root, draw);
 
   // Small pictures over t: every fourth pixel of x_t, since averaging would hide the noise.
   function drawStrips() {
@@ -167,7 +167,7 @@ Diffusion.views.schedules = (element, props, watch, server) => {
     transport.following = false;
   }
 
-  const redrawStrips = D.onNextFrame(drawStrips);
+  const redrawStrips = D.onNextFrame(root, drawStrips);
   D.subscribe((changes) => {
     if (changes.tables && !tables) setTables(changes.tables);
     if (changes.presets) D.presetRow(find(".presets"), changes.presets, props.strings.your_picture);

@@ -1,0 +1,353 @@
+"""The page in a real browser: what a visitor sees when dragging, uploading, sampling and scrubbing."""
+
+import base64
+import io
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+from diffusion import cosine_schedule, linear_schedule, make_film, q_sample
+from diffusion.data import centre_crop, to_signed, to_uint8
+from diffusion.ui.forward import picture_noise
+from diffusion.ui.presets import preset_pictures
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium found: install it with `apt-get install chromium`"
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def open_page(browser, server, **options):
+    """A page on which the Forward tab has been drawn; script errors are collected in page.errors."""
+    page = browser.new_page(**{"viewport": {"width": 1280, "height": 1000}, **options})
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.goto(server.url)
+    page.wait_for_function("window.Diffusion?.state.x0 && Diffusion.state.noise && Diffusion.state.tables")
+    return page
+
+
+@pytest.fixture
+def page(browser, server):
+    page = open_page(browser, server)
+    yield page
+    assert page.errors == []
+    page.close()
+    assert not server.logged_traceback()
+
+
+def frames(page, count=2):
+    """Let the browser draw."""
+    page.evaluate(
+        "n => new Promise(done => { const next = () => n-- ? requestAnimationFrame(next) : done(); next(); })",
+        count,
+    )
+
+
+def pixels(page, selector) -> np.ndarray:
+    """What a canvas shows, (H, W, 3)."""
+    url = page.locator(selector).evaluate("canvas => canvas.toDataURL('image/png')")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"))
+
+
+def drag(page, tab, t):
+    """Move a tab's slider as a drag does."""
+    page.locator(f"#{tab} input[data-role=t]").evaluate(
+        "(slider, t) => { slider.value = t; slider.dispatchEvent(new Event('input', {bubbles: true})); }", t
+    )
+    frames(page)
+
+
+def expected(schedule, picture, t, seed=0) -> np.ndarray:
+    x_0 = to_signed(torch.from_numpy(np.asarray(picture).copy()))[None]
+    return to_uint8(q_sample(schedule, x_0, torch.tensor([t]), picture_noise(seed)[:1]))[0].numpy()
+
+
+def distance(one, other) -> int:
+    return np.abs(one.astype(int) - other.astype(int)).max()
+
+
+def test_first_paint_is_real_and_needs_no_other_host(browser, server):
+    page = browser.new_page()
+    hosts = set()
+    page.on(
+        "request", lambda request: hosts.add(request.url.split("/")[2] if "://" in request.url else "data")
+    )
+    page.goto(server.url)
+    page.wait_for_function("window.Diffusion?.state.x0 && Diffusion.state.noise")
+    frames(page, 5)
+    assert pixels(page, "[data-c=x_t]").std() > 30
+    assert pixels(page, ".hero canvas").std() > 30
+    film = [pixels(page, ".hero canvas")]
+    page.wait_for_timeout(2000)
+    assert distance(film[0], pixels(page, ".hero canvas")) > 0, "the film plays"
+    assert hosts <= {server.url.split("/")[2], "data"}
+    page.close()
+
+
+@pytest.mark.parametrize("name, schedule", [("linear", linear_schedule()), ("cosine", cosine_schedule())])
+def test_canvas_is_q_sample_within_one_grey_level(page, name, schedule):
+    page.locator(f"input[name=forward-schedule][value={name}]").check()
+    picture = next(iter(preset_pictures().values()))
+    for t in (0, 1, 7, 123, 250, 500, 777, 999, 1000):
+        drag(page, "forward", t)
+        assert distance(pixels(page, "[data-c=x_t]"), expected(schedule, picture, t)) <= 1, t
+
+
+def test_another_seed_is_other_noise(page):
+    page.locator("#forward [data-role=seed]").fill("77")
+    page.locator("#forward [data-role=seed]").press("Enter")
+    page.wait_for_function("Diffusion.state.seed === 77")
+    drag(page, "forward", 600)
+    picture = next(iter(preset_pictures().values()))
+    assert distance(pixels(page, "[data-c=x_t]"), expected(linear_schedule(), picture, 600, seed=77)) <= 1
+    page.locator("#forward [data-role=seed]").fill("-1")
+    page.locator("#forward [data-role=seed]").press("Enter")
+    expect(page.get_by_text("must be a whole number from 0 to 4,294,967,295")).to_be_visible()
+
+
+def test_dragging_asks_the_server_nothing_and_each_input_is_on_screen_at_the_next_frame(page):
+    page.locator("#forward input[data-role=t]").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    shown = page.evaluate(
+        """async () => {
+          const slider = document.querySelector('#forward input[data-role=t]');
+          const canvas = document.querySelector('[data-c=x_t]');
+          const pixel = () => canvas.getContext('2d').getImageData(128, 128, 8, 8).data.join();
+          let changed = 0, before = pixel();
+          for (let t = 0; t <= 1000; t += 50) {
+            await new Promise(requestAnimationFrame);
+            slider.value = t;
+            slider.dispatchEvent(new Event('input', {bubbles: true}));
+            await new Promise(requestAnimationFrame);
+            const now = pixel();
+            if (now !== before) changed++;
+            before = now;
+          }
+          return changed;
+        }"""
+    )
+    assert shown == 21
+    assert requests == []
+
+
+def test_keyboard_and_number_reach_every_t(page):
+    slider = page.locator("#forward input[data-role=t]")
+    number = page.locator("#forward input[data-role=number]")
+    slider.focus()
+    for key, t in (
+        ("Home", 0),
+        ("ArrowRight", 1),
+        ("PageUp", 51),
+        ("PageDown", 1),
+        ("End", 1000),
+        ("ArrowLeft", 999),
+    ):
+        slider.press(key)
+        expect(number).to_have_value(str(t))
+    assert slider.get_attribute("aria-valuetext").startswith("t = 999 of 1000, 1 % signal")
+    number.fill("412")
+    number.press("Enter")
+    expect(slider).to_have_value("412")
+    number.fill("99999")
+    number.press("Enter")
+    expect(slider).to_have_value("1000")
+    page.locator("#forward [data-role=back]").click()
+    expect(slider).to_have_value("999")
+    page.locator("#forward .stage").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press(" ")
+    page.wait_for_function("Number(document.querySelector('#forward input[data-role=t]').value) > 20")
+    page.keyboard.press(" ")
+    frames(page)
+    stopped = slider.input_value()
+    page.wait_for_timeout(300)
+    assert slider.input_value() == stopped
+
+
+def upload(page, path):
+    page.locator(".picture-input input[type=file]").set_input_files(path)
+
+
+def test_own_picture(page, tmp_path):
+    photo = Image.effect_mandelbrot((500, 300), (-2, -1, 1, 1), 60).convert("RGB")
+    photo.save(tmp_path / "photo.png")
+    before = page.evaluate("Diffusion.state.picture")
+    upload(page, tmp_path / "photo.png")
+    page.wait_for_function("before => Diffusion.state.picture !== before", arg=before)
+    drag(page, "forward", 300)
+    assert distance(pixels(page, "[data-c=x_0]"), np.asarray(centre_crop(photo, 256))) == 0
+    shown = pixels(page, "[data-c=x_t]")
+    assert distance(shown, expected(linear_schedule(), centre_crop(photo, 256), 300)) <= 1
+
+
+def test_bad_upload_gets_a_sentence_and_loses_nothing(page, server, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    before = page.evaluate("Diffusion.state.picture")
+    upload(page, tmp_path / "broken.png")
+    expect(page.get_by_text("not a readable picture").first).to_be_visible(timeout=10_000)
+    assert page.evaluate("Diffusion.state.picture") == before
+    assert not list(server.cache.rglob("broken.png"))
+
+
+def test_markov_step_agrees_with_the_jump(page):
+    page.locator("#forward [data-role=markov]").check()
+    for t in (1, 300, 1000):
+        drag(page, "forward", t)
+        read = {
+            key: float(page.locator(f"#forward [data-n={key}]").last.inner_text().replace("−", "-"))
+            for key in ("measured_mean", "measured_variance", "variance")
+        }
+        assert abs(read["measured_mean"]) < 0.015
+        assert read["measured_variance"] == pytest.approx(read["variance"], rel=0.03, abs=2e-4)
+    noise = picture_noise(0).numpy()
+    picture = to_signed(torch.from_numpy(np.asarray(next(iter(preset_pictures().values()))).copy())).numpy()
+    drag(page, "forward", 300)
+    a = linear_schedule().alphas_cumprod[299:301].numpy()
+    step = np.sqrt(a[1] / a[0]) * (np.sqrt(a[0]) * picture + np.sqrt(1 - a[0]) * noise[0])
+    step += np.sqrt(1 - a[1] / a[0]) * noise[1]
+    assert distance(pixels(page, "[data-c=x_t]"), to_uint8(torch.from_numpy(step)).numpy()) <= 1
+
+
+def read(page, schedule, key):
+    return page.locator(f"[data-panel={schedule}] [data-n={key}]").inner_text()
+
+
+def test_schedules_side_by_side(page):
+    page.get_by_role("tab", name="Schedules").click()
+    picture = next(iter(preset_pictures().values()))
+    for t in (100, 600):
+        drag(page, "schedules", t)
+        for name, schedule in (("linear", linear_schedule()), ("cosine", cosine_schedule())):
+            assert distance(pixels(page, f"#schedules [data-c={name}]"), expected(schedule, picture, t)) <= 1
+    expect(page.locator("#schedules .fact")).to_contain_text("33 %")
+    expect(page.locator("#schedules .fact")).to_contain_text("6 %")
+
+
+def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(page):
+    page.get_by_role("tab", name="Schedules").click()
+    page.locator("input[name=lock][value=snr]").check()
+    drag(page, "schedules", 400)
+    assert distance(pixels(page, "[data-c=linear]"), pixels(page, "[data-c=cosine]")) == 0
+    own = cosine_schedule().timestep_at(linear_schedule().half_log_snr(torch.tensor([400]))).item()
+    assert float(read(page, "cosine", "t")) == pytest.approx(own, abs=0.06)
+    page.locator("input[name=leader][value=cosine]").check()
+    drag(page, "schedules", 1000)
+    expect(page.locator("#schedules [data-role=held]")).to_contain_text("linear has no step")
+    assert read(page, "linear", "t") == "1000" and read(page, "linear", "snr") != read(page, "cosine", "snr")
+
+
+def test_length_can_be_changed(page):
+    page.get_by_role("tab", name="Schedules").click()
+    page.locator("#schedules [data-role=length]").evaluate(
+        "slider => { slider.value = 20; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    expect(page.locator("#schedules input[data-role=t]")).to_have_attribute("max", "20")
+    drag(page, "schedules", 20)
+    assert float(read(page, "linear", "snr").replace("−", "-")) < -20
+
+
+def sample(page, **choices):
+    """Press Sample with these settings and wait for the whole film."""
+    for label, value in choices.items():
+        page.locator(".side:visible").get_by_label(label).first.fill(str(value))
+        page.keyboard.press("Tab")
+    page.get_by_role("button", name="Sample", exact=True).click()
+
+
+def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
+    page.get_by_role("tab", name="Reverse").click()
+    page.wait_for_timeout(300)
+    sample(page, Seed=5)
+    made = page.locator("#reverse .made")
+    expect(made).to_contain_text("4 images by tiny, seed 5", timeout=20_000)
+    expect(page.locator("#reverse input[data-role=t]")).to_have_attribute("max", "20", timeout=20_000)
+    film = make_film(tiny_model, seed=5, num_images=4, num_steps=20)
+    for k in (20, 0, 7, 19):
+        drag(page, "reverse", k)
+        for kind, name in enumerate(("x_t", "eps_hat", "x_0_hat")):
+            grid = film.frames[k, kind].reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
+            assert distance(pixels(page, f"#reverse [data-c={name}]")[..., 0], grid) <= 1, (k, name)
+    assert page.locator("#reverse [data-n=t]").first.inner_text() == "50"
+
+
+def test_stop_keeps_what_was_made(page):
+    page.get_by_role("tab", name="Reverse").click()
+    page.wait_for_timeout(300)
+    sample(page, Steps=1000)
+    expect(page.locator("#reverse .made")).to_contain_text("1000 steps", timeout=20_000)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_timeout(1500)
+    kept = int(page.locator("#reverse input[data-role=t]").get_attribute("max"))
+    page.wait_for_timeout(700)
+    assert int(page.locator("#reverse input[data-role=t]").get_attribute("max")) == kept < 1000
+    drag(page, "reverse", 3)
+    expect(page.locator("#reverse [data-n=k]").first).to_have_text("3")
+
+
+def test_refused_settings_are_explained_beside_the_button(page):
+    page.get_by_role("tab", name="Reverse").click()
+    page.wait_for_timeout(300)
+    sample(page, Steps=1000, Images=16)
+    expect(page.get_by_text("Steps times images must be at most 4,000").first).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.parametrize("width", [360, 390, 1280, 1920])
+def test_no_sideways_scroll(browser, server, width):
+    page = open_page(browser, server, viewport={"width": width, "height": 800})
+    for tab in ("Forward", "Schedules", "Reverse"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
+    page.close()
+
+
+def test_reduced_motion_plays_nothing_by_itself(browser, server):
+    page = open_page(browser, server, reduced_motion="reduce")
+    page.get_by_role("tab", name="Reverse").click()
+    time.sleep(1)
+    assert page.locator("#reverse input[data-role=t]").input_value() == "0"
+    still = [pixels(page, ".hero canvas")]
+    time.sleep(1)
+    assert distance(still[0], pixels(page, ".hero canvas")) == 0
+    page.close()
+
+
+def test_symbols_have_one_colour_each_in_light_and_dark(browser, server):
+    for theme in ("light", "dark"):
+        page = browser.new_page()
+        page.goto(f"{server.url}/?__theme={theme}")
+        page.wait_for_function("window.Diffusion?.state.x0")
+        colours = json.loads(
+            page.evaluate(
+                """() => JSON.stringify(Object.fromEntries(['x_0', 'eps', 'x_t'].map(name => [name,
+                  [...new Set([...document.querySelectorAll(`#forward .formula .${name}, #forward figure.${name}`)]
+                    .map(node => getComputedStyle(node).color))]])))"""
+            )
+        )
+        assert all(len(found) == 1 for found in colours.values())
+        assert len({found[0] for found in colours.values()}) == 3
+        page.close()
