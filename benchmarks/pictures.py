@@ -1,0 +1,55 @@
+"""The README's pictures: docs/film.gif from the shipped film, docs/screenshot.png from the running app.
+
+    python -m benchmarks.pictures
+"""
+
+import shutil
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from benchmarks.common import serving
+from diffusion import load_film
+from diffusion.film import KINDS, image_grid
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+SCALE, GAP, HOLD = 3, 6, 12
+
+
+def film_gif(checkpoint: Path) -> None:
+    """x_t, ε̂ and x̂_0 of the first ten images above each other, a frame per step, the last one held."""
+    film = load_film(checkpoint)
+    frames = []
+    for frame in film.frames:
+        rows = [image_grid(frame[kind, :10], 10) for kind in range(len(KINDS))]
+        width, height = rows[0].size
+        canvas = Image.new("L", (width, 3 * height + 2 * GAP), 255)
+        for i, row in enumerate(rows):
+            canvas.paste(row, (0, i * (height + GAP)))
+        frames.append(canvas.resize((canvas.width * SCALE, canvas.height * SCALE), Image.Resampling.NEAREST))
+    frames += [frames[-1]] * HOLD
+    frames[0].save(DOCS / "film.gif", save_all=True, append_images=frames[1:], duration=150, loop=0)
+
+
+def screenshot() -> None:
+    """The Forward tab at t = 250, in the light theme."""
+    with serving("app.py") as (url, _), sync_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(f"{url}/?__theme=light")
+        page.wait_for_function("window.Diffusion?.state.x0 && Diffusion.state.noise")
+        page.get_by_role("button", name="Cat").click()
+        page.locator("#forward input[data-role=number]").fill("250")
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(4500)
+        page.screenshot(path=DOCS / "screenshot.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    DOCS.mkdir(exist_ok=True)
+    film_gif(ROOT / "checkpoints/mnist")
+    screenshot()
