@@ -9,45 +9,33 @@ A run is counted in images seen. Data order and noise are functions of (seed, im
 command continues a run that was stopped, in whatever way, exactly where its last state was written.
 """
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
+
 import argparse
 import json
-import os
-import signal
+import math
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from diffusion.checkpoint import (
-    CheckpointError,
-    Model,
-    load_state,
-    save_model,
-    save_state,
-    write_atomically,
-)
-from diffusion.data import (
-    ImageData,
-    load_cifar10,
-    load_folder,
-    load_mnist,
-    step_generator,
-    to_signed,
-)
+from diffusion.checkpoint import CheckpointError, Model, load_run, save_model, save_run
+from diffusion.data import DataError, ImageData, load_data, step_generator, to_signed
 from diffusion.ema import EMA, ema_beta
-from diffusion.film import image_grid, make_film, png_bytes, save_film
-from diffusion.hub import HubError, push_to_hub, write_model_card
-from diffusion.likelihood import bits_per_dim
+from diffusion.film import class_rows, make_film, save_film, save_samples
+from diffusion.hub import HubError, load_metrics, push_to_hub, save_metrics
+from diffusion.likelihood import describe_bits
 from diffusion.losses import diffusion_loss, stratified_timesteps
+from diffusion.machine import Stop, join_processes, leader_first, leave_processes, prepare, rank, world_size
+from diffusion.progress import Progress
 from diffusion.schedules import SCHEDULES
 from diffusion.unet import UNet, UNetConfig
 
@@ -87,62 +75,54 @@ class TrainConfig:
     ema_width: float = 0.08  # σ_rel of the average, see diffusion/ema.py
     # machine
     seed: int = flag(0, "of the weights, the data order and the noise")
-    device: str | None = flag(None, "cuda, mps or cpu; default: the best there is")
+    device: str | None = flag(None, "cuda or cpu; default: the best there is")
     compile: bool = flag(False, "compile the network: slower to start, then faster")
     push_to_hub: str | None = flag(None, "afterwards, upload to this Hub repo, user/name")
 
 
+LARGER = {"channels": 64, "attention_levels": (1, 2), "dropout": 0.1}  # for colour at 32×32
 PRESETS = {
     "mnist": TrainConfig("mnist"),
     "cifar10": TrainConfig(
         "cifar10",
-        channels=64,
+        **LARGER,
         channel_mult=(1, 2, 4),
         blocks_per_level=2,
-        attention_levels=(1, 2),
-        dropout=0.1,
         total_images=14_000_000,
         batch_size=512,
         learning_rate=6e-4,
         decay=0.4,
     ),
-    "folder": TrainConfig(
-        "folder", channels=64, attention_levels=(1, 2), dropout=0.1, total_images=4_000_000
-    ),
+    "folder": TrainConfig("folder", **LARGER, total_images=4_000_000),
 }
-FREE_TO_CHANGE = {
-    "data_dir",
-    "out",
-    "time_limit",
-    "device",
-    "compile",
-    "push_to_hub",
-}  # when resuming
-LOG_SECONDS, FIRST_SAVE_SECONDS, SAVE_SECONDS = 5, 10, 45
-MIN_IMAGES_PER_GRID, GRID_STEPS, HELD_OUT_IMAGES = 20_000, 20, 500
+FREE_TO_CHANGE = {"data_dir", "out", "time_limit", "device", "compile", "push_to_hub"}  # when resuming
+FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45
+MIN_IMAGES_PER_GRID, MAX_GRIDS, HELD_OUT_IMAGES, MAX_LISTED = 20_000, 20, 500, 20
 
 
 def parse_config(arguments: list[str] | None = None) -> TrainConfig:
     """The preset named on the command line, with the flags' values in place of its own."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("preset", choices=PRESETS)
-    types = {
-        "data_dir": Path,
-        "out": Path,
-        "total_images": int,
-        "batch_size": int,
-        "seed": int,
-        "time_limit": float,
-    }
     for f in fields(TrainConfig):
         if "help" in f.metadata:
-            kind = {"action": "store_true"} if f.type is bool else {"type": types.get(f.name, str)}
+            kind = (get_args(f.type) or [f.type])[0]
+            how = {"action": "store_true"} if kind is bool else {"type": kind}
             name = "--" + f.name.replace("_", "-")
-            parser.add_argument(name, default=argparse.SUPPRESS, help=f.metadata["help"], **kind)
+            parser.add_argument(name, default=argparse.SUPPRESS, help=f.metadata["help"], **how)
     given = vars(parser.parse_args(arguments))
     config = replace(PRESETS[given["preset"]], **given)
-    if config.total_images < 1 or config.batch_size < 1 or not 0 <= config.seed < 2**32:
-        parser.error("--total-images and --batch-size must be at least 1, --seed from 0 to 2^32 − 1")
+    devices = (None, "cpu", "cuda") if torch.cuda.is_available() else (None, "cpu")
+    refusals = {
+        "--total-images and --batch-size must be at least 1": min(config.total_images, config.batch_size) < 1,
+        f"--batch-size must be a multiple of the {world_size()} processes": config.batch_size % world_size(),
+        "--time-limit must be above 0": config.time_limit is not None and not config.time_limit > 0,
+        "--seed must be from 0 to 2^32 − 1": not 0 <= config.seed < 2**32,
+        f"--device can be {' or '.join(devices[1:])} here": config.device not in devices,
+    }
+    for message, applies in refusals.items():
+        if applies:
+            parser.error(message)
     return replace(config, out=config.out or Path("runs") / config.preset)
 
 
@@ -154,113 +134,59 @@ def learning_rate(images_seen: int, config: TrainConfig) -> float:
     return config.learning_rate * max(0.0, min(1.0, up, down))
 
 
-def load_data(config: TrainConfig, train: bool = True) -> ImageData | None:
-    """The preset's data on the CPU; None where there is no held-out part."""
-    if config.preset == "mnist":
-        return load_mnist(config.data_dir, train)
-    if config.preset == "cifar10":
-        return load_cifar10(config.data_dir, train)
-    return load_folder(config.data_dir, config.image_size) if train else None
-
-
 class Run:
-    """The state of a training run: network, optimiser, averaged weights, images seen."""
+    """A training run: network, optimiser, averaged weights, images seen."""
 
     def __init__(self, config: TrainConfig, data: ImageData, device: torch.device) -> None:
         torch.manual_seed(config.seed)
-        num_classes = len(data.classes) if data.classes else None
-        shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
-        unet = UNetConfig(in_channels=data.images.shape[1], num_classes=num_classes, **shape)
-        self.config, self.data, self.device = config, data, device
+        self.config, self.data, self.device = config, data.to(device), device
         self.schedule = SCHEDULES[config.schedule](config.num_timesteps)
-        self.net = UNet(unet).to(device)
+        shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
+        num_classes = len(data.classes) if data.classes else None
+        self.net = UNet(UNetConfig(data.images.shape[1], num_classes=num_classes, **shape)).to(device)
         self.ema = EMA(self.net)
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(),
-            config.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=0.0,
-            fused=True,
-        )
+        adam = {"betas": (0.9, 0.99), "weight_decay": 0.0, "fused": True}
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), config.learning_rate, **adam)
         self.images_seen = 0
-        self.forward = self._forward()
-
-    def _forward(self) -> Callable[..., Tensor]:
-        """The network as the loss calls it: bf16 where the hardware has it, compiled, data parallel."""
-        net: nn.Module = self.net
-        if dist.is_initialized():
-            net = nn.parallel.DistributedDataParallel(net)
-        if self.config.compile:
-            net = torch.compile(net)
-        bf16 = has_bf16(self.device)
-
-        def forward(*args: Tensor, **cond: Tensor | None) -> Tensor:
-            with torch.autocast(self.device.type, torch.bfloat16) if bf16 else nullcontext():
-                return net(*args, **cond)
-
-        return forward
+        self.forward = prepare(self.net, device, config.compile)
 
     def step(self) -> Tensor:
         """One step of DDPM's Algorithm 1 on this process's share of the batch; returns its mean loss."""
-        config, (rank, world_size) = self.config, rank_and_world_size()
-        share = config.batch_size // world_size
-        start = self.images_seen + rank * share
+        config, share = self.config, self.config.batch_size // world_size()
+        start = self.images_seen + rank() * share
         generator = step_generator(config.seed, start, self.device)
         torch.manual_seed(generator.initial_seed())  # dropout inside the network
         x_0, labels = self.data.batch(range(start, start + share), config.seed, generator)
         if labels is not None:
             dropped = torch.rand(share, generator=generator, device=self.device) < config.class_dropout
             labels = torch.where(dropped, len(self.data.classes), labels)
-        t = stratified_timesteps(share, config.num_timesteps, generator, rank, world_size)
+        t = stratified_timesteps(share, config.num_timesteps, generator, rank(), world_size())
         noise = torch.randn(x_0.shape, generator=generator, device=self.device)
-        objective = {"prediction": config.prediction, "weighting": config.weighting}
-        loss = diffusion_loss(
-            self.forward, self.schedule, x_0, t, noise, **objective, class_labels=labels
-        ).mean()
+        how = {"prediction": config.prediction, "weighting": config.weighting, "class_labels": labels}
+        loss = diffusion_loss(self.forward, self.schedule, x_0, t, noise, **how).mean()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), config.gradient_clip)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), config.gradient_clip)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.images_seen, config)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.images_seen += config.batch_size
         self.ema.update(ema_beta(self.images_seen, config.batch_size, config.ema_width))
-        return loss.detach()
+        return torch.where(norm.isfinite(), loss.detach(), torch.nan)  # a broken gradient counts as one
+
+    @property
+    def complete(self) -> bool:
+        return self.images_seen >= self.config.total_images
 
     def save(self) -> None:
         """Write the state from which the same command resumes."""
-        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
-        tensors |= {f"ema.{k}": v for k, v in self.ema.weights.items()}
-        for i, slot in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{k}": v for k, v in slot.items()}
-        meta = {"images_seen": self.images_seen, "config": self.fixed_settings()}
-        save_state(self.config.out / "state.safetensors", tensors, meta)
+        parts = (self.net, self.ema, self.optimizer)
+        save_run(self.config.out, *parts, self.images_seen, self.fixed_settings())
 
     def resume(self) -> None:
         """Continue from the state in the output folder, if there is one."""
-        file = self.config.out / "state.safetensors"
-        if not file.exists():
-            return
-        tensors, meta = load_state(file, self.device)
-        mine = self.fixed_settings()
-        other = sorted(k for k in mine if meta["config"].get(k) != mine[k])
-        if other:
-            raise CheckpointError(
-                f"{self.config.out} holds a run with another {', '.join(other)}: choose another --out."
-            )
-        parts: dict[str, dict[str, Tensor]] = {"net": {}, "ema": {}, "optimizer": {}}
-        for key, value in tensors.items():
-            part, name = key.split(".", 1)
-            parts[part][name] = value
-        self.net.load_state_dict(parts["net"])
-        self.ema.weights = {k: parts["ema"][k] for k in self.ema.weights}
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in parts["optimizer"].items():
-            index, name = key.split(".")
-            slots.setdefault(int(index), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        self.images_seen = meta["images_seen"]
+        parts = (self.net, self.ema, self.optimizer)
+        self.images_seen = load_run(self.config.out, *parts, self.fixed_settings())
 
     def fixed_settings(self) -> dict[str, Any]:
         """What may not change while a run lasts, as JSON has it."""
@@ -269,197 +195,101 @@ class Run:
 
     def model(self) -> Model:
         """The averaged weights as a model."""
-        net = deepcopy(self.net)
+        net = deepcopy(self.net).eval().requires_grad_(False)
         net.load_state_dict(self.ema.weights)
-        about = {
-            "data": self.data.title,
-            "licence": self.data.licence,
-            "images_seen": self.images_seen,
-            "settings": self.fixed_settings(),
-        }
-        return Model(
-            self.config.out.resolve().name,
-            net.eval().requires_grad_(False),
-            self.config.schedule,
-            self.schedule,
-            self.config.prediction,
-            tuple(self.data.images.shape[1:]),
-            self.data.classes,
-            about,
-        )
+        config, data, shape = self.config, self.data, tuple(self.data.images.shape[1:])
+        about = {"data": data.title, "licence": data.licence, "images_seen": self.images_seen}
+        about["settings"] = self.fixed_settings()
+        what = (config.schedule, self.schedule, config.prediction, shape, data.classes, about)
+        return Model(config.out.resolve().name, net, *what)
 
 
-def has_bf16(device: torch.device) -> bool:
-    """Whether the hardware computes in bfloat16 itself, rather than slowly imitating it."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return device.type == "cpu" and bool(capabilities.get("avx512_bf16"))
-
-
-def rank_and_world_size() -> tuple[int, int]:
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-
-
-class Stop:
-    """Whether to stop after this step: SIGTERM, Ctrl-C or the time limit, agreed on by all processes."""
-
-    def __init__(self, time_limit: float | None) -> None:
-        self.deadline = time.monotonic() + (time_limit or float("inf"))
-        self.signalled = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._remember)
-
-    def _remember(self, *_: Any) -> None:
-        self.signalled = True
-
-    def wanted(self) -> bool:
-        stop = self.signalled or time.monotonic() > self.deadline
-        if dist.is_initialized():
-            flag = torch.tensor(int(stop), device="cuda" if dist.get_backend() == "nccl" else "cpu")
-            dist.all_reduce(flag, dist.ReduceOp.MAX)
-            stop = bool(flag)
-        return stop
-
-
-def train(run: Run, stop: Stop) -> bool:
-    """Step until the run is complete (True) or has to stop (False), logging and saving on the way."""
-    config, leader = run.config, rank_and_world_size()[0] == 0
-    bar = tqdm(
-        total=config.total_images,
-        initial=run.images_seen,
-        unit="img",
-        unit_scale=True,
-        disable=not leader,
-    )
-    next_log, next_save = 0.0, time.monotonic() + FIRST_SAVE_SECONDS
-    grid_every = max(MIN_IMAGES_PER_GRID, config.total_images // 20)
-    losses: list[Tensor] = []
-    while run.images_seen < config.total_images and not stop.wanted():
-        losses.append(run.step())
-        bar.update(config.batch_size)
-        now = time.monotonic()
-        if now >= next_log or now >= next_save:
-            log_losses(run, losses, bar)
-            next_log = now + LOG_SECONDS
-        if leader and now >= next_save:
-            run.save()
-            next_save = now + SAVE_SECONDS
-        if leader and run.images_seen // grid_every > (run.images_seen - config.batch_size) // grid_every:
-            save_grid(run.model(), config.out / "samples" / f"{run.images_seen:09d}.png")
-    log_losses(run, losses, bar)
-    bar.close()
-    if leader:
+def training_loop(run: Run, stop: Stop) -> None:
+    """Step until the run is complete or has to stop, logging, saving and sampling on the way."""
+    config, leads = run.config, rank() == 0
+    if leads:
+        run.save()  # fails here, rather than after an hour, where nothing can be written
+    grid_every = max(MIN_IMAGES_PER_GRID, config.total_images // MAX_GRIDS)
+    next_save = time.monotonic() + FIRST_SAVE_SECONDS
+    log = config.out / "log.jsonl"
+    with Progress(log, config.total_images, run.images_seen, config.batch_size, silent=not leads) as progress:
+        while not run.complete and not stop.wanted():
+            progress.step(run.step(), learning_rate(run.images_seen, config))
+            grid_due = run.images_seen % grid_every < config.batch_size
+            if leads and (grid_due or time.monotonic() >= next_save):
+                next_save = time.monotonic() + SAVE_SECONDS
+                progress.log()  # refuses what should not be saved
+                run.save()
+            if leads and grid_due:
+                save_samples(config.out / "samples" / f"{run.images_seen:09d}.png", run.model())
+        progress.log()
+    if leads:
         run.save()
-    return run.images_seen >= config.total_images
 
 
-def log_losses(run: Run, losses: list[Tensor], bar: tqdm) -> None:
-    """Write the mean loss since the last call, and stop at a loss that is not a number."""
-    if not losses:
-        return
-    values = torch.stack(losses).tolist()
-    losses.clear()
-    first_step = run.images_seen // run.config.batch_size - len(values) + 1
-    for step, value in enumerate(values, first_step):
-        if not abs(value) < float("inf"):
-            raise FloatingPointError(
-                f"The loss is {value} at step {step}; the last saved state is from before."
-            )
-    rate = bar.format_dict["rate"] or 0.0
-    row = {
-        "images_seen": run.images_seen,
-        "loss": round(sum(values) / len(values), 6),
-        "learning_rate": learning_rate(run.images_seen, run.config),
-        "images_per_second": round(rate, 1),
-    }
-    bar.set_postfix(loss=f"{row['loss']:.4f}")
-    if not bar.disable:
-        with open(run.config.out / "log.jsonl", "a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
-
-
-def class_rows(model: Model, per_class: int) -> dict[str, Any]:
-    """`make_film` settings for a grid with one row a class, or eight rows of none."""
-    rows = len(model.classes) if model.classes else 8
-    labels = torch.arange(rows, device=model.device).repeat_interleave(per_class) if model.classes else None
-    return {
-        "seed": 0,
-        "num_images": rows * per_class,
-        "num_steps": GRID_STEPS,
-        "class_labels": labels,
-    }
-
-
-def save_grid(model: Model, file: Path) -> None:
-    """Sample from fixed noise and write the results as one picture, a row for each class."""
-    file.parent.mkdir(exist_ok=True)
-    images = make_film(model, **class_rows(model, 8)).frames[-1, 0]
-    write_atomically(file, png_bytes(image_grid(images, 8)))
-
-
-def export(run: Run, complete: bool) -> None:
-    """Write the folder in the layout of the Hub: weights, card, film, samples, metrics."""
+def export(run: Run, known: dict[str, Any]) -> None:
+    """Write the folder in the layout of the Hub: weights, samples, film, metrics (unless known), card."""
     out, model = run.config.out, run.model()
     save_model(out, model)
-    save_grid(model, out / "samples.png")
-    save_film(out, make_film(model, **class_rows(model, 1)))
-    metrics = {}
-    held_out = load_data(run.config, train=False) if complete else None
-    if held_out is not None:
-        generator = torch.Generator(run.device).manual_seed(0)
-        x_0 = to_signed(held_out.images[:HELD_OUT_IMAGES].to(run.device))
-        labels = held_out.labels[:HELD_OUT_IMAGES].to(run.device)
-        bits = bits_per_dim(model.denoiser(class_labels=labels), model.schedule, x_0, generator)
-        error = bits.std().item() / len(bits) ** 0.5
-        metrics[f"bits/dim of the first {len(bits)} test images"] = f"{bits.mean().item():.3f} ± {error:.3f}"
-    write_atomically(out / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode())
-    write_model_card(out, model, metrics)
+    save_samples(out / "samples.png", model)
+    save_film(out, make_film(model, **class_rows(model, per_class=1)))
+    save_metrics(out, model, known or (measure(run.config, model) if run.complete else {}))
 
 
-def start_processes(config: TrainConfig) -> torch.device:
-    """Join the other processes if torchrun started this one; returns this process's device."""
-    best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(config.device or best)
-    if "WORLD_SIZE" in os.environ:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        if config.batch_size % dist.get_world_size():
-            raise ValueError(f"--batch-size must be a multiple of the {dist.get_world_size()} processes.")
-        if device.type == "cuda":
-            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-            torch.cuda.set_device(device)
-    return device
+def measure(config: TrainConfig, model: Model) -> dict[str, str]:
+    """The variational bound on held-out images, where the data set has any."""
+    try:
+        held_out = load_data(config.preset, config.data_dir, config.image_size, train=False)
+    except DataError as error:
+        print(f"Not measured: {error}", flush=True)
+        return {}
+    if held_out is None:
+        return {}
+    images, labels = (x[:HELD_OUT_IMAGES].to(model.device) for x in (held_out.images, held_out.labels))
+    bits = describe_bits(model.denoiser(class_labels=labels), model.schedule, to_signed(images))
+    return {"bits/dim": f"{bits}; the first {len(images)} test images of {held_out.title}"}
 
 
-def main(config: TrainConfig) -> None:
-    device = start_processes(config)
-    leader = rank_and_world_size()[0] == 0
-    stop = Stop(config.time_limit)
-    if leader:
+def train(config: TrainConfig) -> None:
+    """Load, resume, train, export, and upload if asked to."""
+    deadline = time.monotonic() + (config.time_limit or math.inf)
+    device = join_processes(config.device)
+    leads = rank() == 0
+    if leads:
         print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
         config.out.mkdir(parents=True, exist_ok=True)
-        write_atomically(config.out / "log.jsonl.check", b"")  # fails here rather than after an hour
-        (config.out / "log.jsonl.check").unlink()
-    data = load_data(config)
-    if leader and data.skipped:
-        print(*data.skipped, f"{len(data.skipped)} files skipped", sep="\n", flush=True)
-    run = Run(config, data.to(device), device)
+    with leader_first():  # it fetches what is missing
+        data = load_data(config.preset, config.data_dir, config.image_size)
+    run = Run(config, data, device)
     run.resume()
-    if leader and run.images_seen:
+    if leads and data.skipped:
+        print(*data.skipped[:MAX_LISTED], f"{len(data.skipped)} files skipped", sep="\n", flush=True)
+    if leads and run.images_seen:
         print(f"Resuming at {run.images_seen:,} images", flush=True)
-    complete = train(run, stop)
-    if leader:
-        export(run, complete)
-        again = "" if complete else "; the same command continues"
+    known = load_metrics(config.out) if run.complete else {}  # of the same weights
+    if not run.complete:
+        with Stop(deadline) as stop:
+            training_loop(run, stop)
+    if leads:
+        export(run, known)
+        again = "" if run.complete else "; the same command continues"
         print(f"{run.images_seen:,} images, {config.out}{again}", flush=True)
-        if config.push_to_hub:
+        if config.push_to_hub and run.complete:
             print(push_to_hub(config.out, config.push_to_hub), flush=True)
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    leave_processes()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line: what its user can put right is answered by one sentence and exit status 1."""
+    try:
+        train(parse_config(arguments))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (CheckpointError, DataError, HubError, FloatingPointError) as error:
+        sys.exit(f"train.py: {error}")
+    except OSError as error:
+        sys.exit(f"train.py: {error.filename or 'a file'} cannot be used: {error.strerror or error}.")
 
 
 if __name__ == "__main__":
-    try:
-        main(parse_config())
-    except (CheckpointError, HubError, ValueError, OSError, FloatingPointError) as error:
-        sys.exit(f"train.py: {error}")
+    main()

@@ -5,7 +5,7 @@ Nothing here unpickles, and a file is either the old one or the new one, never h
 
 import json
 import os
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from torch.optim import Optimizer
 
 from diffusion.denoiser import Denoiser, guide, network_denoiser
+from diffusion.ema import EMA
 from diffusion.process import PREDICTIONS
 from diffusion.schedules import SCHEDULES, NoiseSchedule
 from diffusion.unet import UNet, UNetConfig
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-MAX_TIMESTEPS = 10_000
+CONFIG_FILE, WEIGHTS_FILE, STATE_FILE = "config.json", "model.safetensors", "state.safetensors"
+MAX_TIMESTEPS, MAX_SIDE = 10_000, 1024
 
 
 class CheckpointError(ValueError):
@@ -92,8 +94,11 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
         path: the folder; made if need be.
         model: what to write.
         dtype: of the weights in the file, float16 to ship; None keeps theirs.
+
+    Raises:
+        CheckpointError: weights that are not finite (in this dtype); nothing is written.
+        OSError: the folder cannot be written; what was in it is untouched.
     """
-    path.mkdir(parents=True, exist_ok=True)
     config = {
         "unet": asdict(model.net.config),
         "schedule": {"name": model.schedule_name, "num_timesteps": model.schedule.num_timesteps},
@@ -103,6 +108,9 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
         "about": model.about,
     }
     weights = {k: v.to("cpu", dtype).contiguous() for k, v in model.net.state_dict().items()}
+    if not _all_finite(weights):
+        raise CheckpointError(f"{model.name} has weights that are not finite in {dtype or 'their type'}.")
+    path.mkdir(parents=True, exist_ok=True)
     write_atomically(path / WEIGHTS_FILE, safetensors.torch.save(weights, {"format": "pt"}))
     write_atomically(path / CONFIG_FILE, json.dumps(config, indent=2, ensure_ascii=False).encode())
 
@@ -115,37 +123,48 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
     """
     config = _read_config(path)
     try:
-        unet = {k: tuple(v) if isinstance(v, list) else v for k, v in config["unet"].items()}
-        length = _bounded(config["schedule"]["num_timesteps"], MAX_TIMESTEPS)
-        schedule = SCHEDULES[config["schedule"]["name"]](length)
-        prediction = PREDICTIONS[PREDICTIONS.index(config["prediction"])]
-        sample_shape = tuple(_bounded(side, 4096) for side in config["sample_shape"])
-        classes = tuple(map(str, config["classes"])) if config["classes"] else None
-        with torch.device("meta"):  # shapes only: a foreign config cannot ask for memory
-            net = UNet(UNetConfig(**unet))
-        if len(sample_shape) != 3 or sample_shape[0] != net.config.in_channels:
-            raise ValueError("sample_shape does not fit the network")
-        if net.config.num_classes != (len(classes) if classes else None):
-            raise ValueError("classes do not fit the network")
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{path / CONFIG_FILE} does not describe a model: {error}.") from None
-    net.load_state_dict(_read_weights(path, net), assign=True)
-    net.to(device).eval().requires_grad_(False)
+        model = _untrained_model(config, name or path.resolve().name)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        wrong = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise CheckpointError(f"{path / CONFIG_FILE} does not describe a model: {wrong}.") from None
+    model.net.load_state_dict(_read_weights(path, model.net), assign=True)
+    model.net.to(device).eval().requires_grad_(False)
+    return model
+
+
+def _untrained_model(config: dict[str, Any], name: str) -> Model:
+    """What a config describes, its network without memory: a foreign config cannot ask for any."""
+    classes, about = config["classes"], config.get("about", {})
+    if not isinstance(about, dict) or not isinstance(classes, list | None):
+        raise ValueError("about must be an object, and classes a list or null")
+    unet = {k: tuple(v) if isinstance(v, list) else v for k, v in config["unet"].items()}
+    with torch.device("meta"):
+        net = UNet(UNetConfig(**unet))
+    shape = net.config
+    if shape.num_classes != (len(classes) if classes else None):
+        raise ValueError("classes do not fit the network")
+    in_channels, *sides = (_bounded(side, MAX_SIDE) for side in config["sample_shape"])
+    halvings = len(shape.channel_mult) - 1
+    if in_channels != shape.in_channels or len(sides) != 2 or any(side % 2**halvings for side in sides):
+        raise ValueError("sample_shape does not fit the network")
+    schedule_name, prediction = config["schedule"]["name"], config["prediction"]
+    if schedule_name not in SCHEDULES or prediction not in PREDICTIONS:
+        raise ValueError(f"schedule {schedule_name!r} or prediction {prediction!r} is unknown")
     return Model(
-        name or path.resolve().name,
+        name,
         net,
-        config["schedule"]["name"],
-        schedule,
+        schedule_name,
+        SCHEDULES[schedule_name](_bounded(config["schedule"]["num_timesteps"], MAX_TIMESTEPS)),
         prediction,
-        sample_shape,
-        classes,
-        config.get("about", {}),
+        (in_channels, *sides),
+        tuple(map(str, classes)) if classes else None,
+        about,
     )
 
 
 def _bounded(value: Any, maximum: int) -> int:
     if type(value) is not int or not 1 <= value <= maximum:
-        raise ValueError(f"{value!r} is not a whole number from 1 to {maximum}")
+        raise ValueError(f"{value!r} is not a whole number from 1 to {maximum:,}")
     return value
 
 
@@ -155,63 +174,121 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a checkpoint: it has no {CONFIG_FILE}.")
     try:
         config = json.loads(file.read_text("utf-8"))
-    except ValueError:
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError):
         raise CheckpointError(f"{file} is not valid JSON.") from None
     if not isinstance(config, dict):
-        raise CheckpointError(f"{file} does not describe a model.")
+        raise CheckpointError(f"{file} does not describe a model: it must hold an object.")
     return config
 
 
 def _read_weights(path: Path, net: UNet) -> dict[str, Tensor]:
-    """The float32 weights, checked against the network's names and shapes."""
+    """The float32 weights, checked against the network's names and shapes before they are read."""
     file = path / WEIGHTS_FILE
     if not file.is_file():
         pickles = [p.name for p in path.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"}]
         hint = f"; {pickles[0]} is a pickle, which is never opened" if pickles else ""
         raise CheckpointError(f"{path} has no {WEIGHTS_FILE}{hint}.")
+    expected = {k: list(v.shape) for k, v in net.state_dict().items()}
     try:
-        weights = {k: v.float() for k, v in safetensors.torch.load_file(file).items()}
+        with safe_open(file, "pt") as stored:
+            fits = {k: stored.get_slice(k).get_shape() for k in stored.keys()} == expected  # noqa: SIM118
+            weights = {k: stored.get_tensor(k).float() for k in expected} if fits else {}
     except (SafetensorError, OSError):
         raise CheckpointError(f"{file} is truncated or not a safetensors file.") from None
-    if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in net.state_dict().items()}:
+    if not fits:
         raise CheckpointError(f"{file} holds another network than {CONFIG_FILE} describes.")
-    if not all(w.isfinite().all() for w in weights.values()):
+    if not _all_finite(weights):
         raise CheckpointError(f"{file} holds weights that are not finite.")
     return weights
 
 
-def save_state(file: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write a run's resumable state, atomically: tensors, and JSON values beside them."""
-    tensors = {k: v.detach().contiguous() for k, v in tensors.items()}
-    write_atomically(file, safetensors.torch.save(tensors, {"meta": json.dumps(meta)}))
+def _all_finite(weights: dict[str, Tensor]) -> bool:
+    return all(bool(w.isfinite().all()) for w in weights.values())
 
 
-def load_state(file: Path, device: torch.device | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_state` wrote.
+def save_run(
+    path: Path, net: UNet, ema: EMA, optimizer: Optimizer, images_seen: int, settings: dict[str, Any]
+) -> None:
+    """Write all that a training run needs to continue, atomically.
+
+    Args:
+        path: the folder, which gets a state.safetensors.
+        net, ema, optimizer: the state of training.
+        images_seen: so far.
+        settings: JSON values that may not change when the run continues.
 
     Raises:
-        CheckpointError: the file is broken.
+        CheckpointError: weights that are not finite; an earlier state is untouched.
+        OSError: the state cannot be written; an earlier one is untouched.
     """
+    weights = net.state_dict()
+    if not _all_finite(weights):
+        raise CheckpointError(f"The weights are not finite any more; {path / STATE_FILE} is from before.")
+    tensors = {f"net.{k}": v for k, v in weights.items()}
+    tensors |= {f"ema.{k}": v for k, v in ema.weights.items()}
+    for i, slot in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{k}": v for k, v in slot.items()}
+    tensors = {k: v.detach().contiguous() for k, v in tensors.items()}
+    meta = json.dumps({"images_seen": images_seen, "config": settings})
+    write_atomically(path / STATE_FILE, safetensors.torch.save(tensors, {"meta": meta}))
+
+
+def load_run(path: Path, net: UNet, ema: EMA, optimizer: Optimizer, settings: dict[str, Any]) -> int:
+    """Put back what `save_run` wrote (arguments as there).
+
+    Returns:
+        The images seen; 0 where nothing was saved yet.
+
+    Raises:
+        CheckpointError: the state is broken, or of a run with other settings; says which.
+    """
+    file = path / STATE_FILE
+    if not file.exists():
+        return 0
+    parts: dict[str, dict[str, Tensor]] = {"net": {}, "ema": {}, "optimizer": {}}
+    slots: dict[int, dict[str, Tensor]] = {}
     try:
-        with safe_open(file, "pt", device=str(device)) as state:
-            tensors = {k: state.get_tensor(k) for k in state.keys()}  # noqa: SIM118
-            return tensors, json.loads(state.metadata()["meta"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        raise CheckpointError(f"{file} is not the state of a training run.") from None
+        with safe_open(file, "pt", device=str(next(net.parameters()).device)) as state:
+            meta = json.loads(state.metadata()["meta"])
+            other = sorted(k for k in settings if meta["config"].get(k) != settings[k])
+            for key in state.keys():  # noqa: SIM118
+                part, name = key.split(".", 1)
+                parts[part][name] = state.get_tensor(key)
+        for key, value in parts["optimizer"].items():
+            index, name = key.split(".")
+            slots.setdefault(int(index), {})[name] = value
+        images_seen = int(meta["images_seen"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        raise CheckpointError(f"{file} is broken, or not the state of a training run.") from None
+    if other:
+        raise CheckpointError(f"{path} holds a run with another {', '.join(other)}: choose another --out.")
+    shapes = {k: v.shape for k, v in net.state_dict().items()}
+    if any({k: v.shape for k, v in parts[part].items()} != shapes for part in ("net", "ema")):
+        raise CheckpointError(f"{path} holds a run of another network: choose another --out.")
+    net.load_state_dict(parts["net"])
+    ema.weights = {k: parts["ema"][k] for k in ema.weights}
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    return images_seen
 
 
 def write_atomically(file: Path, content: bytes) -> None:
-    """Replace a file's content as one step: after a crash or a full disk the old content is still whole."""
-    with_temporary(file, lambda temporary: temporary.write_bytes(content))
+    """Replace a file's content as one step: after a crash or a full disk the old content is still whole.
 
-
-def with_temporary(file: Path, write: Callable[[Path], Any]) -> None:
-    """Have `write` fill a temporary file beside `file`, then put it in `file`'s place."""
+    Raises:
+        OSError: names `file`, which is as it was.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        write(temporary)
-        with open(temporary, "rb+") as written:
+        with open(temporary, "wb") as written:
+            written.write(content)
+            written.flush()
             os.fsync(written.fileno())
         os.replace(temporary, file)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()

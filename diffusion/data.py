@@ -1,12 +1,18 @@
-"""Pictures as uint8 tensors that live on the device, in an order that depends on (seed, images_seen) alone."""
+"""Pictures as uint8 tensors on the device, in an order that depends on (seed, images_seen) alone."""
 
 import gzip
 import io
+import lzma
 import tarfile
-from collections.abc import Iterable, Iterator
+import warnings
+import zlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +27,16 @@ CIFAR10_CLASSES = (
 )  # fmt: skip
 
 
+# Pillow warns of large pictures and of odd metadata; `open_image` decides, and says so, itself.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
 class ImageError(ValueError):
     """A picture that cannot be used; the message is one plain sentence for its owner."""
+
+
+class DataError(ValueError):
+    """A data set that cannot be used; the message is one plain sentence naming it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +77,20 @@ class ImageData:
         Returns:
             x_0 (B, C, H, W) float32 in [−1, 1] and class labels (B,) or None.
         """
-        size = len(self.images)
-        index = torch.stack([_epoch_order(size, seed, p // size)[p % size] for p in positions])
-        index = index.to(self.images.device)
+        index = self.order(positions, seed).to(self.images.device)
         x_0 = to_signed(self.images[index])
         if self.flip:
             mirrored = torch.rand(len(x_0), 1, 1, 1, generator=generator, device=x_0.device) < 0.5
             x_0 = torch.where(mirrored, x_0.flip(-1), x_0)
         return x_0, None if self.labels is None else self.labels[index]
+
+    def order(self, positions: range, seed: int) -> Tensor:
+        """Which examples stand at these positions: (B,) indices."""
+        size = len(self.images)
+        epochs = range(positions.start // size, (positions.stop - 1) // size + 1)
+        orders = torch.cat([_epoch_order(size, seed, epoch) for epoch in epochs])
+        first = positions.start - epochs.start * size
+        return orders[first : first + len(positions)]
 
 
 @lru_cache(maxsize=2)
@@ -150,26 +170,53 @@ def letterbox(image: Image.Image, size: int) -> Image.Image:
     return ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color=(128, 128, 128))
 
 
-def load_mnist(data_dir: Path, train: bool = True) -> ImageData:
-    """MNIST: 60,000 training or 10,000 test digits of 1×28×28; fetched where `data_dir` has none."""
-    prefix = "train" if train else "t10k"
-    folder = _first_folder(data_dir, f"{prefix}-images-idx3-ubyte.gz", ("MNIST/raw", "raw", "."))
-    if folder is None:
-        from torchvision.datasets import MNIST
+def load_data(name: str, data_dir: Path, size: int = 32, train: bool = True) -> ImageData | None:
+    """A data set on the CPU.
 
-        MNIST(data_dir, download=True)
+    Args:
+        name: "mnist", "cifar10" or "folder".
+        data_dir: where it is, or is fetched to.
+        size: of a folder's pictures.
+        train: the part to train on, or else the held-out part; None where there is none.
+
+    Raises:
+        DataError: it is neither there nor to be had, or broken.
+    """
+    if name == "folder":
+        return load_folder(data_dir, size) if train else None
+    return {"mnist": load_mnist, "cifar10": load_cifar10}[name](data_dir, train)
+
+
+def load_mnist(data_dir: Path, train: bool = True) -> ImageData:
+    """MNIST: 60,000 training or 10,000 test digits of 1×28×28; fetched where `data_dir` has none.
+
+    Raises:
+        DataError: it is neither there nor to be had, or broken.
+    """
+    folders = (data_dir / name for name in ("MNIST/raw", "raw", "."))
+    folder = next((f for f in folders if list(f.glob("*-ubyte.gz"))), None)
+    if folder is None:
+        _fetch("MNIST", data_dir)
         folder = data_dir / "MNIST/raw"
-    images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz")
-    labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
+    split = "train" if train else "t10k"
+    images = _read_idx(folder / f"{split}-images-idx3-ubyte.gz")
+    labels = _read_idx(folder / f"{split}-labels-idx1-ubyte.gz")
+    if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max() > 9:
+        raise DataError(f"{folder} holds something else than MNIST.")
     classes = tuple(str(digit) for digit in range(10))
     return ImageData("MNIST", images[:, None], labels.long(), classes, licence="CC BY-SA 3.0")
 
 
 def _read_idx(path: Path) -> Tensor:
     """The IDX format: two zero bytes, type 8 (uint8), number of dimensions, big-endian sizes, data."""
-    content = gzip.decompress(path.read_bytes())
-    shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
-    data = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
+    try:
+        content = gzip.decompress(path.read_bytes())
+        shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
+        data = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
+    except FileNotFoundError:
+        raise DataError(f"{path.parent} is not complete: it has no {path.name}.") from None
+    except (OSError, EOFError, ValueError, IndexError, zlib.error):
+        raise DataError(f"{path} is truncated or not an IDX file.") from None
     return torch.from_numpy(data.copy())
 
 
@@ -178,69 +225,115 @@ def load_cifar10(data_dir: Path, train: bool = True) -> ImageData:
 
     `data_dir` may hold torchvision's own copy, or a JPEG copy (`cifar10-jpeg`, an archive or a folder of
     train|test/<class>/*.jpg), which is labelled as such; otherwise it is fetched.
+
+    Raises:
+        DataError: it is neither there nor to be had, or broken.
     """
     split = "train" if train else "test"
-    archive = _first_folder(data_dir, "cifar10-jpeg.tar.xz", ("cifar10-jpeg", "."))
-    folder = _first_folder(data_dir, f"{split}/{CIFAR10_CLASSES[0]}", ("cifar10-jpeg", "."))
-    if folder is not None:
-        paths = sorted((folder / split).glob("*/*.jpg"))
-        return _cifar10_from_jpegs((path.parent.name, path.read_bytes()) for path in paths)
-    if archive is not None:
-        return _cifar10_from_jpegs(_archived_jpegs(archive / "cifar10-jpeg.tar.xz", split))
-    from torchvision.datasets import CIFAR10
-
-    data = CIFAR10(data_dir, train=train, download=True)
+    for folder in (data_dir / "cifar10-jpeg", data_dir):
+        if (folder / "train" / CIFAR10_CLASSES[0]).is_dir():
+            paths = sorted((folder / split).glob("*/*.jpg"))
+            return _cifar10_from_jpegs(folder, [(p.parent.name, str(p), p.read_bytes()) for p in paths])
+        if (archive := folder / "cifar10-jpeg.tar.xz").is_file():
+            return _cifar10_from_jpegs(archive, _archived_jpegs(archive, split))
+    data = _fetch("CIFAR10", data_dir, train=train)
     images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
     return ImageData("CIFAR-10", images, torch.tensor(data.targets), CIFAR10_CLASSES, flip=True)
 
 
-def _archived_jpegs(archive: Path, split: str) -> Iterator[tuple[str, bytes]]:
-    """(class name, file content) of each picture of the split, in the archive's order."""
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            parts = Path(member.name).parts
-            if member.isfile() and len(parts) >= 3 and parts[-3] == split and parts[-1].endswith(".jpg"):
-                yield parts[-2], tar.extractfile(member).read()
+def _fetch(name: str, data_dir: Path, **options: bool) -> Any:
+    """Have torchvision fetch one of its data sets into `data_dir`, unless it is there."""
+    try:
+        from torchvision import datasets
+
+        return getattr(datasets, name)(data_dir, download=True, **options)
+    except (ImportError, OSError, RuntimeError) as error:  # a failed download is a RuntimeError
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{name} is not in {data_dir}, and could not be fetched: {reason}") from None
 
 
-def _cifar10_from_jpegs(files: Iterable[tuple[str, bytes]]) -> ImageData:
-    labels, pixels = [], []
-    for class_name, content in files:
-        labels.append(CIFAR10_CLASSES.index(class_name))
-        pixels.append(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
-    images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return ImageData("CIFAR-10 (JPEG copy)", images, torch.tensor(labels), CIFAR10_CLASSES, flip=True)
+def _archived_jpegs(archive: Path, split: str) -> list[tuple[str, str, bytes]]:
+    """Class name, file name and content of each picture of the split, in the archive's order."""
+    files = []
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                parts = Path(member.name).parts
+                if member.isfile() and parts[-3:-2] == (split,) and parts[-1].endswith(".jpg"):
+                    files.append((parts[-2], member.name, tar.extractfile(member).read()))
+    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError):
+        raise DataError(f"{archive} is truncated or not an archive.") from None
+    return files
 
 
-def _first_folder(data_dir: Path, entry: str, candidates: Iterable[str]) -> Path | None:
-    """The first of `data_dir`'s candidate folders that holds `entry`."""
-    return next((data_dir / c for c in candidates if (data_dir / c / entry).exists()), None)
+def _cifar10_from_jpegs(source: Path, files: list[tuple[str, str, bytes]]) -> ImageData:
+    files = [file for file in files if file[0] in CIFAR10_CLASSES]
+    pictures = (_cropped(content, 32) for _, _, content in files)
+    data = _collect("CIFAR-10 (JPEG copy)", source, [file[:2] for file in files], pictures)
+    absent = [name for name in CIFAR10_CLASSES if name not in data.classes]
+    if absent:
+        raise DataError(f"{source} is not complete: it has no {', '.join(absent)}.")
+    return data
 
 
 def load_folder(data_dir: Path, size: int) -> ImageData:
     """Any folder of pictures, cropped and scaled to 3×size×size; its sub-folders, if any, are the classes.
 
     Raises:
-        ImageError: no picture could be read.
+        DataError: there is no such folder, or no readable picture in it.
     """
-    folders = sorted(p for p in data_dir.iterdir() if p.is_dir() and not p.name.startswith("."))
-    pixels, labels, skipped = [], [], []
-    for label, folder in enumerate(folders or [data_dir]):
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
-            try:
-                pixels.append(np.asarray(centre_crop(open_image(path), size)))
-                labels.append(label)
-            except ImageError as error:
-                skipped.append(f"{path}: {error}")
-    if not pixels:
-        raise ImageError(f"{data_dir} holds no readable picture ({len(skipped)} files skipped).")
-    images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    classes = tuple(folder.name for folder in folders) or None
-    return ImageData(
-        f"the folder {data_dir.name}",
-        images,
-        torch.tensor(labels) if classes else None,
-        classes,
-        flip=True,
-        skipped=tuple(skipped),
-    )
+    if not data_dir.is_dir():
+        raise DataError(f"{data_dir} is not a folder: name one that holds pictures with --data-dir.")
+    inside = {path: path.relative_to(data_dir).parts for path in sorted(data_dir.rglob("*"))}
+    paths = [
+        path
+        for path, parts in inside.items()
+        if path.is_file() and not any(part.startswith((".", "__MACOSX")) for part in parts)
+    ]
+    in_folders = [path for path in paths if len(inside[path]) > 1]
+    names = [(inside[path][0], str(path)) for path in in_folders] or [("", str(path)) for path in paths]
+    with ThreadPoolExecutor() as readers:
+        pictures = readers.map(_cropped, in_folders or paths, repeat(size))
+        data = _collect(f"the folder {data_dir.resolve().name}", data_dir, names, pictures)
+    loose = [path for path in paths if in_folders and path not in in_folders]
+    ignored = tuple(f"{path}: It is in none of the class folders." for path in loose)
+    return replace(data, skipped=data.skipped + ignored)
+
+
+def _cropped(source: Path | bytes, size: int) -> np.ndarray | ImageError:
+    """(size, size, 3) uint8, or why there is no picture."""
+    try:
+        return np.asarray(centre_crop(open_image(source), size))
+    except ImageError as error:
+        return error
+
+
+def _collect(
+    title: str,
+    source: Path,
+    files: list[tuple[str, str]],
+    pictures: Iterable[np.ndarray | ImageError],
+) -> ImageData:
+    """A data set of the pictures that could be read.
+
+    Args:
+        title: of the data set.
+        source: where it is.
+        files: each picture's class, "" for none, and name.
+        pictures: each one's pixels, or why it has none.
+    """
+    read, skipped = [], []
+    for (class_name, name), picture in zip(files, pictures):
+        if isinstance(picture, ImageError):
+            skipped.append(f"{name}: {picture}")
+        else:
+            read.append((class_name, picture))
+    if not read:
+        raise DataError(f"{source} holds no readable picture ({len(skipped)} files skipped).")
+    images = torch.from_numpy(np.stack([picture for _, picture in read])).permute(0, 3, 1, 2).contiguous()
+    classes = tuple(sorted({class_name for class_name, _ in read}))
+    label = {class_name: i for i, class_name in enumerate(classes)}
+    labels = torch.tensor([label[class_name] for class_name, _ in read])
+    if classes == ("",):
+        return ImageData(title, images, flip=True, skipped=tuple(skipped))
+    return ImageData(title, images, labels, classes, flip=True, skipped=tuple(skipped))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def ema_beta(images_seen: int, batch_size: int, relative_width: float) -> float:
@@ -40,7 +40,3 @@ class EMA:
         """Move every average towards the module's current parameters: average ← lerp(current, average, β)."""
         current = [p.detach() for p in self.module.parameters()]
         torch._foreach_lerp_(list(self.weights.values()), current, 1 - beta)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The averages, by parameter name."""
-        return self.weights

@@ -16,11 +16,14 @@ from torch import Tensor
 from diffusion.checkpoint import Model, write_atomically
 from diffusion.data import to_uint8
 from diffusion.process import draw_noise
-from diffusion.samplers import Step, sample, timesteps
+from diffusion.samplers import Step, Update, sample, timesteps
 from diffusion.schedules import NoiseSchedule
 
 KINDS = ("x_t", "eps_hat", "x_0_hat")
 EPS_RANGE = 3.0  # ε is shown with [−3, 3] as black to white
+INFO_KEYS = {"model", "seed", "schedule", "num_images", "num_steps"}  # that a film must come with
+ROW_KEYS = {"t", "s", "snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields}
+GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 10, 8, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +111,32 @@ def make_film(model: Model, **settings: Any) -> Film:
         "model": model.name,
         "schedule": model.schedule_name,
         "num_timesteps": model.schedule.num_timesteps,
+        "sampler": "dpm++2m",
+        "guidance_scale": 1.0,
         **settings,
         "class_labels": None if labels is None else labels.tolist(),
         "steps": rows,
     }
     return Film(np.stack(frames), info)
+
+
+def class_rows(model: Model, per_class: int) -> dict[str, Any]:
+    """Settings of `make_film` that show every class (or the first few) `per_class` times, from seed 0."""
+    rows = min(len(model.classes), GRID_ROWS) if model.classes else GRID_ROWS
+    labels = torch.arange(rows, device=model.device).repeat_interleave(per_class) if model.classes else None
+    return {
+        "seed": 0,
+        "num_images": rows * per_class,
+        "num_steps": min(GRID_STEPS, model.schedule.num_timesteps),
+        "class_labels": labels,
+    }
+
+
+def save_samples(file: Path, model: Model) -> None:
+    """Sample from fixed noise and write the results as one picture, a row for each class."""
+    images = make_film(model, **class_rows(model, GRID_COLUMNS)).frames[-1, 0]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, png_bytes(image_grid(images, GRID_COLUMNS)))
 
 
 def image_grid(images: np.ndarray, columns: int) -> Image.Image:
@@ -148,9 +172,15 @@ def load_film(folder: Path) -> Film | None:
         info = json.loads((folder / "film.json").read_text("utf-8"))
         height, width, channels = info["image_shape"]
         num_images, num_frames = info["num_images"], len(info["steps"]) + 1
+        if not info.keys() >= INFO_KEYS or not all(row.keys() >= ROW_KEYS for row in info["steps"]):
+            return None
         with Image.open(folder / "film.png", formats=["PNG"]) as sprite:
+            if sprite.size != (num_frames * width, num_images * 3 * height):
+                return None
             cells = np.asarray(sprite.convert("RGB" if channels == 3 else "L"))
         cells = cells.reshape(num_images, 3, height, num_frames, width, channels)
         return Film(np.ascontiguousarray(cells.transpose(3, 1, 0, 2, 4, 5)), info)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    except (SyntaxError, Image.DecompressionBombError):  # Pillow's ways to say that a PNG is broken
         return None

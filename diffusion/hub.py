@@ -3,6 +3,7 @@
 `huggingface_hub` is imported where it is used, so that everything else works without it.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,19 @@ from diffusion.checkpoint import (
     write_atomically,
 )
 
+METRICS_FILE = "metrics.json"
 HUB_FILES = (
     CONFIG_FILE,
     WEIGHTS_FILE,
+    METRICS_FILE,
     "README.md",
     "film.png",
     "film.json",
     "samples.png",
-    "metrics.json",
     "log.jsonl",
 )
+CONNECT_SECONDS = 10
+DATASETS = {"MNIST": "ylecun/mnist", "CIFAR-10": "uoft-cs/cifar10"}  # the Hub's names of known data
 
 
 class HubError(RuntimeError):
@@ -38,10 +42,15 @@ def load_model(path_or_repo_id: str | Path, device: torch.device | str = "cpu") 
 
     Raises:
         CheckpointError: there is no usable model there; says what is wrong.
-        HubError: the Hub could not be reached.
+        HubError: the Hub could not be reached, or has no such repo.
     """
-    name = str(path_or_repo_id).rstrip("/").rpartition("/")[2]
-    return load_folder(model_folder(path_or_repo_id), device, name or None)
+    folder = model_folder(path_or_repo_id)
+    if folder == Path(path_or_repo_id):
+        return load_folder(folder, device)
+    try:
+        return load_folder(folder, device, str(path_or_repo_id).partition("/")[2])
+    except CheckpointError as error:  # names the repo, not its place in the cache
+        raise CheckpointError(str(error).replace(str(folder), str(path_or_repo_id))) from None
 
 
 def model_folder(path_or_repo_id: str | Path) -> Path:
@@ -51,18 +60,19 @@ def model_folder(path_or_repo_id: str | Path) -> Path:
         return path
     if len(path.parts) != 2 or path.is_absolute() or ".." in path.parts:
         raise CheckpointError(f"{path_or_repo_id} is neither a folder nor a Hub repo like user/name.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
+    hub = _client()
+    unreachable = _why_unreachable()
     try:
-        return Path(snapshot_download(str(path_or_repo_id), allow_patterns=list(HUB_FILES)))
-    except HFValidationError:
-        raise CheckpointError(f"{path_or_repo_id} is not the name of a Hub repo.") from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise HubError(f"{path_or_repo_id} could not be loaded from the Hub: {_reason(error)}") from None
+        options = {"allow_patterns": list(HUB_FILES), "local_files_only": bool(unreachable)}
+        return Path(hub.snapshot_download(path.as_posix(), **options))
+    except hub.errors.HFValidationError:
+        raise CheckpointError(f"{path} is neither a folder nor the name of a Hub repo.") from None
+    except Exception as error:  # the client lets its HTTP library's errors through
+        reason = unreachable or _reason(error)
+        raise HubError(f"{path} is no folder here, and could not be loaded from the Hub: {reason}") from None
 
 
-def push_to_hub(path: Path, repo_id: str) -> str:
+def push_to_hub(path: str | Path, repo_id: str) -> str:
     """Create the model repo if need be, and upload a model's folder (not a run's state).
 
     Args:
@@ -76,67 +86,118 @@ def push_to_hub(path: Path, repo_id: str) -> str:
         CheckpointError: the folder holds no usable model.
         HubError: no token, no network, or the Hub refused; the folder is untouched.
     """
-    load_folder(path)
-    from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    if not get_token():
-        raise HubError("No Hugging Face token was found: run `hf auth login` or set HF_TOKEN.")
+    load_folder(Path(path))
+    hub = _client()
+    failed = f"{path} was not uploaded to {repo_id}"
+    if repo_id.count("/") != 1:
+        raise HubError(f"{failed}: that cannot be a repo's name, use user/name.")
+    if not hub.get_token():
+        raise HubError(f"{failed}: there is no Hugging Face token, run `hf auth login` or set HF_TOKEN.")
+    unreachable = _why_unreachable()
+    if unreachable:
+        raise HubError(f"{failed}: {unreachable}")
     try:
-        api = HfApi()
+        api = hub.HfApi()
         address = api.create_repo(repo_id, repo_type="model", exist_ok=True)
         api.upload_folder(repo_id=repo_id, folder_path=path, allow_patterns=list(HUB_FILES))
-    except HFValidationError:
-        raise HubError(f"{repo_id} cannot be a repo's name: use user/name.") from None
-    except (HfHubHTTPError, OSError) as error:
-        raise HubError(f"{path} could not be uploaded to {repo_id}: {_reason(error)}") from None
+    except hub.errors.HFValidationError:
+        raise HubError(f"{failed}: that cannot be a repo's name, use user/name.") from None
+    except Exception as error:  # the client lets its HTTP library's errors through
+        raise HubError(f"{failed}: {_reason(error)}") from None
     return str(address)
 
 
-def _reason(error: Exception) -> str:
-    """The first line of what went wrong, or that there is no connection."""
+def _client() -> Any:
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+    except ImportError:
+        raise HubError("The Hub needs the package huggingface_hub, which is not installed.") from None
+    return huggingface_hub
+
+
+def _why_unreachable() -> str | None:
+    """None, or within seconds why there is no connection: the client itself would try for minutes."""
+    hub = _client()
+    try:
+        hub.get_session().head(hub.constants.ENDPOINT, timeout=CONNECT_SECONDS)
+    except hub.errors.OfflineModeIsEnabled:
+        return "HF_HUB_OFFLINE is set."
+    except Exception:  # of whatever HTTP library this version of the client uses
+        return f"{hub.constants.ENDPOINT} cannot be reached; is there a network?"
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in half a sentence."""
+    while getattr(error, "response", None) is None and error.__cause__ is not None:
+        error = error.__cause__
     response = getattr(error, "response", None)
-    if response is not None and response.status_code in (401, 403):
-        return "the Hub does not accept the token for this repo, or the repo does not exist."
-    if response is not None and response.status_code == 404:
+    if response is None:
+        return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+    if response.status_code in (401, 403):
+        return "the Hub does not accept the token for this repo, or there is no such repo."
+    if response.status_code == 404:
         return "there is no such repo."
-    if response is not None:
-        return f"the Hub answered with status {response.status_code}."
-    return "the Hub could not be reached; is there a network?"
+    return f"the Hub answered with status {response.status_code}."
+
+
+def load_metrics(path: Path) -> dict[str, Any]:
+    """The figures in a model's folder; none if it has none, or none that can be read."""
+    try:
+        metrics = json.loads((path / METRICS_FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return metrics if isinstance(metrics, dict) else {}
+
+
+def save_metrics(path: Path, model: Model, metrics: dict[str, Any]) -> None:
+    """Write metrics.json and the model card that shows it into a model's folder."""
+    content = json.dumps(metrics, indent=1, ensure_ascii=False)
+    write_atomically(path / METRICS_FILE, content.encode())
+    write_model_card(path, model, metrics)
 
 
 def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
-    about = model.about
-    settings = "\n".join(f"| {k} | {v} |" for k, v in about["settings"].items())
-    measured = "\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- none yet"
+    about = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}} | model.about
     parameters = sum(p.numel() for p in model.net.parameters())
     channels, height, width = model.sample_shape
-    conditions = f", class-conditional ({len(model.classes)} classes)" if model.classes else ""
+    dataset = next((DATASETS[title] for title in DATASETS if about["data"].startswith(title)), None)
     card = CARD.format(
+        licence_of_weights="apache-2.0" if dataset else "other",
+        datasets=f"datasets:\n- {dataset}\n" if dataset else "",
         name=model.name,
         parameters=f"{parameters / 1e6:.2f} million",
         size=f"{width}×{height}, {channels} channel{'s' * (channels > 1)}",
-        conditions=conditions,
+        conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
+        labels="class_labels=torch.arange(4)" if len(model.classes or ()) >= 4 else "",
         schedule=model.schedule_name,
-        prediction=model.prediction,
-        settings=settings,
-        metrics=measured,
+        prediction=PREDICTED[model.prediction],
+        settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
+        metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
+        weights="Apache-2.0" if dataset else "as the data allows",
         **{k: about[k] for k in ("data", "licence", "images_seen")},
     )
     write_atomically(path / "README.md", card.encode())
 
 
+PREDICTED = {"epsilon": "the noise ε", "v": "v = √ᾱ_t ε − √(1 − ᾱ_t) x_0", "sample": "the picture x_0"}
 CARD = """---
-license: apache-2.0
+license: {licence_of_weights}
+library_name: pytorch
 pipeline_tag: unconditional-image-generation
-tags: [diffusion, ddpm, education]
+{datasets}tags:
+- diffusion
+- ddpm
+- unet
+- education
 ---
 # {name}
 
 A diffusion model trained from scratch on {data}: a UNet of {parameters} parameters for pictures of
-{size}{conditions}. It predicts {prediction} on the {schedule} schedule and has seen {images_seen:,} images. The file
-holds the averaged (EMA) weights.
+{size}{conditions}. It predicts {prediction} on the {schedule} schedule and has seen
+{images_seen:,} images. The file holds the averaged (EMA) weights.
 
 ![Samples from fixed noise](samples.png)
 
@@ -148,14 +209,13 @@ from diffusion import draw_noise, load_model, sample, timesteps
 
 model = load_model("user/{name}")  # or this folder
 x_T = draw_noise((4, *model.sample_shape), torch.Generator().manual_seed(0))
-for step in sample(
-    model.denoiser(), model.schedule, x_T, timesteps(model.schedule, 20), sampler="dpm++2m"
-):
+denoise = model.denoiser({labels})
+for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), sampler="dpm++2m"):
     x_0 = step.x_s  # (4, C, H, W) in [−1, 1]
 ```
 
-`film.png` shows such a walk: a row for each image's x_t, ε̂ and x̂_0, a column for each step, with the
-numbers in `film.json`.
+`film.png` shows such a walk: three rows for each image, x_t, ε̂ and x̂_0, a column for each step; the
+numbers are in `film.json`, and the losses of the run in `log.jsonl`.
 
 ## Measured
 
@@ -163,7 +223,7 @@ numbers in `film.json`.
 
 ## Data and licence
 
-Data: {data} ({licence}). Weights: Apache-2.0.
+Data: {data} ({licence}). Weights: {weights}.
 
 ## Settings
 

@@ -6,10 +6,14 @@ The shape of Ho et al. 2020, with the noise level as a scale and shift of each b
 
 from dataclasses import dataclass
 from math import gcd, log
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+MAX_WIDTH = 4096  # of a level, in channels
+HEAD_DIM = 64  # of attention
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class UNetConfig:
         dropout: inside the residual blocks.
         num_classes: of class labels, or None; label `num_classes` is the null class.
         context_dim: width of a text's vectors, or None.
+
+    Raises:
+        ValueError: no network has this shape; says what is out of range.
     """
 
     in_channels: int
@@ -35,6 +42,34 @@ class UNetConfig:
     dropout: float = 0.0
     num_classes: int | None = None
     context_dim: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_whole("in_channels", self.in_channels, 1, 64)
+        _check_whole("channels", self.channels, 32, MAX_WIDTH)
+        _check_whole("blocks_per_level", self.blocks_per_level, 1, 16)
+        for name in ("channel_mult", "attention_levels"):
+            if not isinstance(getattr(self, name), tuple):
+                raise ValueError(f"{name} must be a tuple, not {getattr(self, name)!r}")
+        _check_whole("the number of levels", len(self.channel_mult), 1, 8)
+        for mult in self.channel_mult:
+            _check_whole("channel_mult", mult, 1, MAX_WIDTH // self.channels)
+        for level in self.attention_levels:
+            _check_whole("attention_levels", level, 0, len(self.channel_mult) - 1)
+            width = self.channels * self.channel_mult[level]
+            if width % min(width, HEAD_DIM):
+                raise ValueError(f"attention over {width} channels needs a multiple of {HEAD_DIM}")
+        if self.channels % 32:
+            raise ValueError(f"channels must be a multiple of 32, not {self.channels}")
+        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be from 0 to below 1, not {self.dropout!r}")
+        for name in ("num_classes", "context_dim"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), 1, 100_000)
+
+
+def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
@@ -78,9 +113,9 @@ class ResBlock(nn.Module):
 class Attention(nn.Module):
     """Every pixel looks at every other; given a context, at each of its vectors too."""
 
-    def __init__(self, channels: int, context_dim: int | None, head_dim: int = 64) -> None:
+    def __init__(self, channels: int, context_dim: int | None) -> None:
         super().__init__()
-        self.head_dim = min(head_dim, channels)
+        self.head_dim = min(HEAD_DIM, channels)
         self.norm = group_norm(channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.context_kv = nn.Linear(context_dim, 2 * channels) if context_dim else None

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 LEVELS = {
-    0: ["schedules", "unet", "ema", "data", "metrics"],
+    0: ["schedules", "unet", "ema", "data", "metrics", "machine", "progress"],
     1: ["process"],
     2: ["denoiser", "losses"],
     3: ["samplers", "likelihood"],

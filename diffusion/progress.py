@@ -1,0 +1,100 @@
+"""What a training run tells while it lasts: a progress bar, and a log of its losses."""
+
+import json
+import math
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+LOG_SECONDS = 5
+
+
+class Progress:
+    """A progress bar (without a terminal: a line now and then) and a JSONL log, for one `with` block.
+
+    Args:
+        file: the log. Rows already there are kept up to `images_seen`: later ones belong to steps that
+            a killed run took after its last saved state, and that are taken again.
+        total_images: of the whole run.
+        images_seen: so far.
+        batch_size: images per step.
+        silent: neither show nor write anything; losses are checked all the same.
+    """
+
+    def __init__(
+        self, file: Path, total_images: int, images_seen: int, batch_size: int, silent: bool = False
+    ) -> None:
+        terminal = sys.stderr.isatty()
+        line = "{n_fmt} of {total_fmt} images [{elapsed}<{remaining}, {rate_fmt}{postfix}]\n"
+        self.bar = tqdm(
+            total=total_images,
+            initial=images_seen,
+            unit="img",
+            unit_scale=True,
+            mininterval=0.2 if terminal else math.inf,
+            bar_format=None if terminal else line,
+            disable=silent,
+        )
+        self.file, self.images_seen, self.batch_size = file, images_seen, batch_size
+        self.losses: list[Tensor] = []
+        self.learning_rate, self.next_log = 0.0, 0.0
+
+    def __enter__(self) -> "Progress":
+        if not self.bar.disable:
+            self._keep_rows_so_far()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.close()
+
+    def _keep_rows_so_far(self) -> None:
+        kept = []
+        for row in self.file.read_text("utf-8").splitlines() if self.file.exists() else ():
+            with suppress(ValueError, KeyError, TypeError):  # a torn row
+                if json.loads(row)["images_seen"] <= self.images_seen:
+                    kept.append(row + "\n")
+        self.file.write_text("".join(kept), "utf-8")
+
+    def step(self, loss: Tensor, learning_rate: float) -> None:
+        """Count one step, without waiting for its loss; now and then, log the mean of the last losses."""
+        self.losses.append(loss)
+        self.learning_rate = learning_rate
+        self.images_seen += self.batch_size
+        self.bar.update(self.batch_size)
+        if time.monotonic() >= self.next_log:
+            self.log()
+
+    def log(self) -> None:
+        """Log the mean of the losses since the last time.
+
+        Raises:
+            FloatingPointError: one of them is not finite; names its step.
+        """
+        if not self.losses:
+            return
+        values = torch.stack(self.losses).tolist()
+        self.losses.clear()
+        first_step = self.images_seen // self.batch_size - len(values) + 1
+        for step, value in enumerate(values, first_step):
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"The loss or its gradient is not finite at step {step:,}; what was saved is from before."
+                )
+        self.next_log = time.monotonic() + LOG_SECONDS
+        if self.bar.disable:
+            return
+        row = {
+            "images_seen": self.images_seen,
+            "loss": round(sum(values) / len(values), 6),
+            "learning_rate": round(self.learning_rate, 9),
+            "images_per_second": round((self.bar.n - self.bar.initial) / self.bar.format_dict["elapsed"], 1),
+        }
+        self.bar.set_postfix(loss=f"{row['loss']:.4f}")
+        with open(self.file, "a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
