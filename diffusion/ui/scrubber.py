@@ -77,7 +77,7 @@ def inline(name: str) -> str:
 
 def head() -> str:
     """The scripts of all views, for the page's head."""
-    scripts = ("core.js", "forward.js", "schedules.js", "reverse.js")
+    scripts = ("core.js", "chart.js", "transport.js", "forward.js", "schedules.js", "reverse.js")
     return "".join(f"<script>{static(name)}</script>" for name in scripts)
 
 

@@ -1,4 +1,4 @@
-// What every tab uses: the shared picture and noise, decoding, drawing, charts and the transport.
+// What every tab uses: the shared picture and noise, decoding, drawing and numbers.
 // Python computes pictures, noise and schedule tables; everything that follows a slider happens here.
 window.Diffusion = (() => {
   "use strict";
@@ -171,79 +171,6 @@ window.Diffusion = (() => {
     return Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
   });
 
-  // ---- charts: SVG, so that they follow the theme's colours by themselves ----------------------------
-  const BOX = { width: 320, height: 150, left: 34, right: 10, top: 10, bottom: 22 };
-  const SVG = "http://www.w3.org/2000/svg";
-  class Chart {
-    constructor(svg, { lines, y, yTicks, x, xTicks, onDrag }) {
-      this.y = y;
-      svg.setAttribute("viewBox", `0 0 ${BOX.width} ${BOX.height}`);
-      svg.replaceChildren();
-      this.svg = svg;
-      for (const [value, label] of yTicks) {
-        const at = this.yAt(value);
-        this.add("line", { x1: BOX.left, x2: BOX.width - BOX.right, y1: at, y2: at, class: "grid" });
-        this.add("text", { x: BOX.left - 4, y: at + 3.5, "text-anchor": "end" }, label);
-      }
-      for (const [fraction, label] of xTicks) {
-        const anchor = fraction < 1 ? "middle" : "end";
-        this.add("text", { x: this.xAt(fraction), y: BOX.height - 6, "text-anchor": anchor }, label);
-      }
-      this.paths = Object.fromEntries(lines.map((name) => [name, this.add("path", { class: `line ${name}` })]));
-      this.cursors = {};
-      if (onDrag) this.listen(onDrag);
-    }
-
-    add(tag, attributes, text) {
-      const node = document.createElementNS(SVG, tag);
-      for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-      if (text !== undefined) node.textContent = text;
-      this.svg.append(node);
-      return node;
-    }
-
-    xAt(fraction) {
-      return BOX.left + fraction * (BOX.width - BOX.left - BOX.right);
-    }
-
-    yAt(value) {
-      const [low, high] = this.y;
-      const inside = Math.min(Math.max((value - low) / (high - low), 0), 1);
-      return BOX.height - BOX.bottom - inside * (BOX.height - BOX.top - BOX.bottom);
-    }
-
-    plot(name, values, step = 1) {
-      const points = [];
-      for (let i = 0; i < values.length; i += step)
-        points.push(`${this.xAt(i / (values.length - 1)).toFixed(1)} ${this.yAt(values[i]).toFixed(1)}`);
-      this.paths[name].setAttribute("d", "M" + points.join("L"));
-    }
-
-    cursor(name, fraction) {
-      const line = (this.cursors[name] ??= this.add("line", {
-        y1: BOX.top, y2: BOX.height - BOX.bottom, class: `cursor ${name}`,
-      }));
-      line.setAttribute("x1", this.xAt(fraction));
-      line.setAttribute("x2", this.xAt(fraction));
-    }
-
-    listen(onDrag) {
-      const move = (event) => {
-        const box = this.svg.getBoundingClientRect();
-        const x = ((event.clientX - box.left) / box.width) * BOX.width;
-        onDrag(Math.min(Math.max((x - BOX.left) / (BOX.width - BOX.left - BOX.right), 0), 1));
-      };
-      this.svg.classList.add("draggable");
-      this.svg.addEventListener("pointerdown", (event) => {
-        this.svg.setPointerCapture(event.pointerId);
-        move(event);
-      });
-      this.svg.addEventListener("pointermove", (event) => {
-        if (this.svg.hasPointerCapture(event.pointerId)) move(event);
-      });
-    }
-  }
-
   // ---- numbers --------------------------------------------------------------------------------------
   const decibels = (snr) => (snr === Infinity ? "∞" : (10 * Math.log10(snr)).toFixed(1).replace("-", "−"));
   const fixed = (value, digits = 4) => value.toFixed(digits).replace("-", "−");
@@ -255,105 +182,6 @@ window.Diffusion = (() => {
     for (const [key, value] of Object.entries(values))
       for (const node of (known[key] ??= [...root.querySelectorAll(`[data-n="${key}"]`)]))
         if (node.textContent !== value) node.textContent = value;
-  }
-
-  // ---- the transport: slider, play, one step, editable number; the same in every tab ----------------
-  const PAGE = 50;
-  const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
-  class Transport {
-    constructor(root, { stage, seconds, describe, onChange }) {
-      Object.assign(this, { seconds, describe, onChange, value: 0, last: 0 });
-      const part = (name) => root.querySelector(`[data-role="${name}"]`);
-      this.slider = part("t");
-      this.number = part("number");
-      this.button = part("play");
-      this.slider.addEventListener("input", () => this.userSet(Number(this.slider.value)));
-      this.number.addEventListener("change", () => {
-        const wanted = Math.round(Number(this.number.value));
-        this.userSet(this.number.value === "" || Number.isNaN(wanted) ? this.value : wanted);
-        this.number.value = this.value;
-      });
-      part("back").addEventListener("click", () => this.userSet(this.value - 1));
-      part("forward").addEventListener("click", () => this.userSet(this.value + 1));
-      this.button.addEventListener("click", () => this.toggle());
-      this.slider.addEventListener("keydown", (event) => {
-        const page = { PageUp: PAGE, PageDown: -PAGE }[event.key];
-        if (!page) return;
-        event.preventDefault();
-        this.userSet(this.value + page);
-      });
-      stage.addEventListener("keydown", (event) => {
-        if (event.target !== stage) return;
-        const step = { ArrowRight: 1, ArrowLeft: -1, PageUp: PAGE, PageDown: -PAGE }[event.key];
-        if (event.key === " ") this.toggle();
-        else if (step) this.userSet(this.value + step);
-        else if (event.key === "Home") this.userSet(0);
-        else if (event.key === "End") this.userSet(this.last);
-        else return;
-        event.preventDefault();
-      });
-    }
-
-    setRange(last, value = this.value) {
-      this.last = last;
-      this.slider.max = this.number.max = last;
-      this.set(value);
-    }
-
-    userSet(value) {
-      this.pause();
-      this.set(value);
-    }
-
-    set(value) {
-      this.value = Math.min(Math.max(value, 0), this.last);
-      this.slider.value = this.value;
-      if (document.activeElement !== this.number) this.number.value = this.value;
-      this.onChange(this.value);
-      this.slider.setAttribute("aria-valuetext", this.describe(this.value));
-    }
-
-    get playing() {
-      return this.frame !== undefined;
-    }
-
-    toggle() {
-      if (this.playing) this.pause();
-      else this.play();
-    }
-
-    play() {
-      if (!this.slider.isConnected || this.last === 0) return;
-      if (this.value >= this.last) this.set(0);
-      const start = performance.now() - (this.value / this.last) * this.seconds * 1000;
-      const tick = (now) => {
-        const value = Math.floor(((now - start) / (this.seconds * 1000)) * this.last);
-        if (value >= this.last || !this.slider.isConnected) {
-          this.pause();
-          this.set(this.last);
-          return;
-        }
-        if (value > this.value) this.set(value);
-        this.frame = requestAnimationFrame(tick);
-      };
-      this.frame = requestAnimationFrame(tick);
-      this.showPlaying();
-    }
-
-    pause() {
-      cancelAnimationFrame(this.frame);
-      this.frame = undefined;
-      this.showPlaying();
-    }
-
-    showPlaying() {
-      this.button.dataset.playing = this.playing;
-      this.button.setAttribute("aria-pressed", this.playing);
-    }
-
-    autoplay() {
-      if (!reducedMotion.matches) this.play();
-    }
   }
 
   // Run `draw` at most once a frame, at the next one; while root's tab is hidden, when it is shown again.
@@ -417,8 +245,8 @@ window.Diffusion = (() => {
   }
 
   return {
-    SIZE, HISTOGRAM_BINS, HISTOGRAM_RANGE, state, views, subscribe, update, halfFloats,
-    setPicture, setSeed, Picture, Grid, addFrames, density, normalDensity, Chart, decibels, fixed, fill, Transport,
-    onNextFrame, onChoice, presetRow, reducedMotion,
+    SIZE, HISTOGRAM_RANGE, state, views, subscribe, update, halfFloats, setPicture, setSeed, Picture, Grid,
+    addFrames, density, normalDensity, decibels, fixed, fill, onNextFrame, onChoice, presetRow,
+    reducedMotion: matchMedia("(prefers-reduced-motion: reduce)"),
   };
 })();

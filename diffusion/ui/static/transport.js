@@ -1,0 +1,100 @@
+// The transport: slider, play, one step, editable number; the same place and the same keys in every tab.
+Diffusion.Transport = (() => {
+  "use strict";
+  const PAGE = 50;
+  return class Transport {
+    constructor(root, { stage, seconds, describe, onChange }) {
+      Object.assign(this, { seconds, describe, onChange, value: 0, last: 0 });
+      const part = (name) => root.querySelector(`[data-role="${name}"]`);
+      this.slider = part("t");
+      this.number = part("number");
+      this.button = part("play");
+      this.slider.addEventListener("input", () => this.userSet(Number(this.slider.value)));
+      this.number.addEventListener("change", () => {
+        const wanted = Math.round(Number(this.number.value));
+        this.userSet(this.number.value === "" || Number.isNaN(wanted) ? this.value : wanted);
+        this.number.value = this.value;
+      });
+      part("back").addEventListener("click", () => this.userSet(this.value - 1));
+      part("forward").addEventListener("click", () => this.userSet(this.value + 1));
+      this.button.addEventListener("click", () => this.toggle());
+      this.slider.addEventListener("keydown", (event) => {
+        const page = { PageUp: PAGE, PageDown: -PAGE }[event.key];
+        if (!page) return;
+        event.preventDefault();
+        this.userSet(this.value + page);
+      });
+      stage.addEventListener("keydown", (event) => {
+        if (event.target !== stage) return;
+        const step = { ArrowRight: 1, ArrowLeft: -1, PageUp: PAGE, PageDown: -PAGE }[event.key];
+        if (event.key === " ") this.toggle();
+        else if (step) this.userSet(this.value + step);
+        else if (event.key === "Home") this.userSet(0);
+        else if (event.key === "End") this.userSet(this.last);
+        else return;
+        event.preventDefault();
+      });
+    }
+
+    setRange(last, value = this.value) {
+      this.last = last;
+      this.slider.max = this.number.max = last;
+      this.set(value);
+    }
+
+    userSet(value) {
+      this.pause();
+      this.set(value);
+    }
+
+    set(value) {
+      this.value = Math.min(Math.max(value, 0), this.last);
+      this.slider.value = this.value;
+      if (document.activeElement !== this.number) this.number.value = this.value;
+      this.onChange(this.value);
+      this.slider.setAttribute("aria-valuetext", this.describe(this.value));
+    }
+
+    get playing() {
+      return this.frame !== undefined;
+    }
+
+    toggle() {
+      if (this.playing) this.pause();
+      else this.play();
+    }
+
+    play() {
+      if (!this.slider.isConnected || this.last === 0) return;
+      if (this.value >= this.last) this.set(0);
+      const start = performance.now() - (this.value / this.last) * this.seconds * 1000;
+      const tick = (now) => {
+        const value = Math.floor(((now - start) / (this.seconds * 1000)) * this.last);
+        if (value >= this.last || !this.slider.isConnected) {
+          this.pause();
+          this.set(this.last);
+          return;
+        }
+        if (value > this.value) this.set(value);
+        this.frame = requestAnimationFrame(tick);
+      };
+      this.frame = requestAnimationFrame(tick);
+      this.showPlaying();
+    }
+
+    pause() {
+      cancelAnimationFrame(this.frame);
+      this.frame = undefined;
+      this.showPlaying();
+    }
+
+    showPlaying() {
+      this.button.dataset.playing = this.playing;
+      this.button.setAttribute("aria-pressed", this.playing);
+    }
+
+    autoplay() {
+      if (!Diffusion.reducedMotion.matches) this.play();
+    }
+  };
+})();
