@@ -52,7 +52,7 @@ def shrink(patch) -> None:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """For a subprocess: one thread, so that results do not depend on the machine, and no Hub of the user's."""
+    """For a subprocess: one thread, so that sums do not depend on the machine, and no Hub of the user's."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
     return kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | extra
 

@@ -22,8 +22,8 @@ from diffusion.ui.inputs import (
     MAX_STEPS,
     MAX_TIMESTEPS,
     MIN_TIMESTEPS,
-    InputError,
     choice,
+    refusal,
     uploaded_picture,
     whole_number,
 )
@@ -67,17 +67,17 @@ def png_output() -> gr.Image:
 
 def corrupt(image: str | None, t: Any, schedule: Any, seed: Any) -> Image.Image:
     t = whole_number(t, "t", 0, MAX_TIMESTEPS)
-    schedule = choice(schedule, "The schedule", SCHEDULES)
-    seed = whole_number(seed, "The seed", 0, MAX_SEED)
+    schedule = choice(schedule, "schedule", SCHEDULES)
+    seed = whole_number(seed, "seed", 0, MAX_SEED)
     if image is None:
-        raise InputError("Send a picture as image.")
+        raise refusal("picture_missing")
     picture = centre_crop(uploaded_picture(image), SIZE)
     Path(image).unlink(missing_ok=True)
     return corrupt_picture(picture, t, schedule, seed)
 
 
 def schedule_table(schedule: Any, num_timesteps: Any) -> dict[str, list[float | None]]:
-    name = choice(schedule, "The schedule", SCHEDULES)
+    name = choice(schedule, "schedule", SCHEDULES)
     made = SCHEDULES[name](whole_number(num_timesteps, "T", MIN_TIMESTEPS, MAX_TIMESTEPS))
     t = torch.arange(made.num_timesteps + 1)
     return {

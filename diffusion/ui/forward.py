@@ -39,7 +39,7 @@ def noise_message(seed: int) -> list[str]:
 
 def noise(request: dict[str, Any]) -> list[str]:
     """Asked by the page when the seed changes."""
-    return noise_message(whole_number(request.get("seed"), "The seed", 0, MAX_SEED))
+    return noise_message(whole_number(request.get("seed"), "seed", 0, MAX_SEED))
 
 
 def tables(request: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,13 @@ import gradio as gr
 from PIL import Image
 
 from diffusion.data import ImageError, open_image
+from diffusion.ui.text import labels
 
 MAX_SEED = 2**32 - 1
 MAX_STEPS = 1000
 MAX_IMAGES = 16
 MAX_FRAMES = 4000  # steps × images of one film
-MAX_GUIDANCE = 20.0
+MAX_GUIDANCE = 20
 MIN_TIMESTEPS, MAX_TIMESTEPS = 20, 1000
 
 
@@ -24,39 +25,50 @@ class InputError(gr.Error):
         super().__init__(message, print_exception=False, title="")
 
 
+def refusal(key: str, **values: str) -> InputError:
+    """The error with this sentence of the page's texts, and what it mentions filled in."""
+    return InputError(labels()[key].format(**values))
+
+
 def whole_number(value: Any, name: str, low: int, high: int) -> int:
-    """`value` as an integer in low..high."""
-    number = real_number(value, name, low, high)
-    if number != int(number):
-        raise _out_of_range(name, low, high, "a whole number")
-    return int(number)
+    """`value` as an integer in low..high; `name` is a parameter's name."""
+    if _is_number(value, low, high) and value == int(value):
+        return int(value)
+    raise _out_of_range("must_be_whole", name, low, high)
 
 
 def real_number(value: Any, name: str, low: float, high: float) -> float:
     """`value` as a finite number in low..high."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _out_of_range(name, low, high, "a number")
-    if not low <= value <= high:  # true of NaN too
-        raise _out_of_range(name, low, high, "a number")
-    return value
+    if _is_number(value, low, high):
+        return float(value)
+    raise _out_of_range("must_be_number", name, low, high)
 
 
-def _out_of_range(name: str, low: float, high: float, kind: str) -> InputError:
-    return InputError(f"{name} must be {kind} from {low:,} to {high:,}.")
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _out_of_range(key: str, name: str, low: float, high: float) -> InputError:
+    return refusal(key, name=labels()[f"name_{name}"], low=f"{low:,}", high=f"{high:,}")
 
 
 def choice(value: Any, name: str, allowed: Iterable[str]) -> str:
     """`value` if it is one of the allowed words."""
     allowed = list(allowed)
-    if not isinstance(value, str) or value not in allowed:
-        raise InputError(f"{name} must be one of: {', '.join(word or 'empty' for word in allowed)}.")
-    return value
+    if isinstance(value, str) and value in allowed:
+        return value
+    words = ", ".join(word or labels()["empty"] for word in allowed)
+    raise refusal("must_be_one_of", name=labels()[f"name_{name}"], allowed=words)
 
 
 def uploaded_picture(path: str | Path) -> Image.Image:
-    """Open an uploaded file; one that is refused is deleted at once."""
+    """Open an uploaded file; one that is refused is deleted at once.
+
+    Raises:
+        InputError: it is gone, or no usable picture.
+    """
     if not Path(path).exists():
-        raise InputError("This upload is no longer here; please choose the file again.")
+        raise refusal("upload_gone")
     try:
         return open_image(path)
     except ImageError as error:

@@ -23,6 +23,7 @@ from diffusion.ui.inputs import (
     InputError,
     choice,
     real_number,
+    refusal,
     whole_number,
 )
 from diffusion.ui.scrubber import Scrubber
@@ -61,22 +62,20 @@ def checked_settings(
     Raises:
         InputError: names the value and its allowed range.
     """
-    chosen = models[choice(model, "The model", models)]
+    chosen = models[choice(model, "model", models)]
     settings = {
         "model": chosen.name,
-        "seed": whole_number(seed, "The seed", 0, MAX_SEED),
-        "sampler": choice(sampler, "The sampler", SAMPLERS),
-        "num_steps": whole_number(num_steps, "The number of steps", 1, MAX_STEPS),
-        "schedule": choice(schedule, "The schedule", ["", *SCHEDULES]) or chosen.schedule_name,
-        "class_label": choice(class_label, "The class", ["", *(chosen.classes or ())]),
-        "guidance_scale": float(real_number(guidance_scale, "The guidance", 0, MAX_GUIDANCE)),
-        "num_images": whole_number(num_images, "The number of images", 1, MAX_IMAGES),
-        "eta": float(real_number(eta, "eta", 0, 1)),
+        "seed": whole_number(seed, "seed", 0, MAX_SEED),
+        "sampler": choice(sampler, "sampler", SAMPLERS),
+        "num_steps": whole_number(num_steps, "num_steps", 1, min(MAX_STEPS, chosen.schedule.num_timesteps)),
+        "schedule": choice(schedule, "schedule", ["", *SCHEDULES]) or chosen.schedule_name,
+        "class_label": choice(class_label, "class_label", ["", *(chosen.classes or ())]),
+        "guidance_scale": real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
+        "num_images": whole_number(num_images, "num_images", 1, MAX_IMAGES),
+        "eta": real_number(eta, "eta", 0, 1),
     }
-    if settings["num_steps"] > chosen.schedule.num_timesteps:
-        raise InputError(f"The number of steps must be from 1 to {chosen.schedule.num_timesteps}.")
     if settings["num_steps"] * settings["num_images"] > MAX_FRAMES:
-        raise InputError(f"Steps times images must be at most {MAX_FRAMES:,}; take fewer of one of them.")
+        raise refusal("too_many_frames", limit=f"{MAX_FRAMES:,}")
     return settings
 
 

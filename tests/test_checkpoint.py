@@ -1,0 +1,363 @@
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from conftest import ROOT, randomised
+
+from diffusion import UNet, UNetConfig
+from diffusion.checkpoint import (
+    CheckpointError,
+    load_folder,
+    load_run,
+    save_model,
+    save_run,
+    write_atomically,
+)
+from diffusion.ema import EMA
+
+
+@pytest.fixture
+def saved(tiny_model, tmp_path) -> Path:
+    save_model(tmp_path / "tiny", tiny_model)
+    return tmp_path / "tiny"
+
+
+def changed_config(folder: Path, part: str | None, **changes) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (config if part is None else config[part]).update(changes)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+# Models
+
+
+def test_save_and_load_is_bitwise(tiny_model, saved):
+    loaded = load_folder(saved)
+    weights, original = loaded.net.state_dict(), tiny_model.net.state_dict()
+    assert weights.keys() == original.keys()
+    assert all(torch.equal(weights[k], original[k]) for k in weights)
+    for name in ("name", "schedule_name", "prediction", "sample_shape", "classes", "about"):
+        assert getattr(loaded, name) == getattr(tiny_model, name)
+    assert torch.equal(loaded.schedule.alphas_cumprod, tiny_model.schedule.alphas_cumprod)
+    x_t, t, labels = torch.randn(2, 1, 16, 16), torch.tensor([7, 900]), torch.tensor([0, 2])
+    denoisers = (model.denoiser(class_labels=labels, guidance_scale=2.0) for model in (loaded, tiny_model))
+    assert torch.equal(*(denoise(x_t, t) for denoise in denoisers))
+
+
+def test_a_loaded_model_does_not_learn(saved):
+    net = load_folder(saved).net
+    assert not net.training and not any(p.requires_grad for p in net.parameters())
+
+
+def test_shipped_weights_take_half_the_room_and_load_as_float32(tiny_model, saved, tmp_path):
+    save_model(tmp_path / "half", tiny_model, torch.float16)
+    full, half = ((f / "model.safetensors").stat().st_size for f in (saved, tmp_path / "half"))
+    assert half < 0.6 * full
+    weights, original = load_folder(tmp_path / "half").net.state_dict(), tiny_model.net.state_dict()
+    assert all(w.dtype == torch.float32 for w in weights.values())
+    assert all(torch.equal(weights[k], original[k].half().float()) for k in weights)
+
+
+def test_weights_that_do_not_fit_the_type_are_not_written(tiny_model, saved):
+    before = (saved / "model.safetensors").read_bytes()
+    with torch.no_grad():
+        next(tiny_model.net.parameters()).fill_(1e6)
+    with pytest.raises(CheckpointError, match="not finite in torch.float16"):
+        save_model(saved, tiny_model, torch.float16)
+    assert (saved / "model.safetensors").read_bytes() == before
+
+
+# What is refused, and by which name
+
+
+def refused(folder: Path, *, naming: str, saying: str) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load_folder(folder)
+    message = str(caught.value)
+    assert naming in message and saying in message and "\n" not in message
+    assert str(folder) in message and message.endswith(".")
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(saved, missing):
+    (saved / missing).unlink()
+    refused(saved, naming=missing, saying="has no")
+
+
+def test_a_folder_that_is_not_there_is_no_checkpoint(tmp_path):
+    refused(tmp_path / "nowhere", naming="nowhere", saying="not a checkpoint")
+
+
+@pytest.mark.parametrize("length", [0, 7, 100, -1])
+def test_truncated_weights(saved, length):
+    file = saved / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:length])
+    refused(saved, naming="model.safetensors", saying="truncated")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: {k: v for k, v in w.items() if k != "conv_in.weight"},
+        lambda w: w | {"another.weight": torch.zeros(3)},
+        lambda w: w | {"conv_in.weight": torch.zeros(1)},
+        lambda w: {"weight": torch.zeros(4, 4)},
+        lambda w: {},
+    ],
+)
+def test_foreign_weights(saved, change):
+    weights = safetensors.torch.load_file(saved / "model.safetensors")
+    safetensors.torch.save_file(change(weights), saved / "model.safetensors")
+    refused(saved, naming="model.safetensors", saying="another network")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers(saved, value):
+    weights = safetensors.torch.load_file(saved / "model.safetensors")
+    weights["conv_in.weight"][0, 0, 0, 0] = value
+    safetensors.torch.save_file(weights, saved / "model.safetensors")
+    refused(saved, naming="model.safetensors", saying="not finite")
+
+
+class Payload:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_the_payload_would_leave_its_mark(tmp_path):
+    pickle.loads(pickle.dumps(Payload(tmp_path / "unpickled")))
+    assert (tmp_path / "unpickled").exists()
+
+
+@pytest.mark.parametrize("names", [["model.safetensors"], ["pytorch_model.bin"], ["weights.pt", "x.ckpt"]])
+def test_nothing_unpickles(saved, tmp_path, names):
+    (saved / "model.safetensors").unlink()
+    for name in names:
+        (saved / name).write_bytes(pickle.dumps(Payload(tmp_path / "unpickled")))
+    refused(saved, naming=sorted(names)[0], saying="")
+    (saved / "state.safetensors").write_bytes(pickle.dumps(Payload(tmp_path / "unpickled")))
+    with pytest.raises(CheckpointError, match="state.safetensors"):
+        load_run(saved, *training(), {})
+    assert not (tmp_path / "unpickled").exists()
+
+
+def test_a_pickle_beside_is_called_one(saved):
+    (saved / "model.safetensors").rename(saved / "model.bin")
+    refused(saved, naming="model.bin", saying="a pickle, which is never opened")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"9" * 10_000, b"NaN", b"[]", b'"text"', b"null", b"{}"],
+)
+def test_a_config_that_is_no_description(saved, content):
+    (saved / "config.json").write_bytes(content)
+    refused(saved, naming="config.json", saying="")
+
+
+WRONG = [
+    ("unet", {"channels": 10**9}),
+    ("unet", {"channels": 33}),
+    ("unet", {"channels": -32}),
+    ("unet", {"channels": True}),
+    ("unet", {"channels": 32.0}),
+    ("unet", {"channels": 96}),  # attention over 96 channels
+    ("unet", {"blocks_per_level": 10**9}),
+    ("unet", {"blocks_per_level": 0}),
+    ("unet", {"in_channels": 10**9}),
+    ("unet", {"in_channels": 3}),
+    ("unet", {"channel_mult": []}),
+    ("unet", {"channel_mult": [1] * 1000}),
+    ("unet", {"channel_mult": [1, 10**6]}),
+    ("unet", {"channel_mult": [1, "2"]}),
+    ("unet", {"channel_mult": 2}),
+    ("unet", {"channel_mult": {"1": 1}}),
+    ("unet", {"attention_levels": [7]}),
+    ("unet", {"attention_levels": [-1]}),
+    ("unet", {"dropout": 1.0}),
+    ("unet", {"dropout": "none"}),
+    ("unet", {"num_classes": 10**9}),
+    ("unet", {"num_classes": 4}),
+    ("unet", {"num_classes": None}),
+    ("unet", {"context_dim": -1}),
+    ("unet", {"surprise": 1}),
+    (None, {"unet": []}),
+    (None, {"unet": None}),
+    ("schedule", {"num_timesteps": 10**9}),
+    ("schedule", {"num_timesteps": 1}),
+    ("schedule", {"num_timesteps": "1000"}),
+    ("schedule", {"name": "quadratic"}),
+    ("schedule", {"name": ["cosine"]}),
+    (None, {"schedule": "cosine"}),
+    (None, {"prediction": "everything"}),
+    (None, {"prediction": None}),
+    (None, {"sample_shape": [1, 10**6, 10**6]}),
+    (None, {"sample_shape": [1, 15, 16]}),
+    (None, {"sample_shape": [3, 16, 16]}),
+    (None, {"sample_shape": [1, 16]}),
+    (None, {"sample_shape": []}),
+    (None, {"sample_shape": 16}),
+    (None, {"classes": ["a", "b"]}),
+    (None, {"classes": "abc"}),
+    (None, {"classes": None}),
+    (None, {"about": []}),
+]
+
+
+@pytest.mark.parametrize("part, changes", WRONG, ids=[f"{part}-{changes}"[:60] for part, changes in WRONG])
+def test_a_config_of_no_network(saved, part, changes):
+    changed_config(saved, part, **changes)
+    refused(saved, naming="config.json", saying="does not describe a model")
+
+
+@pytest.mark.parametrize("key", ["unet", "schedule", "prediction", "sample_shape", "classes"])
+def test_a_config_without(saved, key):
+    config = json.loads((saved / "config.json").read_text())
+    del config[key]
+    (saved / "config.json").write_text(json.dumps(config))
+    refused(saved, naming="config.json", saying=f"'{key}' is missing")
+
+
+def test_another_networks_config(saved):
+    changed_config(saved, "unet", channels=64)
+    refused(saved, naming="model.safetensors", saying="another network")
+
+
+# Runs
+
+
+def training(classes: int = 3) -> tuple[UNet, EMA, torch.optim.AdamW]:
+    torch.manual_seed(0)
+    net = randomised(UNet(UNetConfig(1, 32, (1,), 1, (), num_classes=classes))).requires_grad_()
+    return net, EMA(net), torch.optim.AdamW(net.parameters(), 1e-3)
+
+
+def learn(net: UNet, ema: EMA, optimizer: torch.optim.AdamW, steps: int) -> None:
+    for step in range(steps):
+        x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(step))
+        net(x, torch.ones(2)).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        ema.update(0.9)
+
+
+def test_a_run_comes_back_bitwise(tmp_path):
+    parts, settings = training(), {"seed": 0, "sizes": [1, 2]}
+    learn(*parts, 3)
+    save_run(tmp_path, *parts, 24, settings)
+    others = training()
+    assert load_run(tmp_path, *others, settings) == 24
+    learn(*parts, 2)
+    learn(*others, 2)
+    for mine, other in zip(parts, others):
+        mine, other = (p.weights if isinstance(p, EMA) else p.state_dict() for p in (mine, other))
+        if "state" in mine:
+            pairs = [
+                (mine["state"][i][k], other["state"][i][k]) for i in mine["state"] for k in mine["state"][i]
+            ]
+        else:
+            pairs = [(mine[k], other[k]) for k in mine]
+        assert pairs and all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_no_state_is_a_new_run(tmp_path):
+    assert load_run(tmp_path, *training(), {}) == 0
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path):
+    save_run(tmp_path, *training(), 0, {"seed": 0, "batch_size": 8})
+    with pytest.raises(CheckpointError, match="another batch_size, seed: choose another --out"):
+        load_run(tmp_path, *training(), {"seed": 1, "batch_size": 16})
+
+
+def test_a_run_of_another_network_is_refused(tmp_path):
+    save_run(tmp_path, *training(), 0, {})
+    with pytest.raises(CheckpointError, match="another network"):
+        load_run(tmp_path, *training(classes=4), {})
+
+
+@pytest.mark.parametrize("length", [0, 5, 1000, -1])
+def test_a_broken_state_is_refused(tmp_path, length):
+    save_run(tmp_path, *training(), 0, {})
+    file = tmp_path / "state.safetensors"
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(CheckpointError, match="state.safetensors is broken"):
+        load_run(tmp_path, *training(), {})
+
+
+@pytest.mark.parametrize(
+    "meta", [None, {}, {"meta": "["}, {"meta": "[]"}, {"meta": '{"config": {}}'}, {"meta": '{"config": 1}'}]
+)
+def test_a_file_that_is_no_state_is_refused(tmp_path, meta):
+    safetensors.torch.save_file({"net.weight": torch.zeros(1)}, tmp_path / "state.safetensors", meta)
+    with pytest.raises(CheckpointError, match="not the state of a training run"):
+        load_run(tmp_path, *training(), {"seed": 0})
+
+
+def test_broken_weights_do_not_replace_a_state(tmp_path):
+    parts = training()
+    save_run(tmp_path, *parts, 8, {})
+    before = (tmp_path / "state.safetensors").read_bytes()
+    with torch.no_grad():
+        next(parts[0].parameters()).fill_(float("nan"))
+    with pytest.raises(CheckpointError, match="not finite"):
+        save_run(tmp_path, *parts, 16, {})
+    assert (tmp_path / "state.safetensors").read_bytes() == before
+
+
+# Writing
+
+
+def test_a_failing_replacement_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    write_atomically(file, b"old")
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        write_atomically(file, b"new")
+    assert caught.value.filename == str(file)
+    assert file.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from diffusion.checkpoint import write_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    write_atomically(Path(sys.argv[1]), bytes(10_000))
+except OSError as error:
+    print(error.errno, error.filename)
+"""
+
+
+def test_no_room_leaves_the_old_file(tmp_path):
+    """The kernel refuses to let a file grow beyond 4 kB, in the middle of writing."""
+    file = tmp_path / "file"
+    write_atomically(file, b"old")
+    command = [sys.executable, "-c", FULL_DISK, str(file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["27", str(file)]  # EFBIG
+    assert file.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file/inside") as caught:
+        write_atomically(tmp_path / "file/inside", b"new")
+    assert isinstance(caught.value, NotADirectoryError)

@@ -1,0 +1,137 @@
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_data import png_header
+
+from diffusion import Model, UNet, UNetConfig, linear_schedule, load_film, make_film, save_film
+from diffusion.film import (
+    class_rows,
+    final_frame,
+    image_grid,
+    png_bytes,
+    run_sampler,
+    save_samples,
+    step_frame,
+)
+
+
+@pytest.fixture
+def film(tiny_model):
+    labels = torch.tensor([0, 2])
+    return make_film(tiny_model, seed=5, num_images=2, num_steps=4, class_labels=labels)
+
+
+def test_a_film_has_a_frame_for_each_step_and_one_for_the_result(film):
+    assert film.frames.shape == (5, 3, 2, 16, 16, 1) and film.frames.dtype == np.uint8
+    x_t, eps_hat, x_0_hat = film.frames[-1]
+    assert np.array_equal(x_t, x_0_hat) and (eps_hat == 128).all()
+
+
+def test_its_table_tells_how_it_was_made(film, tiny_model):
+    rows, alphas_cumprod = film.info["steps"], tiny_model.schedule.alphas_cumprod
+    assert [(row["t"], row["s"]) for row in rows] == [(1000, 750), (750, 500), (500, 250), (250, 0)]
+    assert [row["alphas_cumprod_t"] for row in rows] == [alphas_cumprod[row["t"]] for row in rows]
+    assert all(
+        row["snr"] == pytest.approx(row["alphas_cumprod_t"] / (1 - row["alphas_cumprod_t"])) for row in rows
+    )
+    told = {"model": "tiny", "schedule": "cosine", "sampler": "dpm++2m", "seed": 5, "class_labels": [0, 2]}
+    assert told.items() <= film.info.items()
+
+
+@pytest.mark.parametrize("sampler, eta", [("ddpm", 0.0), ("ddim", 0.0), ("ddim", 0.7), ("dpm++2m", 0.0)])
+def test_the_same_seed_gives_the_same_film(tiny_model, sampler, eta):
+    settings = {"num_images": 2, "num_steps": 3, "sampler": sampler, "eta": eta}
+    one, again, other = (make_film(tiny_model, seed=seed, **settings).frames for seed in (1, 1, 2))
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+def test_the_sampler_can_walk_another_schedule(tiny_model):
+    settings = {"seed": 0, "num_images": 1, "num_steps": 3}
+    rows = [row for _, row in run_sampler(tiny_model, schedule=linear_schedule(), **settings)]
+    assert rows[0]["alphas_cumprod_t"] == linear_schedule().alphas_cumprod[-1]
+
+
+def test_frames_show_values_as_pixels(tiny_model):
+    *_, (step, _) = run_sampler(tiny_model, seed=0, num_images=1, num_steps=2)
+    frame = step_frame(step)
+    assert frame.shape == (3, 1, 16, 16, 1)
+    shown = (127.5 * (step.x_t.clamp(-1, 1) + 1)).round()[0, 0].numpy()
+    noise = (127.5 * (step.eps_hat.clamp(-3, 3) / 3 + 1)).round()[0, 0].numpy()
+    assert np.array_equal(frame[0, 0, ..., 0], shown) and np.array_equal(frame[1, 0, ..., 0], noise)
+    assert final_frame(torch.tensor([[[[-2.0, 0.0, 2.0]]]]))[0].flatten().tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_film_survives_the_disk(tmp_path, channels):
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(channels, 32, (1,), 1, ())).eval()
+    model = Model("plain", net, "linear", linear_schedule(), "epsilon", (channels, 8, 8))
+    film = make_film(model, seed=0, num_images=3, num_steps=2)
+    save_film(tmp_path, film)
+    loaded = load_film(tmp_path)
+    assert np.array_equal(loaded.frames, film.frames) and film.info.items() <= loaded.info.items()
+
+
+def without(key):
+    return lambda info: {k: v for k, v in info.items() if k != key}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *map(without, ("steps", "image_shape", "num_images", "num_steps", "seed", "schedule")),
+        lambda info: info | {"steps": info["steps"][1:]},
+        lambda info: info | {"steps": 4},
+        lambda info: info | {"steps": [1, 2, 3, 4]},
+        lambda info: info | {"steps": [{"t": 1}] * 4},
+        lambda info: info | {"image_shape": [16, 16]},
+        lambda info: info | {"image_shape": [-16, -16, 1]},
+        lambda info: info | {"num_images": 0},
+        lambda info: [info],
+    ],
+)
+def test_a_broken_table_is_no_film(film, tmp_path, change):
+    save_film(tmp_path, film)
+    info = json.loads((tmp_path / "film.json").read_text())
+    (tmp_path / "film.json").write_text(json.dumps(change(info)))
+    assert load_film(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no PNG", png_header(30_000, 30_000), None])
+def test_a_broken_picture_is_no_film(film, tmp_path, content):
+    save_film(tmp_path, film)
+    whole = (tmp_path / "film.png").read_bytes()
+    (tmp_path / "film.png").write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert load_film(tmp_path) is None
+
+
+def test_no_film(tmp_path):
+    assert load_film(tmp_path) is None
+
+
+def test_a_grid_fills_row_by_row():
+    images = np.arange(5, dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(3, 2)
+    grid = np.asarray(image_grid(images, 3))
+    assert grid.shape == (4, 9)
+    assert grid[::2, ::3].tolist() == [[0, 1, 2], [3, 4, 0]]
+
+
+def test_a_png_is_lossless():
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8))
+    assert np.array_equal(Image.open(io.BytesIO(png_bytes(picture))), picture)
+
+
+def test_every_class_has_a_row_of_samples(tiny_model, tmp_path):
+    settings = class_rows(tiny_model, 8)
+    assert settings["class_labels"].view(3, 8)[:, 0].tolist() == [0, 1, 2] and settings["num_images"] == 24
+    save_samples(tmp_path / "new/samples.png", tiny_model)
+    assert Image.open(tmp_path / "new/samples.png").size == (8 * 16, 3 * 16)
+
+
+def test_many_classes_do_not_make_an_endless_grid(tiny_model):
+    many = Model("many", tiny_model.net, "cosine", tiny_model.schedule, "v", (1, 16, 16), ("x",) * 1000)
+    assert class_rows(many, 8)["num_images"] == 80
