@@ -1,6 +1,6 @@
 """The README's pictures: docs/film.gif from the shipped film, docs/screenshot.png from the running app.
 
-    python -m benchmarks.pictures
+python -m benchmarks.pictures
 """
 
 import shutil

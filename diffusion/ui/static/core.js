@@ -155,16 +155,14 @@ window.Diffusion = (() => {
   const HISTOGRAM_BINS = 80;
   const HISTOGRAM_RANGE = 3.2;
   function density(x, a, y, b) {
-    // The density of a·x + b·y over [−3.2, 3.2], from every third value: red, green and blue in turn.
-    const counts = new Float32Array(HISTOGRAM_BINS);
+    // The density of a·x + b·y over [−3.2, 3.2], from every fourth value: red, green and blue in turn.
     const scale = HISTOGRAM_BINS / (2 * HISTOGRAM_RANGE);
-    let seen = 0;
-    for (let i = 0; i < x.length; i += 4, seen++) {
-      const bin = Math.floor((a * x[i] + b * y[i] + HISTOGRAM_RANGE) * scale);
-      if (bin >= 0 && bin < HISTOGRAM_BINS) counts[bin]++;
+    const counts = new Float32Array(HISTOGRAM_BINS + 2); // the first and the last take what lies outside
+    for (let i = 0; i < x.length; i += 4) {
+      const bin = ((a * x[i] + b * y[i] + HISTOGRAM_RANGE) * scale + 1) | 0;
+      counts[bin < 1 ? 0 : bin > HISTOGRAM_BINS ? HISTOGRAM_BINS + 1 : bin]++;
     }
-    for (let i = 0; i < HISTOGRAM_BINS; i++) counts[i] *= scale / seen;
-    return counts;
+    return counts.subarray(1, -1).map((count) => (count * scale * 4) / x.length);
   }
   const normalDensity = Float32Array.from({ length: HISTOGRAM_BINS }, (_, i) => {
     const x = ((i + 0.5) / HISTOGRAM_BINS - 0.5) * 2 * HISTOGRAM_RANGE;
