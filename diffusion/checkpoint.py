@@ -23,6 +23,7 @@ from diffusion.schedules import SCHEDULES, NoiseSchedule
 from diffusion.unet import UNet, UNetConfig
 
 CONFIG_FILE, WEIGHTS_FILE, STATE_FILE = "config.json", "model.safetensors", "state.safetensors"
+PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 MAX_TIMESTEPS, MAX_SIDE = 10_000, 1024
 
 
@@ -187,7 +188,7 @@ def _read_weights(path: Path, net: UNet) -> dict[str, Tensor]:
     """The float32 weights, checked against the network's names and shapes before they are read."""
     file = path / WEIGHTS_FILE
     if not file.is_file():
-        pickles = [p.name for p in path.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"}]
+        pickles = sorted(p.name for p in path.iterdir() if p.suffix in PICKLE_SUFFIXES)
         hint = f"; {pickles[0]} is a pickle, which is never opened" if pickles else ""
         raise CheckpointError(f"{path} has no {WEIGHTS_FILE}{hint}.")
     expected = {k: list(v.shape) for k, v in net.state_dict().items()}

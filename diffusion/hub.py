@@ -124,7 +124,7 @@ def _why_unreachable() -> str | None:
     except hub.errors.OfflineModeIsEnabled:
         return "HF_HUB_OFFLINE is set."
     except Exception:  # of whatever HTTP library this version of the client uses
-        return f"{hub.constants.ENDPOINT} cannot be reached; is there a network?"
+        return f"{hub.constants.ENDPOINT} cannot be reached; check the network."
     return None
 
 

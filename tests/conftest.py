@@ -25,6 +25,15 @@ def schedule(request):
     return {"linear": linear_schedule, "cosine": cosine_schedule}[request.param]()
 
 
+@pytest.fixture
+def one_thread():
+    """For many small networks: on busy cores, threads that share so little work wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def randomised(net: torch.nn.Module) -> torch.nn.Module:
     """The network with its zero-initialised layers filled too, so that every part has an effect."""
     torch.manual_seed(0)

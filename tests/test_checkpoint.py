@@ -21,6 +21,8 @@ from diffusion.checkpoint import (
 )
 from diffusion.ema import EMA
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture
 def saved(tiny_model, tmp_path) -> Path:

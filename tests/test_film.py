@@ -18,6 +18,8 @@ from diffusion.film import (
     step_frame,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture
 def film(tiny_model):

@@ -1,0 +1,228 @@
+"""A Hugging Face Hub on loopback: what `huggingface_hub`'s client needs to push and pull a model, in memory.
+
+The client must be told of it by the environment that its process starts with: see `HubServer.environment`.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+TOKEN, USER = "hf_test", "user"
+
+
+def blob_id(content: bytes) -> str:
+    """Git's name of a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+class Repo:
+    """The files of a model repo's only branch, by path."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.large: set[str] = set()  # paths that were uploaded by way of LFS
+
+    @property
+    def commit(self) -> str:
+        names = "".join(f"{path} {blob_id(content)}\n" for path, content in sorted(self.files.items()))
+        return hashlib.sha1(names.encode()).hexdigest()
+
+
+class HubServer:
+    """Serves while its `with` block lasts.
+
+    Args:
+        failing: answer everything with this status.
+    """
+
+    def __init__(self, failing: int | None = None) -> None:
+        self.failing = failing
+        self.repos: dict[str, Repo] = {}
+        self.objects: dict[str, bytes] = {}  # LFS, by SHA-256
+        self.requests: list[str] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"hub": self}))
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self) -> "HubServer":
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def environment(self, cache: Any, token: str | None = TOKEN) -> dict[str, str]:
+        """What a process needs to use this Hub, and a cache folder of its own."""
+        known = {"HF_ENDPOINT": self.address, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(cache)}
+        return known | ({"HF_TOKEN": token} if token else {})
+
+
+class Handler(BaseHTTPRequestHandler):
+    hub: HubServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def answer(self, status: int, content: Any = b"", **headers: str) -> None:
+        if not isinstance(content, bytes):
+            content = json.dumps(content).encode()
+            headers["Content-Type"] = "application/json"
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(content))} | headers).items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def refuse(self, status: int, code: str) -> None:
+        self.answer(status, {"error": code}, X_Error_Code=code, X_Error_Message=code)
+
+    def body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        content = b""
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return content
+
+    def handle_request(self) -> None:
+        path, content = unquote(urlsplit(self.path).path), self.body()
+        self.hub.requests.append(f"{self.command} {path}")
+        if self.hub.failing:
+            return self.refuse(self.hub.failing, "Failing")
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token not in ("", TOKEN):
+            return self.refuse(401, "InvalidToken")
+        for pattern, method, needs_token in ROUTES:
+            if match := re.fullmatch(pattern, f"{self.command} {path}"):
+                if needs_token and not token:
+                    return self.refuse(401, "Unauthorized")
+                return method(self, *match.groups(), content)
+        self.refuse(404, "EntryNotFound")
+
+    do_GET = do_HEAD = do_POST = do_PUT = handle_request
+
+    # Endpoints; each takes what its pattern caught, and the request's body.
+
+    def root(self, _: bytes) -> None:
+        self.answer(200)
+
+    def whoami(self, _: bytes) -> None:
+        self.answer(200, {"type": "user", "name": USER, "auth": {"accessToken": {"role": "write"}}})
+
+    def create_repo(self, content: bytes) -> None:
+        asked = json.loads(content)
+        user = asked.get("organization") or USER
+        if user != USER:
+            return self.refuse(403, "Forbidden")
+        repo_id = f"{user}/{asked['name']}"
+        status = 409 if repo_id in self.hub.repos else 200
+        self.hub.repos.setdefault(repo_id, Repo())
+        self.answer(status, {"url": f"{self.hub.address}/{repo_id}", "name": repo_id})
+
+    def validate_yaml(self, content: bytes) -> None:
+        has_front_matter = json.loads(content)["content"].startswith("---\n")
+        errors = [] if has_front_matter else [{"message": "no front matter"}]
+        self.answer(400 if errors else 200, {"errors": errors, "warnings": []})
+
+    def preupload(self, repo_id: str, content: bytes) -> None:
+        files = [
+            {
+                "path": file["path"],
+                "uploadMode": "lfs" if file["path"].endswith((".safetensors", ".png")) else "regular",
+                "shouldIgnore": False,
+            }
+            for file in json.loads(content)["files"]
+        ]
+        self.answer(200, {"files": files})
+
+    def lfs_batch(self, repo_id: str, content: bytes) -> None:
+        objects = []
+        for asked in json.loads(content)["objects"]:
+            actions = {
+                "upload": {"href": f"{self.hub.address}/objects/{asked['oid']}"},
+                "verify": {"href": f"{self.hub.address}/verify/{asked['oid']}"},
+            }
+            known = asked["oid"] in self.hub.objects
+            objects.append({k: asked[k] for k in ("oid", "size")} | ({} if known else {"actions": actions}))
+        self.answer(200, {"transfer": "basic", "objects": objects})
+
+    def put_object(self, oid: str, content: bytes) -> None:
+        if hashlib.sha256(content).hexdigest() != oid:
+            return self.refuse(400, "BadDigest")
+        self.hub.objects[oid] = content
+        self.answer(200)
+
+    def verify_object(self, oid: str, content: bytes) -> None:
+        stored = self.hub.objects.get(oid)
+        whole = stored is not None and len(stored) == json.loads(content)["size"]
+        self.answer(200 if whole else 404, {})
+
+    def commit(self, repo_id: str, content: bytes) -> None:
+        repo = self.hub.repos.get(repo_id)
+        if repo is None:
+            return self.refuse(404, "RepoNotFound")
+        for line in content.splitlines():
+            operation = json.loads(line)
+            value = operation["value"]
+            if operation["key"] == "file":
+                repo.files[value["path"]] = base64.b64decode(value["content"])
+            elif operation["key"] == "lfsFile":
+                repo.files[value["path"]] = self.hub.objects[value["oid"]]
+                repo.large.add(value["path"])
+        url = f"{self.hub.address}/{repo_id}/commit/{repo.commit}"
+        self.answer(200, {"success": True, "commitOid": repo.commit, "commitUrl": url})
+
+    def repo_info(self, repo_id: str, _: bytes) -> None:
+        repo = self.hub.repos.get(repo_id)
+        if repo is None:
+            return self.refuse(404 if self.headers.get("Authorization") else 401, "RepoNotFound")
+        siblings = [{"rfilename": path} for path in repo.files]
+        self.answer(200, {"id": repo_id, "sha": repo.commit, "siblings": siblings, "private": False})
+
+    def tree(self, repo_id: str, _: bytes) -> None:
+        entries = []
+        repo = self.hub.repos[repo_id]
+        for path, content in repo.files.items():
+            entry = {"type": "file", "path": path, "size": len(content), "oid": blob_id(content)}
+            if path in repo.large:
+                oid = hashlib.sha256(content).hexdigest()
+                entry["lfs"] = {"oid": oid, "size": len(content), "pointerSize": 134}
+            entries.append(entry)
+        self.answer(200, entries)
+
+    def resolve(self, repo_id: str, path: str, _: bytes) -> None:
+        repo = self.hub.repos.get(repo_id)
+        if repo is None:
+            return self.refuse(404, "RepoNotFound")
+        if path not in repo.files:
+            return self.refuse(404, "EntryNotFound")
+        content = repo.files[path]
+        large = path in repo.large
+        etag = hashlib.sha256(content).hexdigest() if large else blob_id(content)
+        self.answer(200, content, ETag=f'"{etag}"', X_Repo_Commit=repo.commit)
+
+
+REPO = r"([^/]+/[^/]+)"
+ROUTES = [  # method and path, handler, whether it needs a token
+    (r"(?:GET|HEAD) /", Handler.root, False),
+    (r"GET /api/whoami-v2", Handler.whoami, True),
+    (r"POST /api/repos/create", Handler.create_repo, True),
+    (r"POST /api/validate-yaml", Handler.validate_yaml, False),
+    (rf"POST /api/models/{REPO}/preupload/main", Handler.preupload, True),
+    (rf"POST /{REPO}\.git/info/lfs/objects/batch", Handler.lfs_batch, True),
+    (r"PUT /objects/(\w+)", Handler.put_object, False),  # signed addresses on the real Hub
+    (r"POST /verify/(\w+)", Handler.verify_object, True),
+    (rf"POST /api/models/{REPO}/commit/main", Handler.commit, True),
+    (rf"GET /api/models/{REPO}(?:/revision/\w+)?", Handler.repo_info, False),
+    (rf"GET /api/models/{REPO}/tree/\w+/?", Handler.tree, False),
+    (rf"(?:GET|HEAD) /{REPO}/resolve/\w+/(.+)", Handler.resolve, False),
+]

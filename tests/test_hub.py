@@ -1,0 +1,227 @@
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+from hub_server import HubServer, Repo
+from huggingface_hub import ModelCard
+from training import environment, write_mnist
+
+from diffusion import CheckpointError, load_model, make_film, save_film, save_model
+from diffusion.film import class_rows, image_grid, png_bytes
+from diffusion.hub import HUB_FILES, load_metrics, save_metrics, write_model_card
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+ASK = """
+import json, sys
+from pathlib import Path
+from diffusion import CheckpointError, HubError, load_model, push_to_hub, save_model
+answers = []
+for verb, *arguments in json.loads(sys.argv[1]):
+    try:
+        if verb == "push":
+            answers.append(push_to_hub(*arguments))
+        else:
+            model = load_model(arguments[0])
+            save_model(Path(arguments[1]), model)
+            answers.append(model.name)
+    except (CheckpointError, HubError) as error:
+        answers.append([type(error).__name__, str(error)])
+print(json.dumps(answers))
+"""
+
+
+def ask(env: dict[str, str], *requests: tuple) -> list:
+    """("push", folder, repo) and ("load", repo, where to save it), from one process with this environment."""
+    command = [sys.executable, "-c", ASK, json.dumps([[str(x) for x in request] for request in requests])]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(**env), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def says(answer: list, kind: str, *words: str) -> bool:
+    """Whether an answer is one sentence of an error, with these words."""
+    name, message = answer
+    one_sentence = message.endswith(".") and "\n" not in message and "http 4" not in message.lower()
+    return name == kind and one_sentence and all(word in message for word in words)
+
+
+@pytest.fixture
+def folder(tiny_model, tmp_path) -> Path:
+    """A checkpoint with all that belongs to it, and with a run's state and other files beside it."""
+    path = tmp_path / "tiny"
+    model = replace(tiny_model, about={"data": "MNIST", "licence": "CC BY-SA 3.0", "images_seen": 5})
+    save_model(path, model)
+    save_film(path, film := make_film(model, **class_rows(model, 1) | {"num_steps": 2}))
+    (path / "samples.png").write_bytes(png_bytes(image_grid(film.frames[-1, 0], 1)))
+    save_metrics(path, model, {"bits/dim": "2.5"})
+    (path / "log.jsonl").write_text('{"images_seen": 5}\n')
+    (path / "samples").mkdir()
+    for private in ("state.safetensors", "notes.txt", "samples/000005.png", ".token"):
+        (path / private).write_bytes(b"private")
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_pushed_model_comes_back_bitwise(folder, tmp_path):
+    before = contents(folder)
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        address, name, again = ask(
+            env,
+            ("push", folder, "user/digits"),
+            ("load", "user/digits", tmp_path / "pulled"),
+            ("push", folder, "user/digits"),
+        )
+        uploaded = hub.repos["user/digits"].files
+        assert address == again == f"{hub.address}/user/digits" and name == "digits"
+        assert sum(request.startswith("PUT") for request in hub.requests) == 3  # nothing is sent twice
+    assert uploaded == {name: before[name] for name in HUB_FILES}
+    assert contents(folder) == before
+    for name in ("model.safetensors", "config.json"):
+        assert (tmp_path / "pulled" / name).read_bytes() == before[name]
+    assert ask(env, ("load", "user/digits", tmp_path / "cached")) == ["digits"]  # the Hub is gone by now
+    weights, original = (load_model(f).net.state_dict() for f in (tmp_path / "cached", folder))
+    assert all(torch.equal(weights[k], original[k]) for k in original)
+
+
+def test_what_the_hub_does_not_have_or_allow(folder, tmp_path):
+    with HubServer() as hub:
+        (broken := tmp_path / "broken").mkdir()
+        hub.repos["user/broken"] = Repo()
+        hub.repos["user/broken"].files = contents(folder) | {"model.safetensors": b"no weights"}
+        answers = ask(
+            hub.environment(tmp_path / "cache"),
+            ("load", "user/nothing", tmp_path),
+            ("load", "user/not a name", tmp_path),
+            ("push", folder, "stranger/digits"),
+            ("push", folder, "user/not a name"),
+            ("push", folder, "digits"),
+            ("push", folder, "a/b/c"),
+            ("push", broken, "user/digits"),
+            ("load", "user/broken", tmp_path),
+        )
+        assert list(hub.repos) == ["user/broken"]
+    assert says(answers[0], "HubError", "user/nothing", "there is no such repo")
+    assert says(
+        answers[1], "CheckpointError", "user/not a name is neither a folder nor the name of a Hub repo"
+    )
+    assert says(answers[2], "HubError", "stranger/digits", "does not accept the token for this repo")
+    for answer in answers[3:6]:
+        assert says(answer, "HubError", "that cannot be a repo's name, use user/name")
+    assert says(answers[6], "CheckpointError", str(broken), "not a checkpoint")
+    truncated = "user/broken/model.safetensors is truncated or not a safetensors file"
+    assert says(answers[7], "CheckpointError", truncated)
+
+
+def closed_address() -> str:
+    with HubServer() as hub:
+        return hub.address
+
+
+@pytest.mark.parametrize(
+    "state, pushing, loading",
+    [
+        ("no token", "no Hugging Face token", "the Hub does not accept the token"),
+        ("refused token", "the Hub does not accept the token", "the Hub does not accept the token"),
+        ("offline", "HF_HUB_OFFLINE is set", "HF_HUB_OFFLINE is set"),
+        ("no network", "cannot be reached; check the network", "cannot be reached; check the network"),
+        ("out of order", "the Hub answered with status 503", "the Hub answered with status 503"),
+    ],
+)
+def test_without_a_usable_hub_there_is_a_sentence_soon(folder, tmp_path, state, pushing, loading):
+    before = contents(folder)
+    with HubServer(failing=503 if state == "out of order" else None) as hub:
+        token = {"no token": None, "refused token": "hf_stranger"}.get(state, "hf_test")
+        env = hub.environment(tmp_path / "cache", token)
+        env |= {"HF_HUB_OFFLINE": "1"} if state == "offline" else {}
+        env |= {"HF_ENDPOINT": closed_address()} if state == "no network" else {}
+        started = time.monotonic()
+        answers = ask(env, ("push", folder, "user/digits"), ("load", "user/nothing", tmp_path))
+        assert time.monotonic() - started < 30
+    assert says(answers[0], "HubError", f"{folder} was not uploaded to user/digits", pushing)
+    assert says(answers[1], "HubError", "user/nothing is no folder here", loading)
+    assert contents(folder) == before
+
+
+def test_training_pushes_and_says_where(tmp_path):
+    """First without a network: the model is trained all the same, and the same command then uploads it."""
+    write_mnist(tmp_path / "data")
+    out = tmp_path / "digits"
+    command = [sys.executable, str(ROOT / "tests/training.py"), "mnist", "--data-dir", str(tmp_path / "data")]
+    command += ["--out", str(out), "--total-images", "16", "--push-to-hub", "user/digits"]
+
+    def train(env: dict[str, str]) -> subprocess.CompletedProcess:
+        return subprocess.run(command, env=environment(**env), capture_output=True, text=True, timeout=100)
+
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        failed = train(env | {"HF_ENDPOINT": closed_address()})
+        assert failed.returncode == 1 and "Traceback" not in failed.stderr
+        last_line = failed.stderr.splitlines()[-1]
+        assert last_line.startswith(f"train.py: {out} was not uploaded to user/digits: http://127.0.0.1")
+        trained = load_model(out).net.state_dict()
+        done = train(env)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == f"{hub.address}/user/digits"
+        assert ask(env, ("load", "user/digits", tmp_path / "pulled")) == ["digits"]
+        assert set(hub.repos["user/digits"].files) == set(HUB_FILES)
+    pulled = load_model(tmp_path / "pulled").net.state_dict()
+    assert all(torch.equal(trained[k], pulled[k]) for k in trained)
+
+
+# Without a Hub
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a/b/c", "/absolute/path", "../up", "/nowhere", ""])
+def test_what_is_neither_a_folder_nor_a_repo(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="neither a folder nor a Hub repo|not a checkpoint"):
+        load_model(name)
+
+
+@pytest.mark.parametrize(
+    "data, dataset", [("MNIST", "ylecun/mnist"), ("CIFAR-10 (JPEG copy)", "uoft-cs/cifar10")]
+)
+def test_the_card_has_valid_front_matter(tiny_model, tmp_path, data, dataset):
+    about = {"data": data, "licence": "some", "images_seen": 1234, "settings": {"seed": 0, "sizes": [1, 2]}}
+    model = replace(tiny_model, about=about)
+    write_model_card(tmp_path, model, {"bits/dim": "2.5 ± 0.1"})
+    text = (tmp_path / "README.md").read_text("utf-8")
+    front_matter = ModelCard(text).data.to_dict()
+    assert front_matter["license"] == "apache-2.0" and front_matter["library_name"] == "pytorch"
+    assert front_matter["pipeline_tag"] == "unconditional-image-generation"
+    assert front_matter["datasets"] == [dataset] and "diffusion" in front_matter["tags"]
+    for told in (data, "1,234 images", "- bits/dim: 2.5 ± 0.1", "| sizes | [1, 2] |", "16×16, 1 channel,"):
+        assert told in text
+
+
+def test_the_card_of_someones_pictures_claims_no_licence(tiny_model, tmp_path):
+    write_model_card(tmp_path, replace(tiny_model, classes=None, about={"data": "the folder x: y"}), {})
+    text = (tmp_path / "README.md").read_text("utf-8")
+    assert ModelCard(text).data.to_dict().get("license") == "other" and "datasets:" not in text
+    assert "Weights: as the data allows" in text and "class-conditional" not in text
+
+
+def test_the_cards_example_runs(folder, monkeypatch, capsys):
+    code = (folder / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(folder.parent)
+    exec(compile(code.replace("user/tiny", "tiny"), "README.md", "exec"), names := {})
+    assert names["x_0"].shape == (4, 1, 16, 16) and names["step"].s == 0
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[1]", b"\xff"])
+def test_broken_metrics_are_none(tmp_path, content):
+    if content is not None:
+        (tmp_path / "metrics.json").write_bytes(content)
+    assert load_metrics(tmp_path) == {}
