@@ -180,5 +180,22 @@ def test_what_was_not_uploaded_is_not_read(server):
     assert "event: error" in answer
 
 
+@pytest.mark.parametrize("function", ["noise", "tables"])
+@pytest.mark.parametrize("data", [{"seed": -1, "num_timesteps": 10**9}, "x", None, {}])
+def test_what_the_page_asks_is_checked_too(server, function, data):
+    config = json.load(urllib.request.urlopen(f"{server.url}/config"))
+    component = next(
+        c["id"] for c in config["components"] if function in (c["props"].get("server_fns") or ())
+    )
+    body = {"session_hash": "s", "component_id": component, "fn_name": function, "data": data}
+    request = urllib.request.Request(
+        f"{server.url}/gradio_api/component_server",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    assert "must be a whole number" in json.load(urllib.request.urlopen(request))["problem"]
+    assert not server.logged_traceback()
+
+
 def test_server_still_serves(client):
     assert client.predict("linear", 20, api_name="/schedule_table")["t"] == list(range(21))

@@ -1,6 +1,7 @@
 """Checks of whatever a page or a client sends: each failure is one plain sentence with the allowed range."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ def choice(value: Any, name: str, allowed: Iterable[str]) -> str:
         return value
     words = ", ".join(word or labels()["empty"] for word in allowed)
     raise refusal("must_be_one_of", name=labels()[f"name_{name}"], allowed=words)
+
+
+def answering(function: Callable[[dict], Any]) -> Callable[[Any], Any]:
+    """`function` as the page may call it: a refused request is answered by its sentence."""
+
+    @wraps(function)
+    def answer(request: Any) -> Any:
+        try:
+            return function(request if isinstance(request, dict) else {})
+        except InputError as error:
+            return {"problem": error.message}
+
+    return answer
 
 
 def uploaded_picture(path: str | Path) -> Image.Image:

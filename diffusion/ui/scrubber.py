@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from diffusion.ui.inputs import answering
 from diffusion.ui.text import labels, prose
 
 STATIC = Path(__file__).parent / "static"
@@ -44,7 +45,7 @@ class Scrubber(gr.HTML):
             ),
             js_on_load=f'Diffusion.views["{view}"](element, props, watch, server);',
             apply_default_css=False,
-            server_functions=server_functions,
+            server_functions=[answering(function) for function in server_functions or ()],
             strings=labels(),
             elem_classes="scrubber",
             **options,
