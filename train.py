@@ -1,6 +1,6 @@
 """Train a diffusion model.
 
-    python train.py mnist                                     # a laptop's CPU, about an hour and a half
+    python train.py mnist                                     # a laptop's CPU, about an hour
     python train.py cifar10 --compile                         # one GPU
     python train.py folder --data-dir my-photos --out my-run  # your own pictures, sub-folders as classes
     torchrun --nproc-per-node 8 train.py cifar10              # several GPUs
@@ -65,7 +65,7 @@ class TrainConfig:
     weighting: str = "epsilon"  # ‖ε − ε_θ‖², whatever the network outputs
     class_dropout: float = 0.1  # share of labels replaced by the null class, for guidance
     # budget and optimiser; AdamW with betas (0.9, 0.99) and no weight decay
-    total_images: int = flag(1_200_000, "images to train on, counting repeats")
+    total_images: int = flag(700_000, "images to train on, counting repeats")
     time_limit: float | None = flag(None, "stop after this many seconds, to be continued")
     batch_size: int = flag(128, "images per step, over all processes")
     learning_rate: float = 1.5e-3
@@ -263,7 +263,7 @@ def train(config: TrainConfig) -> None:
     run = Run(config, data, device)
     run.resume()
     if leads and data.skipped:
-        print(*data.skipped[:MAX_LISTED], f"{len(data.skipped)} files skipped", sep="\n", flush=True)
+        print(*data.skipped[:MAX_LISTED], f"Files skipped: {len(data.skipped)}", sep="\n", flush=True)
     if leads and run.images_seen:
         print(f"Resuming at {run.images_seen:,} images", flush=True)
     known = load_metrics(config.out) if run.complete else {}  # of the same weights
@@ -287,6 +287,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except (CheckpointError, DataError, HubError, FloatingPointError) as error:
         sys.exit(f"train.py: {error}")
+    except torch.OutOfMemoryError:
+        sys.exit("train.py: The GPU has too little memory for this --batch-size.")
     except OSError as error:
         sys.exit(f"train.py: {error.filename or 'a file'} cannot be used: {error.strerror or error}.")
 

@@ -78,7 +78,7 @@ def server(tiny_model, tmp_path_factory):
         "GRADIO_TEMP_DIR": str(folder / "cache"),
         "HF_HUB_OFFLINE": "1",
     }
-    with open(folder / "log", "w") as log:
+    with open(folder / "log", "a") as log:
         process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
