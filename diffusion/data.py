@@ -329,7 +329,7 @@ def _collect(
         else:
             read.append((class_name, picture))
     if not read:
-        raise DataError(f"{source} holds no readable picture ({len(skipped)} files skipped).")
+        raise DataError(f"{source} holds no readable picture (files skipped: {len(skipped)}).")
     images = torch.from_numpy(np.stack([picture for _, picture in read])).permute(0, 3, 1, 2).contiguous()
     classes = tuple(sorted({class_name for class_name, _ in read}))
     label = {class_name: i for i, class_name in enumerate(classes)}

@@ -196,8 +196,9 @@ pipeline_tag: unconditional-image-generation
 # {name}
 
 A diffusion model trained from scratch on {data}: a UNet of {parameters} parameters for pictures of
-{size}{conditions}. It predicts {prediction} on the {schedule} schedule and has seen
-{images_seen:,} images. The file holds the averaged (EMA) weights.
+{size}{conditions}.
+It predicts {prediction} on the {schedule} schedule
+and has seen {images_seen:,} images. The file holds the averaged (EMA) weights.
 
 ![Samples from fixed noise](samples.png)
 

@@ -44,6 +44,7 @@ class Progress:
         self.file, self.images_seen, self.batch_size = file, images_seen, batch_size
         self.losses: list[Tensor] = []
         self.learning_rate, self.next_log = 0.0, 0.0
+        self.last = (time.monotonic(), images_seen)  # of the row before
 
     def __enter__(self) -> "Progress":
         if not self.bar.disable:
@@ -66,7 +67,7 @@ class Progress:
         self.losses.append(loss)
         self.learning_rate = learning_rate
         self.images_seen += self.batch_size
-        self.bar.update(self.batch_size)
+        self.bar.update(min(self.batch_size, self.bar.total - self.bar.n))
         if time.monotonic() >= self.next_log:
             self.log()
 
@@ -86,14 +87,15 @@ class Progress:
                 raise FloatingPointError(
                     f"The loss or its gradient is not finite at step {step:,}; what was saved is from before."
                 )
-        self.next_log = time.monotonic() + LOG_SECONDS
+        now, (before, seen_before) = time.monotonic(), self.last
+        self.next_log, self.last = now + LOG_SECONDS, (now, self.images_seen)
         if self.bar.disable:
             return
         row = {
             "images_seen": self.images_seen,
             "loss": round(sum(values) / len(values), 6),
             "learning_rate": round(self.learning_rate, 9),
-            "images_per_second": round((self.bar.n - self.bar.initial) / self.bar.format_dict["elapsed"], 1),
+            "images_per_second": round((self.images_seen - seen_before) / max(now - before, 1e-9), 1),
         }
         self.bar.set_postfix(loss=f"{row['loss']:.4f}")
         with open(self.file, "a", encoding="utf-8") as log:

@@ -400,6 +400,12 @@ def test_other_formats(kind):
     assert np.array_equal(open_image(encoded(photo(), kind, **options)), photo())
 
 
+def test_a_phones_picture_of_several_frames():
+    frames = [Image.new("RGB", (12, 12), colour) for colour in (RED, GREEN)]
+    opened = open_image(encoded(frames[0], "MPO", save_all=True, append_images=frames[1:]))
+    assert np.abs(np.asarray(opened, int) - RED).max() < 10
+
+
 def test_fitting_a_square():
     image = Image.new("RGB", (30, 10), GREEN)
     image.paste(RED, (0, 0, 10, 10))
