@@ -15,7 +15,7 @@ from diffusion.film import KINDS, image_grid
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-SCALE, GAP, HOLD = 3, 6, 12
+SCALE, GAP, HOLD = 2, 6, 12
 
 
 def film_gif(checkpoint: Path) -> None:
