@@ -210,6 +210,9 @@ def test_bad_upload_gets_a_sentence_and_loses_nothing(page, server, tmp_path):
     before = page.evaluate("Diffusion.state.picture")
     upload(page, tmp_path / "broken.png")
     expect(page.get_by_text("not a readable picture").first).to_be_visible(timeout=10_000)
+    page.wait_for_timeout(2000)
+    expect(page.get_by_text("not a readable picture").first).to_be_visible()
+    expect(page.locator(".picture-input input[type=file]")).to_have_count(1)
     assert page.evaluate("Diffusion.state.picture") == before
     assert not list(server.cache.rglob("broken.png"))
 

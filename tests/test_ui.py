@@ -4,7 +4,9 @@ import base64
 import io
 import json
 import re
+import time
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from PIL import Image
 from diffusion import linear_schedule, make_film
 from diffusion.film import final_frame
 from diffusion.ui import forward, reverse
-from diffusion.ui.inputs import InputError, choice, real_number, whole_number
+from diffusion.ui.inputs import PREVIEW_SECONDS, InputError, choice, real_number, whole_number
 from diffusion.ui.presets import preset_pictures
 from diffusion.ui.scrubber import STATIC, fill, static
 from diffusion.ui.text import FOLDER, labels
@@ -51,7 +53,7 @@ def test_upload_is_cropped_or_shown_whole(tmp_path):
     wide.save(tmp_path / "wide.png")
 
     def shown(fit):
-        message, problem = forward.fit_picture(str(tmp_path / "wide.png"), fit)
+        message, problem, _ = forward.fit_picture(str(tmp_path / "wide.png"), fit)
         assert problem == ""
         content = base64.b64decode(message["picture"].removeprefix("data:image/png;base64,"))
         return np.asarray(Image.open(io.BytesIO(content)))
@@ -64,9 +66,11 @@ def test_upload_is_cropped_or_shown_whole(tmp_path):
 def test_refused_upload_is_deleted_and_explained(tmp_path):
     path = tmp_path / "no.png"
     path.write_text("no picture")
-    _, problem = forward.fit_picture(str(path), "crop")
-    assert "not a readable picture" in problem and not path.exists()
-    _, problem = forward.fit_picture(str(path), "crop")
+    _, problem, kept = forward.fit_picture(str(path), "crop")
+    assert kept is None and "not a readable picture" in problem
+    time.sleep(PREVIEW_SECONDS + 0.5)
+    assert not path.exists() and forward.new_picture(str(path), "crop")[1] == gr.skip()
+    _, problem, _ = forward.fit_picture(str(path), "crop")
     assert "choose the file again" in problem
 
 

@@ -1,6 +1,7 @@
 """The Forward tab: what Python sends once per picture and seed; the browser does the rest."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -74,15 +75,23 @@ def first_message(film: Film | None) -> dict[str, Any]:
     }
 
 
-def fit_picture(path: str | None, fit: str) -> tuple[dict[str, str], str]:
-    """An upload as a message to the page, and the sentence beside the control (none if all is well)."""
+def fit_picture(path: str | None, fit: str) -> tuple[Any, str, Any]:
+    """A message to the page, the sentence beside the control, and what stays in the control.
+
+    A refused file leaves the picture on the page as it is, and the control empty.
+    """
     if path is None:
-        return gr.skip()
+        return gr.skip(), gr.skip(), gr.skip()
     try:
-        picture = FITS[fit](uploaded_picture(path), SIZE)
+        picture = FITS[fit](uploaded_picture(path, shown=True), SIZE)
     except InputError as error:
-        return gr.skip(), str(error.message)
-    return {"picture": data_url(png_bytes(picture))}, ""
+        return gr.skip(), error.message, None
+    return {"picture": data_url(png_bytes(picture))}, "", gr.skip()
+
+
+def new_picture(path: str | None, fit: str) -> tuple[Any, str, Any]:
+    """`fit_picture` for the control's own event, which may come twice: a refused file is gone by then."""
+    return fit_picture(path if path and Path(path).exists() else None, fit)
 
 
 class PictureInput(gr.Image):
@@ -95,6 +104,7 @@ class PictureInput(gr.Image):
             sources=["upload", "webcam", "clipboard"],
             label=labels()["your_picture"],
             height=230,
+            interactive=True,
             elem_classes="picture-input",
             **options,
         )
@@ -119,14 +129,14 @@ def build(film: Film | None) -> None:
             picture = PictureInput()
             problem = gr.Markdown(elem_classes="problem", container=False)
             fit = gr.Radio([(text[name], name) for name in FITS], value="crop", label=text["fit"])
-    gr.on(
-        [picture.change, fit.change],
-        fit_picture,
-        [picture, fit],
-        [scrubber, problem],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    for event, handler in ((picture.change, new_picture), (fit.change, fit_picture)):
+        event(
+            handler,
+            [picture, fit],
+            [scrubber, problem, picture],
+            show_progress="hidden",
+            api_visibility="private",
+        )
 
 
 def corrupt_picture(picture: Image.Image, t: int, schedule: str, seed: int) -> Image.Image:

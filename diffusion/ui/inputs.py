@@ -1,8 +1,9 @@
 """Checks of whatever a page or a client sends: each failure is one plain sentence with the allowed range."""
 
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ MAX_IMAGES = 16
 MAX_FRAMES = 4000  # steps × images of one film
 MAX_GUIDANCE = 20
 MIN_TIMESTEPS, MAX_TIMESTEPS = 20, 1000
+PREVIEW_SECONDS = 1.0
 
 
 class InputError(gr.Error):
@@ -75,8 +77,12 @@ def answering(function: Callable[[dict], Any]) -> Callable[[Any], Any]:
     return answer
 
 
-def uploaded_picture(path: str | Path) -> Image.Image:
+def uploaded_picture(path: str | Path, shown: bool = False) -> Image.Image:
     """Open an uploaded file; one that is refused is deleted at once.
+
+    Args:
+        path: of the upload.
+        shown: the page is fetching it for a preview, so let that end first.
 
     Raises:
         InputError: it is gone, or no usable picture.
@@ -86,5 +92,9 @@ def uploaded_picture(path: str | Path) -> Image.Image:
     try:
         return open_image(path)
     except ImageError as error:
-        Path(path).unlink(missing_ok=True)
+        delete = partial(Path(path).unlink, missing_ok=True)
+        if shown:
+            Timer(PREVIEW_SECONDS, delete).start()
+        else:
+            delete()
         raise InputError(str(error)) from None

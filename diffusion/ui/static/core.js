@@ -205,14 +205,6 @@ window.Diffusion = (() => {
       input.addEventListener("change", () => listener(input.value));
   }
 
-  // Open the file dialog of the upload; while it shows a picture it has to be cleared first.
-  async function chooseFile() {
-    const input = () => document.querySelector(".picture-input input[type=file]");
-    if (!input()) document.querySelector('.picture-input button[aria-label="Clear"]')?.click();
-    for (let frame = 0; frame < 30 && !input(); frame++) await new Promise(requestAnimationFrame);
-    input()?.click();
-  }
-
   // Buttons for the preset pictures, and one that opens the upload.
   function presetRow(root, presets, ownLabel) {
     for (const { name, picture } of presets) {
@@ -232,7 +224,7 @@ window.Diffusion = (() => {
     own.title = ownLabel;
     own.textContent = "+";
     own.setAttribute("aria-label", ownLabel);
-    own.addEventListener("click", chooseFile);
+    own.addEventListener("click", () => document.querySelector(".picture-input input[type=file]").click());
     const mark = () => {
       for (const button of root.children)
         button.setAttribute("aria-pressed", button.firstChild.src === state.picture);
