@@ -303,6 +303,7 @@ def test_stop_keeps_what_was_made(page):
     page.wait_for_timeout(300)
     sample(page, Steps=1000)
     expect(page.locator("#reverse .made")).to_contain_text("1000 steps", timeout=20_000)
+    page.wait_for_function("Number(document.querySelector('#reverse input[data-role=t]').max) > 3")
     page.get_by_role("button", name="Stop", exact=True).click()
     page.wait_for_timeout(1500)
     kept = int(page.locator("#reverse input[data-role=t]").get_attribute("max"))
