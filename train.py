@@ -28,13 +28,14 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.checkpoint import CheckpointError, Model, load_run, save_model, save_run
-from diffusion.data import DataError, ImageData, load_data, step_generator, to_signed
+from diffusion.data import DataError, ImageData, load_data, step_generator
 from diffusion.ema import EMA, ema_beta
 from diffusion.film import class_rows, make_film, save_film, save_samples
 from diffusion.hub import HubError, load_metrics, push_to_hub, save_metrics
 from diffusion.likelihood import describe_bits
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.machine import Stop, join_processes, leader_first, leave_processes, prepare, rank, world_size
+from diffusion.pictures import to_signed
 from diffusion.progress import Progress
 from diffusion.schedules import SCHEDULES
 from diffusion.unet import UNet, UNetConfig

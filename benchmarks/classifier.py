@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from diffusion.checkpoint import write_atomically
-from diffusion.data import ImageData, load_mnist, step_generator, to_signed
+from diffusion.data import ImageData, load_mnist, step_generator
+from diffusion.pictures import to_signed
 
 CACHE = Path("runs/benchmarks/classifier.safetensors")
 EPOCHS, BATCH_SIZE, MAX_LEARNING_RATE, WEIGHT_DECAY, MAX_SHIFT = 3, 128, 4e-3, 1e-2, 2

@@ -29,11 +29,12 @@ from tqdm import tqdm
 from benchmarks.classifier import Classifier, classify, load_or_train
 from benchmarks.common import markdown_table
 from diffusion.checkpoint import CheckpointError, Model, load_folder, write_atomically
-from diffusion.data import ImageData, load_mnist, to_signed, to_uint8
+from diffusion.data import ImageData, load_mnist
 from diffusion.film import run_sampler
 from diffusion.hub import write_model_card
 from diffusion.likelihood import bits_per_dim
 from diffusion.metrics import frechet_distance, nearest_neighbours
+from diffusion.pictures import to_signed, to_uint8
 
 SEED, BATCH_SIZE = 0, 250
 SAMPLER, NUM_STEPS = "dpm++2m", 20

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from diffusion.checkpoint import Model, write_atomically
-from diffusion.data import to_uint8
+from diffusion.pictures import to_uint8
 from diffusion.process import draw_noise
 from diffusion.samplers import Step, Update, sample, timesteps
 from diffusion.schedules import NoiseSchedule

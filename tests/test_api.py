@@ -12,7 +12,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from diffusion import cosine_schedule, linear_schedule, q_sample
-from diffusion.data import to_signed, to_uint8
+from diffusion.pictures import to_signed, to_uint8
 from diffusion.ui.forward import picture_noise
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from diffusion import cosine_schedule, linear_schedule, make_film, q_sample
-from diffusion.data import centre_crop, to_signed, to_uint8
+from diffusion.pictures import centre_crop, to_signed, to_uint8
 from diffusion.ui.forward import picture_noise
 from diffusion.ui.presets import preset_pictures
 

@@ -17,18 +17,13 @@ from diffusion.data import (
     CIFAR10_CLASSES,
     DataError,
     ImageData,
-    ImageError,
-    centre_crop,
-    letterbox,
     load_cifar10,
     load_data,
     load_folder,
     load_mnist,
-    open_image,
     step_generator,
-    to_signed,
-    to_uint8,
 )
+from diffusion.pictures import ImageError, centre_crop, letterbox, open_image, to_signed, to_uint8
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -153,7 +148,7 @@ def test_idx_files_of_something_else_are_refused(tmp_path):
 
 @pytest.mark.parametrize("name, preset", [("MNIST", "mnist"), ("CIFAR10", "cifar10")])
 def test_what_is_not_there_is_fetched(tmp_path, monkeypatch, name, preset):
-    datasets = pytest.importorskip("torchvision.datasets")
+    from torchvision import datasets
 
     def no_network(*_, **__):
         raise RuntimeError("Error downloading:\nhost not found")
@@ -329,7 +324,7 @@ def test_pillows_warnings_do_not_surface():
     """A size that Pillow itself would warn of, and a broken EXIF block."""
     bomb = "open_image(bytes.fromhex(sys.argv[1]))"
     broken = encoded(photo(), "JPEG", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff")
-    code = f"import sys\nfrom diffusion.data import *\ntry: {bomb}\nexcept ImageError as e: print(e)\n"
+    code = f"import sys\nfrom diffusion.pictures import *\ntry: {bomb}\nexcept ImageError as e: print(e)\n"
     code += "print(open_image(bytes.fromhex(sys.argv[2])).size)"
     command = [sys.executable, "-W", "always", "-c", code, png_header(10_000, 10_000).hex(), broken.hex()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, env=dict(os.environ))

@@ -7,8 +7,8 @@ import pytest
 from conftest import ROOT
 
 LEVELS = {
-    0: ["schedules", "unet", "ema", "data", "metrics", "machine", "progress"],
-    1: ["process"],
+    0: ["schedules", "unet", "ema", "pictures", "metrics", "machine", "progress"],
+    1: ["process", "data"],
     2: ["denoiser", "losses"],
     3: ["samplers", "likelihood"],
     4: ["checkpoint"],

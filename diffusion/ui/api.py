@@ -11,8 +11,8 @@ from gradio.components.api_component import Api
 from PIL import Image
 
 from diffusion.checkpoint import Model
-from diffusion.data import centre_crop
 from diffusion.film import image_grid
+from diffusion.pictures import centre_crop
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.forward import corrupt_picture
 from diffusion.ui.inputs import (

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from diffusion.data import centre_crop, letterbox, to_signed, to_uint8
 from diffusion.film import Film, image_grid, png_bytes
+from diffusion.pictures import centre_crop, letterbox, to_signed, to_uint8
 from diffusion.process import draw_noise, q_sample
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.inputs import (

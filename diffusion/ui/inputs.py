@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from diffusion.data import ImageError, open_image
+from diffusion.pictures import ImageError, open_image
 from diffusion.ui.text import labels
 
 MAX_SEED = 2**32 - 1
