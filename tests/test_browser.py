@@ -274,6 +274,25 @@ def test_length_can_be_changed(page):
     assert float(read(page, "linear", "snr").replace("−", "-")) < -20
 
 
+def test_curves_can_be_dragged_and_thumbnails_clicked(page):
+    """Both move t, here and in the Forward tab."""
+    page.get_by_role("tab", name="Schedules").click()
+    chart = page.locator("#schedules [data-chart=alpha_bar]")
+    chart.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    t = int(page.locator("#schedules input[data-role=t]").input_value())
+    assert 650 < t < 800
+    page.get_by_label("cosine t = 300").click()
+    expect(page.locator("#schedules input[data-role=t]")).to_have_value("300")
+    page.get_by_role("tab", name="Forward").click()
+    expect(page.locator("#forward input[data-role=t]")).to_have_value("300")
+
+
 def sample(page, **choices):
     """Press Sample with these settings and wait for the whole film."""
     for label, value in choices.items():
