@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from diffusion.denoiser import Denoiser
-from diffusion.losses import stratified_timesteps
 from diffusion.process import q_posterior, q_sample
 from diffusion.schedules import NoiseSchedule
 
@@ -22,8 +21,8 @@ def bits_per_dim(
 ) -> Tensor:
     """The variational bound on −log₂ p(x_0) per dimension (DDPM Eq. 5), an unbiased estimate.
 
-    L_T and L_0 are computed exactly once per image; the T − 1 terms in between are sampled at
-    stratified timesteps.
+    L_T is exact and L_0 is drawn once per image; of the T − 1 terms in between, one is drawn in each of
+    `num_timesteps` equal strata, for each image by itself.
 
     Args:
         denoise: the model.
@@ -43,9 +42,8 @@ def bits_per_dim(
 
     between = torch.zeros(len(x_0), device=x_0.device)
     for stratum in range(num_timesteps):
-        # Each image has its own timestep within the stratum; the images together cover it evenly.
-        u = stratified_timesteps(len(x_0), 1 << 30, generator).double() / (1 << 30)
-        t = 2 + ((last - 1) * (stratum + u.clamp(max=1 - 1e-9)) / num_timesteps).long()
+        u = torch.rand(len(x_0), generator=generator, device=x_0.device, dtype=torch.float64)
+        t = 2 + ((last - 1) * (stratum + u) / num_timesteps).long()
         x_t = noised(t)
         mean, variance = q_posterior(schedule, x_0, x_t, t, t - 1)
         mean_hat, _ = q_posterior(schedule, denoise(x_t, t), x_t, t, t - 1)

@@ -32,3 +32,24 @@ def test_a_worse_denoiser_costs_more():
         for denoise in (ideal, lambda x, t: ideal(x, t) + 0.01, lambda x, t: torch.zeros_like(x))
     ]
     assert costs[0] < costs[1] < costs[2]
+
+
+def test_every_image_gets_an_unbiased_estimate(schedule):
+    """A denoiser off by 0.05 costs ½ d 0.05² (SNR(1) − SNR(T)), wherever in the batch the image stands."""
+    x_0, generator = torch.zeros(64, 16) + 1 / 255, torch.Generator().manual_seed(0)
+
+    def cost(offset, strata):
+        return bits_per_dim(lambda x, t: x_0 + offset, schedule, x_0, generator, strata)
+
+    ends = schedule.snr(torch.tensor([1, schedule.num_timesteps]))
+    expected = 0.5 * 0.05**2 * (ends[0] - ends[1]).item() / math.log(2)
+    decoder = -torch.log2(decoder_mass(schedule, 0.05) / decoder_mass(schedule, 0.0))
+    drawn = torch.stack([cost(0.05, 333) for _ in range(24)]).mean(0) - cost(0.0, 1) - decoder
+    for part in (drawn[:8], drawn[-8:]):
+        assert part.mean().item() == pytest.approx(expected, rel=0.15)
+
+
+def decoder_mass(schedule, offset):
+    """What the last step's Gaussian, off by `offset`, gives to the right grey level."""
+    normal = torch.distributions.Normal(torch.tensor(offset, dtype=torch.float64), schedule.betas[0].sqrt())
+    return (normal.cdf(torch.tensor(1 / 255)) - normal.cdf(torch.tensor(-1 / 255))).clamp(min=1e-12)
