@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from diffusion.checkpoint import CheckpointError
-from diffusion.hub import HubError, load_model, model_folder
+from diffusion.hub import HubError, load_model
 from diffusion.ui.page import build_page, launch_options
 
 SHIPPED = ("cifar10", "mnist")  # in checkpoints/; the first that is there is the default
@@ -26,8 +26,7 @@ def main() -> None:
         models = {model.name: model for model in map(load_model, sources)}
     except (CheckpointError, HubError) as error:
         sys.exit(f"app.py: {error}")
-    page = build_page(models, model_folder(sources[0]))
-    page.launch(**launch_options())
+    build_page(models).launch(**launch_options())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Nothing here unpickles, and a file is either the old one or the new one, never h
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Model:
         sample_shape: (C, H, W) of x_T.
         classes: class names, if it was trained with labels.
         about: data, licence, settings: what the model card tells.
+        folder: where it was loaded from, with the small files beside the weights; None if it was not.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Model:
     sample_shape: tuple[int, ...]
     classes: tuple[str, ...] | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def device(self) -> torch.device:
@@ -130,7 +132,7 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
         raise CheckpointError(f"{path / CONFIG_FILE} does not describe a model: {wrong}.") from None
     model.net.load_state_dict(_read_weights(path, model.net), assign=True)
     model.net.to(device).eval().requires_grad_(False)
-    return model
+    return replace(model, folder=path)
 
 
 def _untrained_model(config: dict[str, Any], name: str) -> Model:

@@ -21,7 +21,15 @@ from diffusion.schedules import NoiseSchedule
 
 KINDS = ("x_t", "eps_hat", "x_0_hat")
 EPS_RANGE = 3.0  # ε is shown with [−3, 3] as black to white
-INFO_KEYS = {"model", "seed", "schedule", "num_images", "num_steps"}  # that a film must come with
+INFO_KEYS = {
+    "model",
+    "seed",
+    "schedule",
+    "sampler",
+    "guidance_scale",
+    "num_images",
+    "num_steps",
+}  # that a film must come with
 ROW_KEYS = {"t", "s", "snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields}
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 10, 8, 20
 
@@ -99,14 +107,13 @@ def run_sampler(
 
 
 def make_film(model: Model, **settings: Any) -> Film:
-    """Run the sampler to its end (arguments of `run_sampler`) and keep all of it."""
+    """Run the sampler to its end, with `run_sampler`'s arguments but `schedule`, and keep all of it."""
     frames, rows = [], []
     for step, row in run_sampler(model, **settings):
         frames.append(step_frame(step))
         rows.append(row)
     frames.append(final_frame(step.x_s))
     labels = settings.pop("class_labels", None)
-    settings.pop("schedule", None)
     info = {
         "model": model.name,
         "schedule": model.schedule_name,

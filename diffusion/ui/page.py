@@ -1,7 +1,5 @@
 """The whole page: header, three tabs, endpoints."""
 
-from pathlib import Path
-
 import gradio as gr
 
 from diffusion.checkpoint import Model
@@ -14,17 +12,18 @@ FONT = ["system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Noto S
 DELETE_EVERY, DELETE_AFTER = 120, 300  # seconds: an upload is gone within seven minutes
 
 
-def build_page(models: dict[str, Model], film_folder: Path | None) -> gr.Blocks:
+def build_page(models: dict[str, Model]) -> gr.Blocks:
     """The page over these models, by name.
 
     Args:
-        models: at least one; the first is the one on show.
-        film_folder: the first model's folder, whose film plays before anyone presses anything.
+        models: at least one; the first is the one on show, and the film in its folder plays before anyone
+            presses anything.
     """
     text = labels()
-    film = load_film(film_folder) if film_folder else None
+    first = next(iter(models.values()))
+    film = load_film(first.folder) if first.folder else None
     with gr.Blocks(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
-        Scrubber("hero", reverse.shipped_message(next(iter(models.values())), film))
+        Scrubber("hero", reverse.shipped_message(first, film))
         with gr.Tabs():
             with gr.Tab(text["tab_forward"]):
                 forward.build(film)

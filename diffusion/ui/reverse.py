@@ -155,11 +155,9 @@ def shipped_message(model: Model, film: Film | None) -> dict[str, Any] | None:
     if film is None:
         return None
     rows = [*film.info["steps"], None]
-    settings = {key: film.info[key] for key in ("num_images", "num_steps", "seed", "schedule")}
-    settings |= {"sampler": film.info.get("sampler", "dpm++2m"), "guidance_scale": 1.0}
     return {
         "film": f"{model.name}-shipped",
-        "info": film_info(model, settings, labels()["each_class" if model.classes else "no_class"]),
+        "info": film_info(model, film.info, labels()["each_class" if model.classes else "no_class"]),
         "frames": [frame_message(k, f, row) for k, (f, row) in enumerate(zip(film.frames, rows))],
     }
 

@@ -10,6 +10,7 @@ Diffusion.views.forward = (element, props, watch, server) => {
   );
   let schedule = "linear";
   let markov = false;
+  let atStart = true; // t = 0, where the Markov view has no step to show
 
   const histogram = new D.Chart(find('[data-chart="histogram"]'), {
     lines: ["normal", "jump", "x_t"],
@@ -115,12 +116,11 @@ Diffusion.views.forward = (element, props, watch, server) => {
         .replace("{percent}", percent).replace("{schedule}", props.strings[schedule]);
     },
     onChange: (t) => {
-      const crossed = (t === 0) !== (draw.lastT === 0);
-      draw.lastT = t;
-      if (crossed && markov) drawSources();
+      if (markov && (t === 0) !== atStart) drawSources();
+      atStart = t === 0;
       redraw();
-      if (!transport.following) D.update({ progress: t / transport.last });
     },
+    shared: true,
   });
 
   D.onChoice(root, "forward-schedule", (value) => {
@@ -146,13 +146,6 @@ Diffusion.views.forward = (element, props, watch, server) => {
   D.subscribe((changes) => {
     if (changes.x0 || changes.noise) drawSources();
     if (changes.x0 || changes.noise || changes.tables) redraw();
-    if (changes.progress !== undefined) {
-      const t = Math.round(changes.progress * transport.last);
-      if (t === transport.value) return;
-      transport.following = true; // another tab's slider moved; do not answer it
-      transport.userSet(t);
-      transport.following = false;
-    }
   });
 
   function receive() {
@@ -160,7 +153,7 @@ Diffusion.views.forward = (element, props, watch, server) => {
     if (!value) return;
     if (value.tables && !state.tables) {
       D.update({ tables: value.tables });
-      transport.setRange(value.tables.T, Math.round(state.progress * value.tables.T));
+      transport.follow(value.tables.T);
       drawCurves();
     }
     if (value.presets && !root.dataset.filled) {

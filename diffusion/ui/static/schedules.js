@@ -135,10 +135,8 @@ Diffusion.views.schedules = (element, props, watch, server) => {
       return props.strings.valuetext_both.replace("{t}", t).replace("{T}", tables.T)
         .replace("{linear}", percent(both.linear.a)).replace("{cosine}", percent(both.cosine.a));
     },
-    onChange: (t) => {
-      redraw();
-      if (!transport.following) D.update({ progress: t / transport.last });
-    },
+    onChange: redraw,
+    shared: true,
   });
   D.onChoice(root, "lock", (value) => {
     equalSnr = value === "snr";
@@ -162,9 +160,7 @@ Diffusion.views.schedules = (element, props, watch, server) => {
     tables = next;
     drawCurves();
     drawStrips();
-    transport.following = true;
-    transport.setRange(tables.T, Math.round(state.progress * tables.T));
-    transport.following = false;
+    transport.follow(tables.T);
   }
 
   const redrawStrips = D.onNextFrame(root, drawStrips);
@@ -174,13 +170,6 @@ Diffusion.views.schedules = (element, props, watch, server) => {
     if (changes.x0 || changes.noise) {
       redraw();
       redrawStrips();
-    }
-    if (changes.progress !== undefined && tables) {
-      const t = Math.round(changes.progress * transport.last);
-      if (t === transport.value) return;
-      transport.following = true;
-      transport.userSet(t);
-      transport.following = false;
     }
   });
   if (state.presets) D.presetRow(find(".presets"), state.presets, props.strings.your_picture);

@@ -3,8 +3,9 @@ Diffusion.Transport = (() => {
   "use strict";
   const PAGE = 50;
   return class Transport {
-    constructor(root, { stage, seconds, describe, onChange }) {
-      Object.assign(this, { seconds, describe, onChange, value: 0, last: 0 });
+    // A shared transport moves the others, in other tabs, and with them: state.progress is t / T.
+    constructor(root, { stage, seconds, describe, onChange, shared = false }) {
+      Object.assign(this, { seconds, describe, onChange, shared, value: 0, last: 0 });
       const part = (name) => root.querySelector(`[data-role="${name}"]`);
       this.slider = part("t");
       this.number = part("number");
@@ -34,6 +35,18 @@ Diffusion.Transport = (() => {
         else return;
         event.preventDefault();
       });
+      if (!shared) return;
+      Diffusion.subscribe(({ progress }) => {
+        if (progress !== undefined && Math.round(progress * this.last) !== this.value) this.follow();
+      });
+    }
+
+    // Move to where the other tabs are, without answering them.
+    follow(last = this.last) {
+      this.following = true;
+      this.pause();
+      this.setRange(last, Math.round(Diffusion.state.progress * last));
+      this.following = false;
     }
 
     setRange(last, value = this.value) {
@@ -52,6 +65,8 @@ Diffusion.Transport = (() => {
       this.slider.value = this.value;
       if (document.activeElement !== this.number) this.number.value = this.value;
       this.onChange(this.value);
+      if (this.shared && !this.following && this.last)
+        Diffusion.update({ progress: this.value / this.last });
       this.slider.setAttribute("aria-valuetext", this.describe(this.value));
     }
 
