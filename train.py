@@ -14,117 +14,47 @@ import signal
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
 
-import argparse
 import json
 import math
 import sys
 import time
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, get_args
+from dataclasses import asdict, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from diffusion.checkpoint import CheckpointError, Model, load_run, save_model, save_run
+from diffusion.checkpoint import CheckpointError, Model, load_run, save_model, save_run, saved_settings
+from diffusion.config import FREE_TO_CHANGE, TrainConfig, parse_config
 from diffusion.data import DataError, ImageData, load_data, step_generator
 from diffusion.ema import EMA, ema_beta
 from diffusion.film import class_rows, make_film, save_film, save_samples
+from diffusion.history import Recorder
 from diffusion.hub import HubError, load_metrics, push_to_hub, save_metrics
 from diffusion.likelihood import describe_bits
 from diffusion.losses import diffusion_loss, stratified_timesteps
-from diffusion.machine import Stop, join_processes, leader_first, leave_processes, prepare, rank, world_size
+from diffusion.machine import (
+    Stop,
+    join_processes,
+    leader_first,
+    leave_processes,
+    peak_flops,
+    prepare,
+    rank,
+    slowest,
+    training_flops,
+    use_tensor_cores,
+    world_size,
+)
 from diffusion.pictures import to_signed
 from diffusion.progress import Progress
 from diffusion.schedules import SCHEDULES
 from diffusion.unet import UNet, UNetConfig
 
-
-def flag(default: Any, text: str) -> Any:
-    """A field that is also a command-line flag."""
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    # data and where things go
-    preset: str
-    data_dir: Path = flag(Path("data"), "where the data set is, or is downloaded to")
-    out: Path | None = flag(None, "the folder to write; default runs/PRESET")
-    image_size: int = 32  # of the `folder` preset
-    # model
-    channels: int = 32
-    channel_mult: tuple[int, ...] = (1, 2, 2)
-    blocks_per_level: int = 1
-    attention_levels: tuple[int, ...] = (2,)
-    dropout: float = 0.0
-    # objective
-    schedule: str = "cosine"
-    num_timesteps: int = 1000
-    prediction: str = "v"
-    weighting: str = "epsilon"  # ‖ε − ε_θ‖², whatever the network outputs
-    class_dropout: float = 0.1  # share of labels replaced by the null class, for guidance
-    # budget and optimiser; AdamW with betas (0.9, 0.99) and no weight decay
-    total_images: int = flag(700_000, "images to train on, counting repeats")
-    time_limit: float | None = flag(None, "stop after this many seconds, to be continued")
-    batch_size: int = flag(128, "images per step, over all processes")
-    learning_rate: float = 1.5e-3
-    warmup: float = 0.02  # share of the run in which the learning rate rises
-    decay: float = 0.5  # share of the run, at its end, in which it falls to 0
-    gradient_clip: float = 1.0
-    ema_width: float = 0.08  # σ_rel of the average, see diffusion/ema.py
-    # machine
-    seed: int = flag(0, "of the weights, the data order and the noise")
-    device: str | None = flag(None, "cuda or cpu; default: the best there is")
-    compile: bool = flag(False, "compile the network: slower to start, then faster")
-    push_to_hub: str | None = flag(None, "afterwards, upload to this Hub repo, user/name")
-
-
-LARGER = {"channels": 64, "attention_levels": (1, 2), "dropout": 0.1}  # for colour at 32×32
-PRESETS = {
-    "mnist": TrainConfig("mnist"),
-    "cifar10": TrainConfig(
-        "cifar10",
-        **LARGER,
-        channel_mult=(1, 2, 4),
-        blocks_per_level=2,
-        total_images=14_000_000,
-        batch_size=512,
-        learning_rate=6e-4,
-        decay=0.4,
-    ),
-    "folder": TrainConfig("folder", **LARGER, total_images=4_000_000),
-}
-FREE_TO_CHANGE = {"data_dir", "out", "time_limit", "device", "compile", "push_to_hub"}  # when resuming
 FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45
 MIN_IMAGES_PER_GRID, MAX_GRIDS, HELD_OUT_IMAGES, MAX_LISTED = 20_000, 20, 500, 20
-
-
-def parse_config(arguments: list[str] | None = None) -> TrainConfig:
-    """The preset named on the command line, with the flags' values in place of its own."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("preset", choices=PRESETS)
-    for f in fields(TrainConfig):
-        if "help" in f.metadata:
-            kind = (get_args(f.type) or [f.type])[0]
-            how = {"action": "store_true"} if kind is bool else {"type": kind}
-            name = "--" + f.name.replace("_", "-")
-            parser.add_argument(name, default=argparse.SUPPRESS, help=f.metadata["help"], **how)
-    given = vars(parser.parse_args(arguments))
-    config = replace(PRESETS[given["preset"]], **given)
-    devices = (None, "cpu", "cuda") if torch.cuda.is_available() else (None, "cpu")
-    refusals = {
-        "--total-images and --batch-size must be at least 1": min(config.total_images, config.batch_size) < 1,
-        f"--batch-size must be a multiple of the {world_size()} processes": config.batch_size % world_size(),
-        "--time-limit must be above 0": config.time_limit is not None and not config.time_limit > 0,
-        "--seed must be from 0 to 2^32 − 1": not 0 <= config.seed < 2**32,
-        f"--device can be {' or '.join(devices[1:])} here": config.device not in devices,
-    }
-    for message, applies in refusals.items():
-        if applies:
-            parser.error(message)
-    return replace(config, out=config.out or Path("runs") / config.preset)
+WARM_UP_STEPS, SPEED_SECONDS, SAFETY = 3, 8, 0.97  # to turn minutes into images
 
 
 def learning_rate(images_seen: int, config: TrainConfig) -> float:
@@ -140,8 +70,8 @@ class Run:
 
     def __init__(self, config: TrainConfig, data: ImageData, device: torch.device) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.data, self.device = config, data.to(device), device
-        self.schedule = SCHEDULES[config.schedule](config.num_timesteps)
+        self.config, self.data, self.device = config, data, device
+        self.schedule = SCHEDULES[config.schedule](config.num_timesteps).to(device)
         shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
         num_classes = len(data.classes) if data.classes else None
         self.net = UNet(UNetConfig(data.images.shape[1], num_classes=num_classes, **shape)).to(device)
@@ -149,7 +79,7 @@ class Run:
         adam = {"betas": (0.9, 0.99), "weight_decay": 0.0, "fused": True}
         self.optimizer = torch.optim.AdamW(self.net.parameters(), config.learning_rate, **adam)
         self.images_seen = 0
-        self.forward = prepare(self.net, device, config.compile)
+        self.forward = prepare(self.net, device, config.compile, config.channels_last)
 
     def step(self) -> Tensor:
         """One step of DDPM's Algorithm 1 on this process's share of the batch; returns its mean loss."""
@@ -175,6 +105,11 @@ class Run:
         self.ema.update(ema_beta(self.images_seen, config.batch_size, config.ema_width))
         return torch.where(norm.isfinite(), loss.detach(), torch.nan)  # a broken gradient counts as one
 
+    def flops_per_image(self) -> float:
+        """Floating-point operations of one image's forward and backward pass."""
+        x_0, _ = self.data.batch(range(2), 0, step_generator(0, 0, self.device))
+        return training_flops(self.net, x_0, torch.ones(2, device=self.device)) / 2
+
     @property
     def complete(self) -> bool:
         return self.images_seen >= self.config.total_images
@@ -194,61 +129,92 @@ class Run:
         settings = {k: v for k, v in asdict(self.config).items() if k not in FREE_TO_CHANGE}
         return json.loads(json.dumps(settings))
 
-    def model(self) -> Model:
-        """The averaged weights as a model."""
+    def model(self, average: bool = True) -> Model:
+        """The averaged weights, or the last ones, as a model."""
         net = deepcopy(self.net).eval().requires_grad_(False)
-        net.load_state_dict(self.ema.weights)
+        if average:
+            net.load_state_dict(self.ema.weights)
         config, data, shape = self.config, self.data, tuple(self.data.images.shape[1:])
         about = {"data": data.title, "licence": data.licence, "images_seen": self.images_seen}
         about["settings"] = self.fixed_settings()
-        what = (config.schedule, self.schedule, config.prediction, shape, data.classes, about)
+        what = (config.schedule, self.schedule.to("cpu"), config.prediction, shape, data.classes, about)
         return Model(config.out.resolve().name, net, *what)
 
 
-def training_loop(run: Run, stop: Stop) -> None:
+def training_loop(run: Run, recorder: Recorder, stop: Stop) -> None:
     """Step until the run is complete or has to stop, logging, saving and sampling on the way."""
     config, leads = run.config, rank() == 0
     if leads:
         run.save()  # fails here, rather than after an hour, where nothing can be written
     grid_every = max(MIN_IMAGES_PER_GRID, config.total_images // MAX_GRIDS)
     next_save = time.monotonic() + FIRST_SAVE_SECONDS
-    log = config.out / "log.jsonl"
-    with Progress(log, config.total_images, run.images_seen, config.batch_size, silent=not leads) as progress:
-        while not run.complete and not stop.wanted():
-            progress.step(run.step(), learning_rate(run.images_seen, config))
-            grid_due = run.images_seen % grid_every < config.batch_size
+    speed = {"flops_per_image": run.flops_per_image(), "peak": peak_flops(run.device) * world_size()}
+    done = (config.total_images, run.images_seen, config.batch_size)
+    with Progress(config.out / "log.jsonl", *done, silent=not leads, **speed) as progress:
+        while True:
+            grid_due = 0 < run.images_seen % grid_every < config.batch_size
+            if leads and recorder.due(run.images_seen):
+                progress.log()  # refuses what should not be shown or saved
+                recorder.record(run.images_seen, run.model(average=False), run.model())
             if leads and (grid_due or time.monotonic() >= next_save):
                 next_save = time.monotonic() + SAVE_SECONDS
-                progress.log()  # refuses what should not be saved
+                progress.log()
                 run.save()
             if leads and grid_due:
                 save_samples(config.out / "samples" / f"{run.images_seen:09d}.png", run.model())
+            if run.complete or stop.wanted():
+                break
+            progress.step(run.step(), learning_rate(run.images_seen, config))
         progress.log()
     if leads:
         run.save()
 
 
-def export(run: Run, known: dict[str, Any]) -> None:
+def measured_length(config: TrainConfig, data: ImageData, device: torch.device) -> TrainConfig:
+    """With as many images as `minutes` allow at the speed measured now; a run once begun keeps its own."""
+    begun = saved_settings(config.out)
+    if begun:
+        return replace(config, total_images=begun["total_images"])
+    started = time.monotonic()
+    run = Run(replace(config, total_images=sys.maxsize), data, device)
+
+    def seconds(num_steps: int) -> float:
+        before = time.monotonic()
+        for _ in range(num_steps):
+            loss = run.step()
+        loss.item()  # waits for the device
+        return time.monotonic() - before
+
+    seconds(WARM_UP_STEPS)
+    num_steps = slowest(1 + int(SPEED_SECONDS / seconds(1)))
+    images_per_second = num_steps * config.batch_size / seconds(num_steps)
+    left = 60 * config.minutes - (time.monotonic() - started)
+    return replace(config, total_images=slowest(max(1, int(SAFETY * images_per_second * left))))
+
+
+def held_out(config: TrainConfig, data: ImageData) -> ImageData | None:
+    """Images that are not trained on, if the data set has any and they can be had."""
+    try:
+        return load_data(config.preset, config.data_dir, config.image_size, train=False)
+    except DataError as error:
+        print(f"Not measured: {error}", flush=True)
+        return None
+
+
+def export(run: Run, known: dict[str, Any], test: ImageData | None) -> None:
     """Write the folder in the layout of the Hub: weights, samples, film, metrics (unless known), card."""
     out, model = run.config.out, run.model()
     save_model(out, model)
     save_samples(out / "samples.png", model)
     save_film(out, make_film(model, **class_rows(model, per_class=1)))
-    save_metrics(out, model, known or (measure(run.config, model) if run.complete else {}))
+    save_metrics(out, model, known or (measure(model, test) if run.complete and test else {}))
 
 
-def measure(config: TrainConfig, model: Model) -> dict[str, str]:
-    """The variational bound on held-out images, where the data set has any."""
-    try:
-        held_out = load_data(config.preset, config.data_dir, config.image_size, train=False)
-    except DataError as error:
-        print(f"Not measured: {error}", flush=True)
-        return {}
-    if held_out is None:
-        return {}
-    images, labels = (x[:HELD_OUT_IMAGES].to(model.device) for x in (held_out.images, held_out.labels))
+def measure(model: Model, test: ImageData) -> dict[str, str]:
+    """The variational bound on held-out images."""
+    images, labels = (x[:HELD_OUT_IMAGES].to(model.device) for x in (test.images, test.labels))
     bits = describe_bits(model.denoiser(class_labels=labels), model.schedule, to_signed(images))
-    return {"bits/dim": f"{bits}; the first {len(images)} test images of {held_out.title}"}
+    return {"bits/dim": f"{bits}; the first {len(images)} test images of {test.title}"}
 
 
 def train(config: TrainConfig) -> None:
@@ -256,11 +222,14 @@ def train(config: TrainConfig) -> None:
     deadline = time.monotonic() + (config.time_limit or math.inf)
     device = join_processes(config.device)
     leads = rank() == 0
+    use_tensor_cores()
+    with leader_first():  # it fetches what is missing
+        data = load_data(config.preset, config.data_dir, config.image_size).to(device)
+    if config.minutes:
+        config = measured_length(config, data, device)
     if leads:
         print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
         config.out.mkdir(parents=True, exist_ok=True)
-    with leader_first():  # it fetches what is missing
-        data = load_data(config.preset, config.data_dir, config.image_size)
     run = Run(config, data, device)
     run.resume()
     if leads and data.skipped:
@@ -268,11 +237,14 @@ def train(config: TrainConfig) -> None:
     if leads and run.images_seen:
         print(f"Resuming at {run.images_seen:,} images", flush=True)
     known = load_metrics(config.out) if run.complete else {}  # of the same weights
+    test = held_out(config, data) if leads else None
     if not run.complete:
+        judged = (test, "held-out images") if test else (data, "training images")
+        length = (config.total_images, config.batch_size, run.images_seen)
         with Stop(deadline) as stop:
-            training_loop(run, stop)
+            training_loop(run, Recorder(config.out, judged[0].to(device), judged[1], *length), stop)
     if leads:
-        export(run, known)
+        export(run, known, test)
         again = "" if run.complete else "; the same command continues"
         print(f"{run.images_seen:,} images, {config.out}{again}", flush=True)
         if config.push_to_hub and run.complete:

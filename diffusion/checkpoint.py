@@ -277,6 +277,15 @@ def load_run(path: Path, net: UNet, ema: EMA, optimizer: Optimizer, settings: di
     return images_seen
 
 
+def saved_settings(path: Path) -> dict[str, Any] | None:
+    """The settings of the run that `save_run` wrote there; None if there is none that can be read."""
+    try:
+        with safe_open(path / STATE_FILE, "pt") as state:
+            return json.loads(state.metadata()["meta"])["config"]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return None
+
+
 def write_atomically(file: Path, content: bytes) -> None:
     """Replace a file's content as one step: after a crash or a full disk the old content is still whole.
 

@@ -65,7 +65,7 @@ class ImageData:
         Returns:
             x_0 (B, C, H, W) float32 in [−1, 1] and class labels (B,) or None.
         """
-        index = self.order(positions, seed).to(self.images.device)
+        index = self.order(positions, seed)
         x_0 = to_signed(self.images[index])
         if self.flip:
             mirrored = torch.rand(len(x_0), 1, 1, 1, generator=generator, device=x_0.device) < 0.5
@@ -73,18 +73,18 @@ class ImageData:
         return x_0, None if self.labels is None else self.labels[index]
 
     def order(self, positions: range, seed: int) -> Tensor:
-        """Which examples stand at these positions: (B,) indices."""
-        size = len(self.images)
+        """Which examples stand at these positions: (B,) indices, where the images are."""
+        size, device = len(self.images), self.images.device
         epochs = range(positions.start // size, (positions.stop - 1) // size + 1)
-        orders = torch.cat([_epoch_order(size, seed, epoch) for epoch in epochs])
+        orders = torch.cat([_epoch_order(size, seed, epoch, device) for epoch in epochs])
         first = positions.start - epochs.start * size
         return orders[first : first + len(positions)]
 
 
 @lru_cache(maxsize=2)
-def _epoch_order(size: int, seed: int, epoch: int) -> Tensor:
+def _epoch_order(size: int, seed: int, epoch: int, device: torch.device) -> Tensor:
     """A permutation of 0..size − 1 that only (seed, epoch) decides."""
-    return torch.randperm(size, generator=step_generator(seed, epoch, "cpu"))
+    return torch.randperm(size, generator=step_generator(seed, epoch, "cpu")).to(device)
 
 
 def step_generator(seed: int, position: int, device: torch.device | str) -> torch.Generator:

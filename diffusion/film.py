@@ -31,6 +31,8 @@ INFO_KEYS = {
     "num_steps",
 }  # that a film must come with
 ROW_KEYS = {"t", "s", "snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields}
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+UNREADABLE += (SyntaxError, Image.DecompressionBombError)  # Pillow's ways to say that a PNG is broken
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 10, 8, 20
 
 
@@ -164,6 +166,14 @@ def png_bytes(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def read_grid(file: Path, channels: int, size: tuple[int, int]) -> np.ndarray:
+    """The pixels of a PNG that must have this (width, height); otherwise one of UNREADABLE is raised."""
+    with Image.open(file, formats=["PNG"]) as picture:
+        if picture.size != size:
+            raise ValueError(f"{file} is {picture.size}, not {size}")
+        return np.asarray(picture.convert("RGB" if channels == 3 else "L"))
+
+
 def save_film(folder: Path, film: Film) -> None:
     """Write film.png (a row per image and kind, a column per frame) and film.json (the table)."""
     num_frames, _, num_images, height, width, channels = film.frames.shape
@@ -181,13 +191,8 @@ def load_film(folder: Path) -> Film | None:
         num_images, num_frames = info["num_images"], len(info["steps"]) + 1
         if not info.keys() >= INFO_KEYS or not all(row.keys() >= ROW_KEYS for row in info["steps"]):
             return None
-        with Image.open(folder / "film.png", formats=["PNG"]) as sprite:
-            if sprite.size != (num_frames * width, num_images * 3 * height):
-                return None
-            cells = np.asarray(sprite.convert("RGB" if channels == 3 else "L"))
+        cells = read_grid(folder / "film.png", channels, (num_frames * width, num_images * 3 * height))
         cells = cells.reshape(num_images, 3, height, num_frames, width, channels)
         return Film(np.ascontiguousarray(cells.transpose(3, 1, 0, 2, 4, 5)), info)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-    except (SyntaxError, Image.DecompressionBombError):  # Pillow's ways to say that a PNG is broken
+    except UNREADABLE:
         return None

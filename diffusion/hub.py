@@ -28,6 +28,9 @@ HUB_FILES = (
     "film.json",
     "samples.png",
     "log.jsonl",
+    "training.png",
+    "training.json",
+    "examples.png",
 )
 CONNECT_SECONDS = 10
 DATASETS = {"MNIST": "ylecun/mnist", "CIFAR-10": "uoft-cs/cifar10"}  # the Hub's names of known data

@@ -1,15 +1,21 @@
 """The machine that a training run is on: its device, its processes, its number formats, its signals."""
 
+import math
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+COMPILED = ("blocks", "network")
+MAX_SHAPES = 64  # of residual blocks in one network
+PEAK_ROUNDS, PEAK_REPEATS = 4, 5
 
 
 def world_size() -> int:
@@ -54,6 +60,15 @@ def any_process(flag: bool) -> bool:
     return bool(flags)
 
 
+def slowest(value: int) -> int:
+    """The smallest value that any process has; all have to ask."""
+    if not dist.is_initialized():
+        return value
+    values = torch.tensor(value)
+    dist.all_reduce(values, dist.ReduceOp.MIN)
+    return int(values)
+
+
 @contextmanager
 def leader_first() -> Iterator[None]:
     """A block that the leading process has passed before the others enter it."""
@@ -64,19 +79,67 @@ def leader_first() -> Iterator[None]:
         any_process(False)
 
 
-def prepare(net: nn.Module, device: torch.device, compiled: bool) -> Callable[..., Tensor]:
-    """The network as a loss should call it: data parallel, compiled, in bf16 where the hardware has it."""
+def prepare(
+    net: nn.Module, device: torch.device, compiled: str | None, channels_last: bool
+) -> Callable[..., Tensor]:
+    """The network as a loss should call it: data parallel, and in bf16 where the hardware has it.
+
+    Args:
+        net: a UNet on `device`.
+        device: of this process.
+        compiled: None; "blocks", each residual block by itself, which starts fast; or "network".
+        channels_last: lay the weights, and with them all activations, out as (B, H, W, C).
+    """
+    if channels_last:
+        net.to(memory_format=torch.channels_last)
+    if compiled == "blocks":
+        torch._dynamo.config.recompile_limit = MAX_SHAPES  # one block after the other, all the same code
+        for block in net.residual_blocks():
+            block.compile(dynamic=False)
     if dist.is_initialized():
         net = nn.parallel.DistributedDataParallel(net)
-    if compiled:
+    if compiled == "network":
         net = torch.compile(net)
-    bf16 = has_bf16(device)
+    return in_bf16(net, device) if has_bf16(device) else net
+
+
+def in_bf16(net: nn.Module, device: torch.device) -> Callable[..., Tensor]:
+    """The network, computing in bf16: autocast surrounds it and nothing else."""
 
     def forward(*args: Tensor, **cond: Tensor | None) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
+        with torch.autocast(device.type, torch.bfloat16):
             return net(*args, **cond)
 
     return forward
+
+
+def use_tensor_cores() -> None:
+    """What is still multiplied in fp32 may use TF32, and convolutions choose their algorithm by trial."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+
+
+def training_flops(net: nn.Module, *example: Tensor) -> int:
+    """Floating-point operations of one forward and backward pass over an example batch."""
+    with FlopCounterMode(display=False) as counter:
+        net(*example).sum().backward()
+    net.zero_grad()
+    return counter.get_total_flops()
+
+
+def peak_flops(device: torch.device) -> float:
+    """FLOP/s of a large matrix product in the number format that training uses: what can be hoped for."""
+    size = 8192 if device.type == "cuda" else 1024
+    dtype = torch.bfloat16 if has_bf16(device) else torch.float32
+    a = torch.ones(size, size, dtype=dtype, device=device)
+    best = math.inf
+    for _ in range(PEAK_ROUNDS):
+        started = time.perf_counter()
+        for _ in range(PEAK_REPEATS):
+            product = a @ a
+        product[0, 0].item()  # waits for all of them
+        best = min(best, (time.perf_counter() - started) / PEAK_REPEATS)
+    return 2 * size**3 / best
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -25,10 +25,20 @@ class Progress:
         images_seen: so far.
         batch_size: images per step.
         silent: neither show nor write anything; losses are checked all the same.
+        flops_per_image: of a forward and backward pass.
+        peak: FLOP/s that the machine is capable of.
     """
 
     def __init__(
-        self, file: Path, total_images: int, images_seen: int, batch_size: int, silent: bool = False
+        self,
+        file: Path,
+        total_images: int,
+        images_seen: int,
+        batch_size: int,
+        *,
+        silent: bool = False,
+        flops_per_image: float = 0.0,
+        peak: float = math.inf,
     ) -> None:
         terminal = sys.stderr.isatty()
         line = "{n_fmt} of {total_fmt} images [{elapsed}<{remaining}, {rate_fmt}{postfix}]\n"
@@ -42,6 +52,7 @@ class Progress:
             disable=silent,
         )
         self.file, self.images_seen, self.batch_size = file, images_seen, batch_size
+        self.flops_per_image, self.peak = flops_per_image, peak
         self.losses: list[Tensor] = []
         self.learning_rate, self.next_log = 0.0, 0.0
         self.last = (time.monotonic(), images_seen)  # of the row before
@@ -91,12 +102,15 @@ class Progress:
         self.next_log, self.last = now + LOG_SECONDS, (now, self.images_seen)
         if self.bar.disable:
             return
+        speed = (self.images_seen - seen_before) / max(now - before, 1e-9)
         row = {
             "images_seen": self.images_seen,
             "loss": round(sum(values) / len(values), 6),
             "learning_rate": round(self.learning_rate, 9),
-            "images_per_second": round((self.images_seen - seen_before) / max(now - before, 1e-9), 1),
+            "images_per_second": round(speed, 1),
+            "tflops": round(speed * self.flops_per_image / 1e12, 4),
+            "share_of_peak": round(speed * self.flops_per_image / self.peak, 4),
         }
-        self.bar.set_postfix(loss=f"{row['loss']:.4f}")
+        self.bar.set_postfix(loss=f"{row['loss']:.4f}", peak=f"{row['share_of_peak']:.0%}")
         with open(self.file, "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")

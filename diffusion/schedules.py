@@ -42,6 +42,10 @@ class NoiseSchedule:
         """(T,) float64: β_t = 1 − ᾱ_t / ᾱ_{t−1} for t = 1..T."""
         return 1 - self.alphas_cumprod[1:] / self.alphas_cumprod[:-1]
 
+    def to(self, device: torch.device | str) -> "NoiseSchedule":
+        """The same schedule on another device, where looking t up then needs no copy."""
+        return NoiseSchedule(self.alphas_cumprod.to(device))
+
     def alpha_sigma(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """√ᾱ_t and √(1 − ᾱ_t), ready to multiply a batch.
 

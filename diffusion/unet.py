@@ -207,6 +207,10 @@ class UNet(nn.Module):
             self.up.append(Level(blocks, Upsample(width) if i > 0 else None))
             x = width
 
+    def residual_blocks(self) -> list[ResBlock]:
+        """All of them: where most of the time goes."""
+        return [module for module in self.modules() if isinstance(module, ResBlock)]
+
     def forward(
         self,
         x_t: Tensor,  # (B, C, H, W)

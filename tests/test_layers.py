@@ -8,12 +8,13 @@ from conftest import ROOT
 
 LEVELS = {
     0: ["schedules", "unet", "ema", "pictures", "metrics", "machine", "progress"],
-    1: ["process", "data"],
+    1: ["process", "data", "config"],
     2: ["denoiser", "losses"],
     3: ["samplers", "likelihood"],
     4: ["checkpoint"],
     5: ["film", "hub"],
-    6: ["ui"],
+    6: ["history"],
+    7: ["ui"],
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 FILES = sorted((ROOT / "diffusion").rglob("*.py"))

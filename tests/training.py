@@ -41,10 +41,12 @@ def write_mnist(data_dir: Path, num_train: int = 60, num_test: int = 6) -> tuple
 
 def shrink(patch) -> None:
     """Make train.py's presets tiny and its saves frequent; `patch` is setattr, or undoes itself."""
+    import diffusion.config
     import diffusion.film
     import train
 
-    patch(train, "PRESETS", {k: replace(preset, **TINY) for k, preset in train.PRESETS.items()})
+    presets = {k: replace(preset, **TINY) for k, preset in diffusion.config.PRESETS.items()}
+    patch(diffusion.config, "PRESETS", presets)
     patch(train, "FIRST_SAVE_SECONDS", 0)
     patch(train, "SAVE_SECONDS", 0)
     for name, value in (("GRID_ROWS", 2), ("GRID_COLUMNS", 2), ("GRID_STEPS", 2)):

@@ -1,0 +1,104 @@
+"""The settings of a training run: presets, and the few that the command line can change."""
+
+import argparse
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from diffusion.machine import COMPILED, world_size
+from diffusion.schedules import SCHEDULES
+
+
+def flag(default: Any, text: str) -> Any:
+    """A field that is also a command-line flag."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides how a run goes; fields made with `flag` are command-line flags."""
+
+    # data and where things go
+    preset: str
+    data_dir: Path = flag(Path("data"), "where the data set is, or is downloaded to")
+    out: Path | None = flag(None, "the folder to write; default runs/PRESET")
+    image_size: int = 32  # of the `folder` preset
+    # model
+    channels: int = 32
+    channel_mult: tuple[int, ...] = (1, 2, 2)
+    blocks_per_level: int = 1
+    attention_levels: tuple[int, ...] = (2,)
+    dropout: float = 0.0
+    # objective
+    schedule: str = flag("cosine", "the noise schedule: linear or cosine")
+    num_timesteps: int = 1000
+    prediction: str = "v"
+    weighting: str = "epsilon"  # ‖ε − ε_θ‖², whatever the network outputs
+    class_dropout: float = 0.1  # share of labels replaced by the null class, for guidance
+    # budget and optimiser; AdamW with betas (0.9, 0.99) and no weight decay
+    total_images: int = flag(700_000, "images to train on, counting repeats")
+    minutes: float | None = flag(None, "instead: as many images as fit into this time")
+    time_limit: float | None = flag(None, "stop after this many seconds, to be continued")
+    batch_size: int = flag(128, "images per step, over all processes")
+    learning_rate: float = 1.5e-3
+    warmup: float = 0.02  # share of the run in which the learning rate rises
+    decay: float = 0.5  # share of the run, at its end, in which it falls to 0
+    gradient_clip: float = 1.0
+    ema_width: float = 0.08  # σ_rel of the average, see diffusion/ema.py
+    # machine
+    seed: int = flag(0, "of the weights, the data order and the noise")
+    device: str | None = flag(None, "cuda or cpu; default: the best there is")
+    compile: str | None = flag(None, "slower to start, then faster: compile its blocks, or the whole network")
+    channels_last: bool = flag(False, "pixels of a channel apart in memory, which suits some GPUs")
+    push_to_hub: str | None = flag(None, "afterwards, upload to this Hub repo, user/name")
+
+
+LARGER = {"channels": 64, "attention_levels": (1, 2), "dropout": 0.1}  # for colour at 32×32
+PRESETS = {
+    "mnist": TrainConfig("mnist"),
+    "cifar10": TrainConfig(
+        "cifar10",
+        **LARGER,
+        channel_mult=(1, 2, 4),
+        blocks_per_level=2,
+        total_images=14_000_000,
+        batch_size=512,
+        learning_rate=6e-4,
+        decay=0.4,
+    ),
+    "folder": TrainConfig("folder", **LARGER, total_images=4_000_000),
+}
+FREE_TO_CHANGE = {  # when resuming
+    "data_dir", "out", "minutes", "time_limit", "device", "compile", "channels_last", "push_to_hub"
+}  # fmt: skip
+
+
+def parse_config(arguments: list[str] | None = None) -> TrainConfig:
+    """The preset named on the command line, with the flags' values in place of its own."""
+    parser = argparse.ArgumentParser(description="Train a diffusion model.")
+    parser.add_argument("preset", choices=PRESETS)
+    for f in fields(TrainConfig):
+        if "help" in f.metadata:
+            kind = (get_args(f.type) or [f.type])[0]
+            how = {"action": "store_true"} if kind is bool else {"type": kind}
+            name = "--" + f.name.replace("_", "-")
+            parser.add_argument(name, default=argparse.SUPPRESS, help=f.metadata["help"], **how)
+    given = vars(parser.parse_args(arguments))
+    config = replace(PRESETS[given["preset"]], **given)
+    devices = (None, "cpu", "cuda") if torch.cuda.is_available() else (None, "cpu")
+    refusals = {
+        "--total-images and --batch-size must be at least 1": min(config.total_images, config.batch_size) < 1,
+        f"--batch-size must be a multiple of the {world_size()} processes": config.batch_size % world_size(),
+        "--time-limit must be above 0": config.time_limit is not None and not config.time_limit > 0,
+        "--minutes must be above 0": config.minutes is not None and not config.minutes > 0,
+        f"--schedule can be {' or '.join(SCHEDULES)}": config.schedule not in SCHEDULES,
+        f"--compile can be {' or '.join(COMPILED)}": config.compile not in (None, *COMPILED),
+        "--seed must be from 0 to 2^32 − 1": not 0 <= config.seed < 2**32,
+        f"--device can be {' or '.join(devices[1:])} here": config.device not in devices,
+    }
+    for message, applies in refusals.items():
+        if applies:
+            parser.error(message)
+    return replace(config, out=config.out or Path("runs") / config.preset)
