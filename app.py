@@ -12,7 +12,12 @@ from diffusion.checkpoint import CheckpointError
 from diffusion.hub import HubError, load_model
 from diffusion.ui.page import build_page, launch_options
 
-SHIPPED = ("cifar10", "mnist")  # in checkpoints/; the first that is there is the default
+SHIPPED = (
+    "cifar10",
+    "mnist",
+    "mnist-cosine",
+    "mnist-linear",
+)  # in checkpoints/; the first that is there is the default
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ from diffusion.machine import (
     peak_flops,
     prepare,
     rank,
-    slowest,
+    smallest,
     training_flops,
     use_tensor_cores,
     world_size,
@@ -152,7 +152,7 @@ def training_loop(run: Run, recorder: Recorder, stop: Stop) -> None:
     done = (config.total_images, run.images_seen, config.batch_size)
     with Progress(config.out / "log.jsonl", *done, silent=not leads, **speed) as progress:
         while True:
-            grid_due = 0 < run.images_seen % grid_every < config.batch_size
+            grid_due = run.images_seen > 0 and run.images_seen % grid_every < config.batch_size
             if leads and recorder.due(run.images_seen):
                 progress.log()  # refuses what should not be shown or saved
                 recorder.record(run.images_seen, run.model(average=False), run.model())
@@ -186,10 +186,10 @@ def measured_length(config: TrainConfig, data: ImageData, device: torch.device) 
         return time.monotonic() - before
 
     seconds(WARM_UP_STEPS)
-    num_steps = slowest(1 + int(SPEED_SECONDS / seconds(1)))
+    num_steps = smallest(1 + int(SPEED_SECONDS / seconds(1)))
     images_per_second = num_steps * config.batch_size / seconds(num_steps)
     left = 60 * config.minutes - (time.monotonic() - started)
-    return replace(config, total_images=slowest(max(1, int(SAFETY * images_per_second * left))))
+    return replace(config, total_images=smallest(max(1, int(SAFETY * images_per_second * left))))
 
 
 def held_out(config: TrainConfig, data: ImageData) -> ImageData | None:

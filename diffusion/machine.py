@@ -60,7 +60,7 @@ def any_process(flag: bool) -> bool:
     return bool(flags)
 
 
-def slowest(value: int) -> int:
+def smallest(value: int) -> int:
     """The smallest value that any process has; all have to ask."""
     if not dist.is_initialized():
         return value

@@ -1,10 +1,10 @@
-"""The whole page: header, three tabs, endpoints."""
+"""The whole page: header, four tabs, endpoints."""
 
 import gradio as gr
 
 from diffusion.checkpoint import Model
 from diffusion.film import load_film
-from diffusion.ui import api, forward, reverse, schedules
+from diffusion.ui import api, forward, reverse, schedules, training
 from diffusion.ui.scrubber import Scrubber, head, static
 from diffusion.ui.text import labels, prose
 
@@ -28,9 +28,11 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
             with gr.Tab(text["tab_forward"]):
                 forward.build(film)
             with gr.Tab(text["tab_schedules"]):
-                schedules.build()
+                schedules.build(models)
             with gr.Tab(text["tab_reverse"]):
                 reverse.build(models)
+            with gr.Tab(text["tab_training"]):
+                training.build(models)
         with gr.Accordion(text["about"], open=False):
             gr.Markdown(prose("about"))
         api.build(models)

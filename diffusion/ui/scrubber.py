@@ -78,8 +78,9 @@ def inline(name: str) -> str:
 
 def head() -> str:
     """The scripts of all views, for the page's head."""
-    scripts = ("core.js", "chart.js", "transport.js", "forward.js", "schedules.js", "reverse.js")
-    return "".join(f"<script>{static(name)}</script>" for name in scripts)
+    shared = ("core.js", "chart.js", "transport.js")
+    views = ("forward.js", "schedules.js", "reverse.js", "objective.js", "training.js", "trained.js")
+    return "".join(f"<script>{static(name)}</script>" for name in shared + views)
 
 
 def data_url(png: bytes) -> str:
