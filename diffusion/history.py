@@ -22,7 +22,6 @@ from diffusion.pictures import to_signed
 SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE = "training.png", "training.json", "examples.png"
 HISTORY_FILES = (SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE)
 MAX_MOMENTS, NUM_EXAMPLES, NUM_JUDGED, QUARTILES = 32, 10, 256, 4
-MOMENT_KEYS = {"images_seen", "loss", "loss_of_average"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +149,7 @@ def load_history(folder: Path) -> History | None:
         info = json.loads((folder / NUMBERS_FILE).read_text("utf-8"))
         height, width, channels = info["image_shape"]
         num_images, num_moments = info["num_images"], len(info["moments"])
-        if not all(_is_moment(row) for row in info["moments"]):
+        if not num_moments or not all(_is_moment(row) for row in info["moments"]):
             return None
         cells = read_grid(folder / SPRITE_FILE, channels, (num_moments * width, num_images * height))
         frames = cells.reshape(num_images, height, num_moments, width, channels).transpose(2, 0, 1, 3, 4)
@@ -164,4 +163,4 @@ def load_history(folder: Path) -> History | None:
 
 def _is_moment(row: dict[str, Any]) -> bool:
     losses = [row["loss"], row["loss_of_average"]]
-    return row.keys() >= MOMENT_KEYS and all(len(loss) == QUARTILES for loss in losses)
+    return int(row["images_seen"]) >= 0 and all(len(x) == QUARTILES and min(x) > 0 for x in losses)

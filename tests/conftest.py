@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ import torch
 
 from diffusion import UNet, UNetConfig, cosine_schedule, linear_schedule, make_film, save_film, save_model
 from diffusion.checkpoint import Model
+from diffusion.data import ImageData
+from diffusion.history import Recorder
+from diffusion.schedules import SCHEDULES
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 ROOT = Path(__file__).parent.parent
@@ -51,6 +54,16 @@ def tiny_model() -> Model:
     return Model("tiny", randomised(net), "cosine", cosine_schedule(), "v", (1, 16, 16), ("a", "b", "c"))
 
 
+def record(folder: Path, model: Model) -> ImageData:
+    """A history of three moments beside the model; returns the pictures that it is judged on."""
+    images = torch.randint(256, (12, 1, 16, 16), generator=torch.manual_seed(1), dtype=torch.uint8)
+    data = ImageData("noise", images, torch.arange(12) % 3, model.classes)
+    recorder = Recorder(folder, data, "pictures", total_images=64, batch_size=8, images_seen=0)
+    for images_seen in (0, 8, 64):
+        recorder.record(images_seen, model, model)
+    return data
+
+
 @dataclass
 class Server:
     """A running app.py."""
@@ -67,13 +80,18 @@ class Server:
 def server(tiny_model, tmp_path_factory):
     """The real program, in a process of its own, showing the tiny model."""
     folder = tmp_path_factory.mktemp("app")
-    save_model(folder / "tiny", tiny_model)
-    save_film(folder / "tiny", make_film(tiny_model, seed=0, num_images=3, num_steps=6))
+    for name in ("linear", "cosine"):
+        about = {"settings": {"schedule": name, "seed": 0}, "data": "noise", "images_seen": 64}
+        model = replace(tiny_model, schedule_name=name, schedule=SCHEDULES[name](), about=about)
+        path = folder / {"cosine": "tiny"}.get(name, name)
+        save_model(path, model)
+        save_film(path, make_film(model, seed=0, num_images=3, num_steps=6))
+    record(folder / "tiny", tiny_model)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {
-        "MODEL": str(folder / "tiny"),
+        "MODEL": f"{folder / 'tiny'},{folder / 'linear'}",
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "cache"),
         "HF_HUB_OFFLINE": "1",

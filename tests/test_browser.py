@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from diffusion import cosine_schedule, linear_schedule, make_film, q_sample
+from diffusion import cosine_schedule, draw_noise, linear_schedule, make_film, q_sample
+from diffusion.losses import diffusion_loss
 from diffusion.pictures import centre_crop, to_signed, to_uint8
 from diffusion.ui.forward import picture_noise
 from diffusion.ui.presets import preset_pictures
@@ -255,7 +256,9 @@ def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(page):
     page.get_by_role("tab", name="Schedules").click()
     page.locator("input[name=lock][value=snr]").check()
     drag(page, "schedules", 400)
-    assert distance(pixels(page, "[data-c=linear]"), pixels(page, "[data-c=cosine]")) == 0
+    assert (
+        distance(pixels(page, "#schedules [data-c=linear]"), pixels(page, "#schedules [data-c=cosine]")) == 0
+    )
     own = cosine_schedule().timestep_at(linear_schedule().half_log_snr(torch.tensor([400]))).item()
     assert float(read(page, "cosine", "t")) == pytest.approx(own, abs=0.06)
     page.locator("input[name=leader][value=cosine]").check()
@@ -337,6 +340,81 @@ def test_refused_settings_are_explained_beside_the_button(page):
     page.wait_for_timeout(300)
     sample(page, Steps=1000, Images=16)
     expect(page.get_by_text("Steps times images must be at most 4,000").first).to_be_visible(timeout=10_000)
+
+
+def open_training(page):
+    page.get_by_role("tab", name="Training", exact=True).click()
+    page.locator("#objective b[data-n=loss]:not(:text-is('–'))").wait_for()
+
+
+def loss(page) -> float:
+    return float(page.locator("#objective b[data-n=loss]").inner_text())
+
+
+def changed(page, before):
+    shown = "document.querySelector('#objective b[data-n=loss]').textContent"
+    page.wait_for_function(f"Number({shown}) !== {before}")
+
+
+def test_the_objective_is_the_loss_of_the_network(page, tiny_model):
+    """The number on the page is mean (ε − ε̂)² at that t, and the canvas shows q_sample's x_t."""
+    open_training(page)
+    drag(page, "objective", 30)
+    pressed = page.locator("#objective .preset[aria-pressed=true] canvas")
+    shown = pixels(page, "#objective .preset[aria-pressed=true] canvas")[..., :1]
+    assert pressed.count() == 1 and shown.shape == (16, 16, 1)
+    x_0 = to_signed(torch.from_numpy(shown.copy()).permute(2, 0, 1))[None]
+    noise = draw_noise((1, 1, 16, 16), torch.Generator().manual_seed(0))
+    t = torch.tensor([600])
+    x_t = q_sample(cosine_schedule(), x_0, t, noise)
+    expected = diffusion_loss(
+        tiny_model.net,
+        tiny_model.schedule,
+        x_0,
+        t,
+        noise,
+        prediction="v",
+        class_labels=torch.tensor([0]),
+    )
+    assert loss(page) == pytest.approx(expected.item(), rel=0.01)
+    assert (
+        distance(
+            pixels(page, "#objective canvas[data-c=x_t]")[..., :1], to_uint8(x_t)[0, 0, :, :, None].numpy()
+        )
+        <= 1
+    )
+    page.get_by_text("Other noise").click()
+    page.wait_for_function(
+        f"document.querySelector('#objective b[data-n=loss]').textContent != '{loss(page):.5f}'"
+    )
+
+
+def test_own_picture_can_be_tried_on_the_objective(page):
+    open_training(page)
+    before = loss(page)
+    page.locator("#objective .preset.mine").click()
+    page.wait_for_function(
+        f"document.querySelector('#objective b[data-n=loss]').textContent != '{before:.5f}'"
+    )
+    expect(page.locator("#objective [data-role=note]")).to_contain_text("has only ever seen noise")
+
+
+def test_the_time_machine_shows_every_moment(page):
+    open_training(page)
+    for moment, seen in enumerate(("0", "8", "64")):
+        drag(page, "training", moment)
+        assert page.locator("#training dd[data-n=seen]").inner_text() == seen
+    assert pixels(page, "#training canvas").std() > 5
+
+
+def test_two_trained_schedules_are_shown_side_by_side(page):
+    page.get_by_role("tab", name="Schedules", exact=True).click()
+    drag(page, "trained", 0)
+    start = [pixels(page, f"#trained canvas[data-c={name}]") for name in ("linear", "cosine")]
+    drag(page, "trained", 6)
+    end = [pixels(page, f"#trained canvas[data-c={name}]") for name in ("linear", "cosine")]
+    assert np.array_equal(*start) and not np.array_equal(*end)  # the same noise to begin with
+    assert page.locator("#trained [data-role=curves]").is_hidden()  # nothing was measured
 
 
 @pytest.mark.parametrize("width", [360, 390, 1280, 1920])

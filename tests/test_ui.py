@@ -5,16 +5,18 @@ import io
 import json
 import re
 import time
+from dataclasses import replace
 
 import gradio as gr
 import numpy as np
 import pytest
 import torch
+from conftest import record
 from PIL import Image
 
 from diffusion import linear_schedule, make_film
 from diffusion.film import final_frame
-from diffusion.ui import forward, reverse
+from diffusion.ui import forward, reverse, schedules, training
 from diffusion.ui.inputs import PREVIEW_SECONDS, InputError, choice, real_number, whole_number
 from diffusion.ui.presets import preset_pictures
 from diffusion.ui.scrubber import STATIC, fill, static
@@ -160,3 +162,47 @@ def test_every_language_has_the_same_texts():
     for language in (p for p in FOLDER.iterdir() if p.is_dir() and p.name != "__pycache__"):
         assert set(labels(language.name)) == set(labels())
         assert {p.name for p in language.iterdir()} == {p.name for p in english.iterdir()}
+
+
+def test_a_request_for_the_objective_is_checked(tiny_model):
+    picture = base64.b64encode(bytes(256)).decode()
+    good = {"pixels": picture, "label": 1, "seed": 3}
+    answer = training.answer_for(tiny_model, good)
+    assert len(answer["loss"]) == 51 and all(value > 0 for value in answer["loss"])
+    assert len(base64.b64decode(answer["eps_hat"])) == 51 * 256 * 2
+    assert training.answer_for(tiny_model, good) == answer
+    for bad in (
+        {"pixels": picture[:-8]},
+        {"pixels": None},
+        {"pixels": "é"},
+        {"pixels": 5},
+        {"label": 3},
+        {"label": "a"},
+        {"seed": -1},
+        {"seed": None},
+    ):
+        with pytest.raises(InputError):
+            training.answer_for(tiny_model, good | bad)
+
+
+@pytest.mark.parametrize("change", [{"example_labels": [0, 1, 7]}, {"example_labels": [0]}])
+def test_a_history_that_does_not_fit_the_model_is_not_shown(tiny_model, tmp_path, change):
+    record(tmp_path, tiny_model)
+    model = replace(tiny_model, folder=tmp_path)
+    assert training.history_of(model) is not None and training.history_of(tiny_model) is None
+    file = tmp_path / "training.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    assert training.history_of(model) is None
+
+
+def test_a_pair_is_trained_alike_in_all_but_the_schedule(tiny_model):
+    def model(schedule, **about):
+        settings = {"schedule": schedule, "seed": 0}
+        about = {"settings": settings, "data": "d", "images_seen": 8} | about
+        return replace(tiny_model, schedule_name=schedule, about=about)
+
+    cosine, linear = model("cosine"), model("linear")
+    assert list(schedules.trained_pair({"a": cosine, "b": linear})) == ["linear", "cosine"]
+    assert schedules.trained_pair({"a": cosine, "b": model("linear", images_seen=9)}) is None
+    assert schedules.trained_pair({"a": cosine, "b": model("cosine")}) is None
+    assert schedules.trained_pair({"a": tiny_model, "b": tiny_model}) is None

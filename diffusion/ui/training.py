@@ -92,6 +92,22 @@ def _bytes(pixels: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()
 
 
+def history_of(model: Model) -> History | None:
+    """What the model's folder tells of its training; None if it tells nothing that fits the model."""
+    history = load_history(model.folder) if model.folder else None
+    if history is None:
+        return None
+    channels, height, width = model.sample_shape
+    example_labels = history.info.get("example_labels")
+    known = range(len(model.classes or ()))
+    fits = history.frames.shape[2:] == (height, width, channels) and (
+        example_labels is None
+        or len(example_labels) == len(history.examples)
+        and all(label in known for label in example_labels)
+    )
+    return history if fits else None
+
+
 def objective_message(model: Model, history: History) -> dict[str, Any]:
     """What the objective's view must know before it asks for a picture."""
     channels, height, width = model.sample_shape
@@ -118,10 +134,11 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
         total=f"{rows[-1]['images_seen']:,}",
         data=model.about.get("data", ""),
         schedule=model.schedule_name,
-        judged_on=info["judged_on"],
+        judged_on=info.get("judged_on", ""),
     )
     # The moments are log-spaced after the first two: 0 and one batch.
-    factor = (rows[-1]["images_seen"] / rows[1]["images_seen"]) ** (1 / max(len(rows) - 2, 1))
+    seen = [max(row["images_seen"], 1) for row in rows[1:] or rows]
+    factor = (seen[-1] / seen[0]) ** (1 / max(len(seen) - 1, 1))
     lead = labels()["training_lead"].format(count=len(rows), factor=f"{factor:.1f}")
     return {
         "image_shape": list(history.frames.shape[2:]),
@@ -135,12 +152,11 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
 
 def build(models: dict[str, Model]) -> None:
     """Lay out the tab inside the current gr.Blocks, for the first model that has kept its history."""
-    histories = {name: load_history(model.folder) for name, model in models.items() if model.folder}
-    name = next((name for name, history in histories.items() if history), None)
-    if name is None:
+    recorded = ((model, history_of(model)) for model in models.values())
+    model, history = next((pair for pair in recorded if pair[1]), (None, None))
+    if history is None:
         gr.Markdown(labels()["no_history"])
         return
-    model, history = models[name], histories[name]
 
     def predict(request: dict[str, Any]) -> dict[str, Any]:
         return answer_for(model, request)

@@ -1,0 +1,81 @@
+"""The history of a run: when it looks, what it keeps, what it drops when a run resumes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import record
+
+from diffusion.history import Recorder, load_history, loss_by_quartile, moments
+
+
+@pytest.mark.parametrize(("total", "batch"), [(700_000, 128), (14_000_000, 512), (160, 8), (5, 8)])
+def test_moments_are_log_spaced_steps_of_the_run(total, batch):
+    chosen = moments(total, batch)
+    last = -(-total // batch) * batch
+    assert chosen[0] == 0 and chosen[-1] == last and len(chosen) <= 32
+    assert all(one < other and other % batch == 0 for one, other in zip(chosen, chosen[1:]))
+    late = [b / a for a, b in zip(chosen[-6:], chosen[-5:]) if len(chosen) > 12]
+    assert not late or max(late) / min(late) < 1.1
+
+
+def test_what_is_recorded_can_be_read(tmp_path, tiny_model):
+    data = record(tmp_path, tiny_model)
+    history = load_history(tmp_path)
+    assert [row["images_seen"] for row in history.info["moments"]] == [0, 8, 64]
+    assert history.frames.shape == (3, 3, 16, 16, 1) and (history.frames[0] == history.frames[2]).all()
+    assert history.info["example_labels"] == [0, 1, 2]
+    assert np.array_equal(history.examples, data.images[:3].permute(0, 2, 3, 1).numpy())
+
+
+def test_the_loss_of_a_network_that_guesses_nothing_is_that_of_the_noise(tiny_model):
+    """With every output at 0, v̂ = 0, so ε̂ = √(1 − ᾱ) x_t and the loss is ᾱ_t E[v²]: large where ᾱ_t is."""
+    for parameter in (net := tiny_model.net.out[-1]).parameters():
+        kept = parameter.data.clone()
+        parameter.data.zero_()
+        parameter.kept = kept
+    images = torch.full((64, 1, 16, 16), 255, dtype=torch.uint8)
+    quarters = loss_by_quartile(tiny_model, images, None)
+    for parameter in net.parameters():
+        parameter.data.copy_(parameter.kept)
+    a = tiny_model.schedule.alphas_cumprod[1:].double()
+    expected = [part.mean().item() for part in a.view(4, -1)]  # x_0 = 1: v has mean square 1
+    assert quarters == pytest.approx(expected, rel=0.05)
+
+
+def test_a_resumed_run_drops_what_came_later(tmp_path, tiny_model):
+    data = record(tmp_path, tiny_model)
+    recorder = Recorder(tmp_path, data, "pictures", total_images=64, batch_size=8, images_seen=16)
+    assert not recorder.due(8) and recorder.due(64) and not recorder.due(60)
+    recorder.record(64, tiny_model, tiny_model)
+    assert [row["images_seen"] for row in load_history(tmp_path).info["moments"]] == [0, 8, 64]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"moments": []},
+        {"moments": [{"images_seen": 0}]},
+        {"moments": [{"images_seen": 0, "loss": [0] * 4, "loss_of_average": [0] * 4}]},
+        {"image_shape": [16, 16]},
+        {"num_images": 2},
+        {"num_examples": 4},
+        {"moments": None},
+    ],
+)
+def test_broken_numbers_are_no_history(tmp_path, tiny_model, change):
+    record(tmp_path, tiny_model)
+    file = tmp_path / "training.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    assert load_history(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["training.png", "examples.png", "training.json"])
+def test_a_torn_or_missing_file_is_no_history(tmp_path, tiny_model, name):
+    record(tmp_path, tiny_model)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    assert load_history(tmp_path) is None
+    (tmp_path / name).unlink()
+    assert load_history(tmp_path) is None
