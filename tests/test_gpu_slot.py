@@ -1,0 +1,79 @@
+"""The command that is repeated on a borrowed GPU: what it remembers, how it keeps to its time."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from benchmarks import gpu_slot
+from benchmarks.gpu_slot import Slot, best_flags, complete, pack
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_part_that_is_done_is_not_done_again(capfd):
+    slot = Slot("first", 60, 600)
+    slot.once("hello", "-c", "print('hello')")
+    slot.once("hello", "-c", "print('again')")
+    Slot("first", 60, 600).once("hello", "-c", "print('again')")
+    assert "again" not in capfd.readouterr().out.replace("print('again')", "")
+    assert Slot("first", 60, 600).state["done"] == ["hello"]
+    assert Slot("second", 60, 600).state["done"] == []
+
+
+def test_a_part_that_hangs_is_given_up_and_the_rest_goes_on():
+    slot = Slot("first", 60, 600)
+    slot.once("hangs", "-c", "import time; time.sleep(30)", at_most=0.5)
+    assert slot.state["done"] == ["hangs"]
+
+
+def test_a_part_that_the_call_has_no_time_for_waits_for_the_next():
+    slot = Slot("first", gpu_slot.PACKING, 600)
+    slot.once("late", "-c", "raise SystemExit")
+    assert slot.state["done"] == [] and slot.left() <= 0
+
+
+def test_the_slot_ends_on_time_however_long_a_call_may_be():
+    slot = Slot("first", 500, 600)
+    slot.state["started"] -= 400
+    slot.save()
+    assert Slot("first", 500, 600).left() < 200
+
+
+def test_training_gets_what_is_left_and_keeps_it(monkeypatch):
+    slot = Slot("first", 570, 1590)
+    minutes = slot.training_minutes()
+    assert 60 * minutes == pytest.approx(1590 - gpu_slot.AFTER_TRAINING - 2 * gpu_slot.RESTART, abs=2)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + 500)
+    assert Slot("first", 570, 1590).training_minutes() == minutes
+
+
+def test_the_sweep_decides_the_flags():
+    assert best_flags() == []
+    gpu_slot.SLOT.mkdir(parents=True)
+    gpu_slot.SWEEP.write_text(json.dumps({"best": {"compile": "blocks", "channels_last": True}}))
+    assert best_flags() == ["--compile", "blocks", "--channels-last"]
+    gpu_slot.SWEEP.write_text(json.dumps({"best": {"compile": None, "channels_last": False}}))
+    assert best_flags() == []
+
+
+def test_a_run_is_complete_when_it_has_seen_its_images(tmp_path):
+    assert not complete(tmp_path)
+    for seen, expected in ((99, False), (100, True)):
+        about = {"images_seen": seen, "settings": {"total_images": 100}}
+        (tmp_path / "config.json").write_text(json.dumps({"about": about}))
+        assert complete(tmp_path) is expected
+
+
+def test_results_travel_in_pieces_and_come_together_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_slot, "PIECE_BYTES", 4096)
+    (tmp_path / "checkpoints/cifar10").mkdir(parents=True)
+    (tmp_path / "checkpoints/cifar10/config.json").write_text("x" * 10_000)
+    pack(tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) > 2
+    subprocess.run("mkdir there && cat out/result.tar.* | tar x -C there", shell=True, check=True)
+    assert (tmp_path / "there/checkpoints/cifar10/config.json").stat().st_size == 10_000
