@@ -1,7 +1,7 @@
 """Train a diffusion model.
 
     python train.py mnist                                     # a laptop's CPU, about an hour
-    python train.py cifar10 --compile                         # one GPU
+    python train.py cifar10 --compile blocks                  # one GPU
     python train.py folder --data-dir my-photos --out my-run  # your own pictures, sub-folders as classes
     torchrun --nproc-per-node 8 train.py cifar10              # several GPUs
 

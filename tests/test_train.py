@@ -169,7 +169,14 @@ def test_a_run_leaves_a_model_in_the_layout_of_the_hub(tiny, capfd, monkeypatch)
     assert film.frames.shape == (3, 3, 2, 28, 28, 1) and film.info["model"] == "run"
     assert Image.open(out / "samples.png").size == (2 * 28, 2 * 28)
     assert rows(out)[-1]["images_seen"] == 160 and rows(out)[-1]["learning_rate"] == 0
-    assert rows(out)[0].keys() == {"images_seen", "loss", "learning_rate", "images_per_second"}
+    assert rows(out)[0].keys() == {
+        "images_seen",
+        "loss",
+        "learning_rate",
+        "images_per_second",
+        "tflops",
+        "share_of_peak",
+    }
 
 
 def test_the_model_card_is_filled_in(tiny):
@@ -400,6 +407,46 @@ def test_signals_and_deadlines_stop_once_they_are_looked_at():
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), handlers):
             signal.signal(number, handler)
     assert Stop(time.monotonic() - 1).wanted()
+
+
+# Speed
+
+
+def test_minutes_become_images_once(tiny, capsys):
+    out = tiny("--minutes", "0.05", "--time-limit", "1")
+    total = settings(out)["total_images"]
+    assert 8 <= total < 100_000 and f"mnist: {total:,} images" in capsys.readouterr().out
+    tiny("--minutes", "0.05")
+    assert settings(out)["total_images"] == total and images_seen(out) >= total
+    assert rows(out)[-1]["learning_rate"] < 0.05 * PRESETS["mnist"].learning_rate
+
+
+def settings(folder: Path) -> dict:
+    return load_model(folder).about["settings"]
+
+
+def test_the_log_tells_the_share_of_the_peak(tiny):
+    row = rows(tiny())[-1]
+    assert 0 < row["share_of_peak"] < 1
+    per_image = row["tflops"] * 1e12 / row["images_per_second"]
+    assert per_image == pytest.approx(3 * 2 * macs(), rel=0.6)  # backward costs twice the forward pass
+
+
+def macs() -> float:
+    """Multiplications of the tiny network's 3×3 convolutions, by hand: all are at full resolution."""
+    channels = [(1, 32), *[(32, 32)] * 4, (64, 32), (32, 32), (64, 32), (32, 32), (32, 1)]
+    return sum(28 * 28 * 9 * a * b for a, b in channels)
+
+
+def test_blocks_compiled_by_themselves_and_channels_last_learn_the_same(tiny, tmp_path):
+    plain = state(tiny("--total-images", "24"))
+    fast = state(
+        tiny("--total-images", "24", "--compile", "blocks", "--channels-last", out=tmp_path / "fast")
+    )
+    assert plain.keys() == fast.keys()
+    for name in plain:
+        if name.startswith("net."):
+            torch.testing.assert_close(fast[name].contiguous(), plain[name], atol=2e-3, rtol=0.05)
 
 
 # Several processes
