@@ -1,64 +1,101 @@
-"""How good a checkpoint that was trained on MNIST is.
+"""How good a checkpoint that was trained on MNIST or CIFAR-10 is.
 
     python -m benchmarks.quality checkpoints/mnist --data-dir data
     python -m benchmarks.quality checkpoints/mnist --data-dir data --only recognised,frechet
+    python -m benchmarks.quality checkpoints/cifar10 --device cuda --num-samples 10000 --guidance 1.5
 
-Prints a Markdown table for each part, writes the figures into the checkpoint's metrics.json (others stay
-there) and renews its model card. About half an hour on two CPU cores, most of it for `steps`:
+Prints a Markdown table for each part, writes the figures into the checkpoint's metrics.json and curves.json
+(others stay there) and renews its model card. All is kept as soon as it is measured: the same command with
+--skip-known continues where an interrupted one stopped. The parts:
 
     recognised   the share of class-conditional samples that the classifier recognises as their class
-    frechet      Fréchet distance in the classifier's features from samples to the test set, and from as
-                 many training images to the test set
+    frechet      Fréchet distance in the classifier's features from samples to the test set, beside that of
+                 as many training images; with --reference train, the two sets of images change places
     bits         the variational bound on test images, in bits/dim
-    steps        how many steps each sampler needs for the quality of DDIM with 50 steps
+    steps        quality against the number of steps of each sampler, without guidance
+    guidance     quality against the guidance scale
     copies       how far samples, and test images, are from the nearest training image
+
+Samples are drawn in bf16 where the hardware has it; all else is computed in float32.
 """
 
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from benchmarks.classifier import Classifier, classify, load_or_train
+from benchmarks.classifier import classify, data_of, load_or_train
 from benchmarks.common import markdown_table
 from diffusion.checkpoint import CheckpointError, Model, load_folder, write_atomically
-from diffusion.data import ImageData, load_mnist
+from diffusion.data import DataError, ImageData, load_data
 from diffusion.film import run_sampler
-from diffusion.hub import write_model_card
+from diffusion.hub import load_metrics, save_metrics
 from diffusion.likelihood import bits_per_dim
+from diffusion.machine import has_bf16, in_bf16
 from diffusion.metrics import frechet_distance, nearest_neighbours
 from diffusion.pictures import to_signed, to_uint8
 
-SEED, BATCH_SIZE = 0, 250
+CURVES_FILE = "curves.json"
+SEED = 0
+BATCH_SIZES = {"cpu": 250, "cuda": 1000}  # each batch has a seed, so these decide the samples too
 SAMPLER, NUM_STEPS = "dpm++2m", 20
 REAL_DRAWS = 10  # sets of real images whose Fréchet distances are averaged
-STEPS = {"ddpm": (10, 20, 50, 100), "ddim": (5, 10, 20, 30, 50), "dpm++2m": (5, 8, 10, 12, 15, 20, 30)}
+STEPS = {sampler: (5, 10, 20, 50, 100) for sampler in ("ddpm", "ddim", "dpm++2m")}
+LONG, MAX_LONG_SAMPLES = ("ddpm", 1000), 1000
 REFERENCE = ("ddim", 50)
+GUIDANCE_SCALES = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
 FRECHET_TOLERANCE = 1.05  # as good as the reference: at most 5 % further away
 NUM_COPIES = 64
+SETS = {"test": "test", "train": "training"}
 MIN_SAMPLES = 10  # one of each class
 
 
-def draw(model: Model, num_images: int, sampler: str, num_steps: int) -> tuple[Tensor, Tensor]:
-    """Class-conditional samples from SEED, the classes evenly, guidance 1.0.
+class InBf16(nn.Module):
+    """A network that computes in bf16, in the layout that training uses."""
+
+    def __init__(self, net: nn.Module, device: torch.device) -> None:
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last)
+        self.compute = in_bf16(net, device)
+
+    def forward(self, *args: Tensor, **cond: Tensor | None) -> Tensor:
+        return self.compute(*args, **cond)
+
+
+def for_sampling(model: Model) -> Model:
+    """The model in bf16 where the hardware has it, or else as it is."""
+    if not has_bf16(model.device):
+        return model
+    return replace(model, net=InBf16(deepcopy(model.net), model.device))
+
+
+def draw(
+    model: Model, num_images: int, sampler: str, num_steps: int, guidance_scale: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Class-conditional samples from SEED, the classes evenly.
 
     Returns:
-        (N, C, H, W) uint8 pictures as they are shown, and their class labels (N,).
+        (N, C, H, W) uint8 pictures as they are shown, and their class labels (N,), both on the CPU.
     """
     labels = torch.arange(num_images) % len(model.classes)
+    settings = {"num_steps": num_steps, "sampler": sampler, "guidance_scale": guidance_scale}
+    title = f"{sampler}, {num_steps} steps, guidance {guidance_scale:g}"
     pictures = []
-    for batch, part in enumerate(tqdm(labels.split(BATCH_SIZE), desc=f"{sampler}, {num_steps} steps")):
-        settings = {"num_images": len(part), "num_steps": num_steps, "sampler": sampler}
-        for step, _ in run_sampler(model, seed=SEED + batch, class_labels=part, **settings):
+    for batch, part in enumerate(tqdm(labels.split(BATCH_SIZES[model.device.type]), desc=title)):
+        settings |= {"num_images": len(part), "class_labels": part.to(model.device)}
+        for step, _ in run_sampler(model, seed=SEED + batch, **settings):
             x_0 = step.x_s
-        pictures.append(to_uint8(x_0))
+        pictures.append(to_uint8(x_0).cpu())
     return torch.cat(pictures), labels
 
 
@@ -70,20 +107,29 @@ def binomial(hits: Tensor) -> tuple[float, float]:
 
 @dataclass
 class Bench:
-    """What the parts share: the model, the judge, the data, and the samples, which are drawn once."""
+    """What the parts share: the model, the judge, the data, and the samples, which are drawn once.
+
+    Args:
+        model: what is measured.
+        sampling: the same model, as samples are drawn from it.
+        classifier: of the data set that it was trained on.
+        training, test: the two parts of that data set.
+        options: of the command line.
+        curves: what curves.json holds so far; steps and guidance add to it.
+    """
 
     model: Model
-    classifier: Classifier
+    sampling: Model
+    classifier: nn.Module
     training: ImageData
     test: ImageData
-    num_samples: int
-    num_bits: int
-    num_steps_samples: int
+    options: argparse.Namespace
+    curves: dict[str, Any]
 
     @cached_property
     def samples(self) -> tuple[Tensor, Tensor]:
         """Pictures and labels."""
-        return draw(self.model, self.num_samples, SAMPLER, NUM_STEPS)
+        return draw(self.sampling, self.options.num_samples, SAMPLER, NUM_STEPS, self.options.guidance)
 
     @cached_property
     def judged(self) -> tuple[Tensor, Tensor]:
@@ -91,15 +137,31 @@ class Bench:
         return classify(self.classifier, self.samples[0])
 
     @cached_property
-    def test_features(self) -> Tensor:
-        return classify(self.classifier, self.test.images)[0]
+    def judged_test(self) -> tuple[Tensor, Tensor]:
+        """Features of the test images, and the classes recognised."""
+        return classify(self.classifier, self.test.images)
 
-    @property
-    def setting(self) -> str:
-        return f"{self.num_samples:,} samples, {SAMPLER}, {NUM_STEPS} steps, guidance 1.0, seed {SEED}"
+    @cached_property
+    def accuracy(self) -> float:
+        """The share of the test images that the classifier recognises."""
+        return binomial(self.judged_test[1] == self.test.labels)[0]
+
+    def save_curves(self) -> None:
+        """Write curves.json, with what holds for all of it."""
+        self.curves["classifier_accuracy"] = self.accuracy
+        self.curves["setting"] = {
+            "data": self.test.title,
+            "reference": f"{len(self.test.images)} test images",
+            "seed": SEED,
+            "precision": "float32" if self.sampling is self.model else "bfloat16",
+            "steps": {"guidance_scale": 1.0},
+            "guidance": {"sampler": SAMPLER, "num_steps": NUM_STEPS},
+        }
+        content = json.dumps(self.curves, indent=1, ensure_ascii=False)
+        write_atomically(self.options.checkpoint / CURVES_FILE, content.encode())
 
 
-def recognised(bench: Bench) -> dict[str, str]:
+def recognised(bench: Bench) -> str:
     """The share of samples that are recognised as their class."""
     hits = bench.judged[1] == bench.samples[1]
     share, error = binomial(hits)
@@ -110,59 +172,95 @@ def recognised(bench: Bench) -> dict[str, str]:
         rows.append((name, len(of_class), f"{class_share:.1%} ± {class_error:.1%}"))
     rows.append(("**all**", len(hits), f"**{share:.2%} ± {error:.2%}**"))
     print(markdown_table(("class", "samples", "recognised"), rows))
-    return {"samples recognised by the classifier": f"{share:.2%} ± {error:.2%}; {bench.setting}"}
+    real = f"the {bench.accuracy:.2%} of real test images"
+    return f"{share:.2%} ± {error:.2%}, {share / bench.accuracy:.3f} times {real}"
 
 
-def frechet(bench: Bench) -> dict[str, str]:
-    """The samples' Fréchet distance to the test set, beside that of as many real images."""
-    distance = frechet_distance(bench.judged[0], bench.test_features)
-    order = torch.randperm(len(bench.training.images), generator=torch.Generator().manual_seed(SEED))
-    num_draws = min(REAL_DRAWS, len(order) // bench.num_samples)
-    drawn = bench.training.images[order[: num_draws * bench.num_samples]]
-    features = classify(bench.classifier, drawn)[0].split(bench.num_samples)
-    real = mean(frechet_distance(part, bench.test_features) for part in features)
+def frechet(bench: Bench) -> str:
+    """The samples' Fréchet distance to one part of the data, beside that of as many images of the other."""
+    reference = SETS[bench.options.reference]
+    parts = {"test": bench.test, "training": bench.training}
+    features = classify(bench.classifier, parts.pop(reference).images)[0]
+    [(name, other)] = parts.items()
+    distance = frechet_distance(bench.judged[0], features)
+    number = min(bench.options.num_samples, len(other.images))
+    num_draws = min(REAL_DRAWS, len(other.images) // number)
+    order = torch.randperm(len(other.images), generator=torch.Generator().manual_seed(SEED))
+    drawn = classify(bench.classifier, other.images[order[: num_draws * number]])[0]
+    real = mean(frechet_distance(part, features) for part in drawn.split(number))
     rows = [
-        ("samples", f"{distance:.3f}", f"{distance / real:.2f}"),
-        (f"training images, mean of {num_draws} draws", f"{real:.3f}", "1"),
+        (f"{bench.options.num_samples:,} samples", f"{distance:.3f}", f"{distance / real:.2f}"),
+        (f"{number:,} {name} images, mean of {num_draws} draws", f"{real:.3f}", "1"),
     ]
-    print(markdown_table((f"{bench.num_samples:,} of", "Fréchet distance to the test set", "ratio"), rows))
-    summary = f"{distance:.3f}, {distance / real:.2f} times the {real:.3f} of as many training images"
-    return {"Fréchet distance to the test set": f"{summary}; {bench.setting}"}
+    print(markdown_table(("of", f"Fréchet distance to the {reference} set", "ratio"), rows))
+    return f"{distance:.3f}, {distance / real:.2f} times the {real:.3f} of {number:,} {name} images"
 
 
-def bits(bench: Bench) -> dict[str, str]:
+def bits(bench: Bench) -> str:
     """The variational bound on test images, each with its class."""
-    generator = torch.Generator().manual_seed(SEED)
-    chosen = torch.randperm(len(bench.test.images), generator=generator)[: bench.num_bits]
+    device = bench.model.device
+    generator = torch.Generator(device).manual_seed(SEED)
+    order = torch.randperm(len(bench.test.images), generator=generator, device=device)
     values = []
-    for part in tqdm(chosen.split(BATCH_SIZE), desc="bits/dim"):
-        denoise = bench.model.denoiser(class_labels=bench.test.labels[part])
-        x_0 = to_signed(bench.test.images[part])
-        values.append(bits_per_dim(denoise, bench.model.schedule, x_0, generator))
+    for part in tqdm(order[: bench.options.num_bits].cpu().split(BATCH_SIZES[device.type]), desc="bits/dim"):
+        denoise = bench.model.denoiser(class_labels=bench.test.labels[part].to(device))
+        x_0 = to_signed(bench.test.images[part].to(device))
+        values.append(bits_per_dim(denoise, bench.model.schedule, x_0, generator).cpu())
     per_image = torch.cat(values)
     figure = f"{per_image.mean():.3f} ± {per_image.std() / len(per_image) ** 0.5:.3f}"
     print(markdown_table(("test images", "bits/dim"), [(len(per_image), figure)]))
-    return {"bits/dim": f"{figure}; {len(per_image):,} random test images, seed {SEED}"}
+    return figure
 
 
-def steps(bench: Bench) -> dict[str, str]:
+def measure_row(bench: Bench, curve: str, at: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """A point of a curve, which is written to curves.json at once; with --skip-known it may be there already.
+
+    Args:
+        bench: what is measured.
+        curve: "steps" or "guidance".
+        at: what the point is called: its keys beside the measured ones.
+        settings: of `draw`.
+    """
+    rows = bench.curves.setdefault(curve, [])
+    at = at | {"num_samples": settings["num_images"]}
+    known = [row for row in rows if row.items() >= at.items()]
+    if known and bench.options.skip_known:
+        return known[0]
+    images, labels = draw(bench.sampling, **settings)
+    features, classes = classify(bench.classifier, images)
+    share, error = binomial(classes == labels)
+    distance = frechet_distance(features, bench.judged_test[0])
+    measured = at | {"recognised": share, "recognised_error": error, "frechet": distance}
+    same = {key: at[key] for key in at if key != "num_samples"}
+    others = [row for row in rows if not row.items() >= same.items()]
+    bench.curves[curve] = sorted([*others, measured], key=lambda row: [row[key] for key in same])
+    bench.save_curves()
+    return measured
+
+
+def shown(row: dict[str, Any]) -> tuple[str, str]:
+    """A row's recognised share and Fréchet distance."""
+    return f"{row['recognised']:.1%} ± {row['recognised_error']:.1%}", f"{row['frechet']:.3f}"
+
+
+def steps(bench: Bench) -> str:
     """Quality against the number of steps, and the fewest that are as good as the reference."""
-    quality, rows = {}, []
-    for sampler, numbers in STEPS.items():
-        for num_steps in numbers:
-            images, labels = draw(bench.model, bench.num_steps_samples, sampler, num_steps)
-            features, classes = classify(bench.classifier, images)
-            share, error = binomial(classes == labels)
-            distance = frechet_distance(features, bench.test_features)
-            quality[sampler, num_steps] = (share, error, distance)
-            rows.append((sampler, num_steps, f"{share:.1%} ± {error:.1%}", f"{distance:.3f}"))
-    print(markdown_table(("sampler", "steps", "recognised", "Fréchet distance"), rows), "\n")
+    number = bench.options.num_steps_samples
+    points = [(sampler, num_steps, number) for sampler in STEPS for num_steps in STEPS[sampler]]
+    if bench.options.long:
+        points.append((*LONG, min(number, MAX_LONG_SAMPLES)))
+    quality, table = {}, []
+    for sampler, num_steps, num_images in points:
+        at = {"sampler": sampler, "num_steps": num_steps}
+        row = measure_row(bench, "steps", at, at | {"num_images": num_images})
+        quality[sampler, num_steps] = (row["recognised"], row["recognised_error"], row["frechet"])
+        table.append((sampler, num_steps, *shown(row)))
+    print(markdown_table(("sampler", "steps", "recognised", "Fréchet distance"), table), "\n")
     enough = {sampler: fewest_steps(quality, sampler) or f"over {STEPS[sampler][-1]}" for sampler in STEPS}
-    reference = f"{REFERENCE[0]} {REFERENCE[1]}"
-    print(markdown_table(("sampler", f"steps as good as {reference}"), list(enough.items())))
-    summary = ", ".join(f"{sampler} {number}" for sampler, number in enough.items())
-    setting = f"{bench.num_steps_samples:,} samples each, guidance 1.0, seed {SEED}"
-    return {f"steps for the quality of {reference}": f"{summary}; {setting}"}
+    print(
+        markdown_table(("sampler", f"steps as good as {REFERENCE[0]} {REFERENCE[1]}"), list(enough.items()))
+    )
+    return ", ".join(f"{sampler} {number}" for sampler, number in enough.items())
 
 
 def fewest_steps(quality: dict[tuple[str, int], tuple[float, float, float]], sampler: str) -> int | None:
@@ -184,9 +282,23 @@ def fewest_steps(quality: dict[tuple[str, int], tuple[float, float, float]], sam
     return min(good, default=None)
 
 
-def copies(bench: Bench) -> dict[str, str]:
+def guidance(bench: Bench) -> str:
+    """Quality against the guidance scale, and the scale whose samples are nearest to the test set."""
+    how = {"num_images": bench.options.num_steps_samples, "sampler": SAMPLER, "num_steps": NUM_STEPS}
+    rows = []
+    for scale in GUIDANCE_SCALES:
+        at = {"guidance_scale": scale}
+        rows.append(measure_row(bench, "guidance", at, how | at))
+    table = [(f"{row['guidance_scale']:g}", *shown(row)) for row in rows]
+    print(markdown_table(("guidance scale", "recognised", "Fréchet distance"), table))
+    best = min(rows, key=lambda row: row["frechet"])
+    share, distance = shown(best)
+    return f"{best['guidance_scale']:g} (distance {distance}, {share} recognised)"
+
+
+def copies(bench: Bench) -> str:
     """Root mean square distance to the nearest training image, in units of [−1, 1]."""
-    number = min(NUM_COPIES, bench.num_samples)
+    number = min(NUM_COPIES, bench.options.num_samples)
     chosen = torch.randperm(len(bench.test.images), generator=torch.Generator().manual_seed(SEED))
     sets = {"samples": bench.samples[0], "test images": bench.test.images[chosen]}
     training, rows, medians = to_signed(bench.training.images), [], []
@@ -195,29 +307,57 @@ def copies(bench: Bench) -> dict[str, str]:
         medians.append(f"{distances.median():.3f}")
         rows.append((name, medians[-1], f"{distances.min():.3f}"))
     print(markdown_table((f"nearest training image to {number}", "median distance", "smallest"), rows))
-    summary = f"median {medians[0]}, of test images {medians[1]} (root mean square, {number} of each)"
-    return {"distance to the nearest training image": f"{summary}; {SAMPLER}, {NUM_STEPS} steps, seed {SEED}"}
+    return f"median {medians[0]}, of test images {medians[1]} (root mean square, {number} of each)"
 
 
-PARTS = {part.__name__: part for part in (recognised, frechet, bits, steps, copies)}
+PARTS: dict[str, Callable[[Bench], str]] = {
+    part.__name__: part for part in (recognised, frechet, bits, steps, guidance, copies)
+}
 
 
-def merge_metrics(file: Path, measured: dict[str, str]) -> dict[str, str]:
-    """Put figures into a checkpoint's metrics.json beside those already there; returns all of them."""
-    known = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    metrics = known | measured
-    write_atomically(file, json.dumps(metrics, indent=1, ensure_ascii=False).encode())
-    return metrics
+def described(part: str, options: argparse.Namespace) -> tuple[str, str]:
+    """What a part's figure is called in metrics.json, and the setting that follows it there."""
+    how, seed = f"{SAMPLER}, {NUM_STEPS} steps", f"seed {SEED}"
+    headline = f"{how}, guidance {options.guidance}, {seed}"
+    samples, each = f"{options.num_samples:,} samples", f"{options.num_steps_samples:,} samples each"
+    return {
+        "recognised": ("samples recognised by the classifier", f"{samples}, {headline}"),
+        "frechet": (f"Fréchet distance to the {SETS[options.reference]} set", f"{samples}, {headline}"),
+        "bits": ("bits/dim", f"{options.num_bits:,} random test images, {seed}"),
+        "steps": (
+            f"steps for the quality of {' '.join(map(str, REFERENCE))}",
+            f"{each}, guidance 1.0, {seed}",
+        ),
+        "guidance": ("guidance scale nearest to the test set", f"{each}, {how}, {seed}"),
+        "copies": ("distance to the nearest training image", headline),
+    }[part]
+
+
+def is_known(part: str, options: argparse.Namespace, curves: dict[str, Any]) -> bool:
+    """Whether metrics.json has this part's figure, measured in this setting."""
+    name, setting = described(part, options)
+    if part == "steps" and options.long and not any(_is_long(row) for row in curves.get("steps", [])):
+        return False
+    return str(load_metrics(options.checkpoint).get(name, "")).endswith(f"; {setting}")
+
+
+def _is_long(row: dict[str, Any]) -> bool:
+    return (row["sampler"], row["num_steps"]) == LONG
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint", type=Path, help="the folder of a checkpoint")
-    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where MNIST is, or will be")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where its data is, or will be")
+    parser.add_argument("--device", choices=BATCH_SIZES, default="cpu", help="default: cpu")
     parser.add_argument("--num-samples", type=int, default=2000, help="for recognised and frechet")
     parser.add_argument("--num-bits", type=int, default=500, help="test images for bits")
-    parser.add_argument("--num-steps-samples", type=int, default=1000, help="for each row of steps")
+    parser.add_argument("--num-steps-samples", type=int, default=1000, help="per row of steps and guidance")
+    parser.add_argument("--guidance", type=float, default=1.0, help="scale for recognised, frechet, copies")
+    parser.add_argument("--reference", choices=SETS, default="test", help="for frechet")
+    parser.add_argument("--long", action="store_true", help=f"steps: {LONG[0]} with {LONG[1]} steps too")
     parser.add_argument("--only", default=",".join(PARTS), help="parts to run, with commas; default: all")
+    parser.add_argument("--skip-known", action="store_true", help="leave out what is measured already")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")
     unknown = sorted(set(options.only) - set(PARTS))
@@ -228,28 +368,39 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def main(options: argparse.Namespace) -> None:
-    model = load_folder(options.checkpoint)
-    test = load_mnist(options.data_dir, train=False)
-    if model.sample_shape != test.images.shape[1:] or model.classes != test.classes:
-        raise CheckpointError(f"{options.checkpoint} was not trained on MNIST with its classes.")
-    bench = Bench(
+def load_curves(file: Path) -> dict[str, Any]:
+    """What curves.json holds; nothing if there is none."""
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
+def make_bench(options: argparse.Namespace) -> Bench:
+    """Load the checkpoint, its data and their classifier."""
+    model = load_folder(options.checkpoint, options.device)
+    name = data_of(model)
+    return Bench(
         model,
-        load_or_train(options.data_dir),
-        load_mnist(options.data_dir),
-        test,
-        options.num_samples,
-        options.num_bits,
-        options.num_steps_samples,
+        for_sampling(model),
+        load_or_train(name, options.data_dir, options.device),
+        load_data(name, options.data_dir),
+        load_data(name, options.data_dir, train=False),
+        options,
+        load_curves(options.checkpoint / CURVES_FILE),
     )
-    for name in options.only:
-        metrics = merge_metrics(options.checkpoint / "metrics.json", PARTS[name](bench))
-        write_model_card(options.checkpoint, model, metrics)
+
+
+def main(options: argparse.Namespace) -> None:
+    bench = make_bench(options)
+    for part in options.only:
+        if options.skip_known and is_known(part, options, bench.curves):
+            continue
+        name, setting = described(part, options)
+        figure = f"{PARTS[part](bench)}; {setting}"
+        save_metrics(options.checkpoint, bench.model, load_metrics(options.checkpoint) | {name: figure})
         print(flush=True)
 
 
 if __name__ == "__main__":
     try:
         main(parse_arguments())
-    except CheckpointError as error:
+    except (CheckpointError, DataError) as error:
         sys.exit(str(error))

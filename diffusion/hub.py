@@ -28,6 +28,7 @@ HUB_FILES = (
     "film.json",
     "samples.png",
     "log.jsonl",
+    "curves.json",
     "training.png",
     "training.json",
     "examples.png",

@@ -1,0 +1,87 @@
+"""Shipping a run: small files, the same loss, and a refusal where float16 would cost something."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import randomised
+
+from benchmarks import ship
+from diffusion import Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
+from diffusion.checkpoint import CheckpointError
+from diffusion.data import ImageData
+
+CLASSES = tuple(map(str, range(10)))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a small run on MNIST, with its state and some of the small files."""
+    torch.manual_seed(0)
+    net = randomised(UNet(UNetConfig(1, 32, (1, 1), 1, (1,), num_classes=10)))
+    about = {"data": "MNIST", "licence": "none", "images_seen": 7, "settings": {"seed": 0}}
+    model = Model("a-run", net, "cosine", cosine_schedule(), "v", (1, 28, 28), CLASSES, about)
+    save_model(tmp_path / "a-run", model)
+    (tmp_path / "a-run/metrics.json").write_text('{"bits/dim": "2"}')
+    for name in ("README.md", "samples.png", "log.jsonl", "state.safetensors"):
+        (tmp_path / "a-run" / name).write_text(name)
+    return tmp_path / "a-run"
+
+
+@pytest.fixture(autouse=True)
+def test_images(monkeypatch):
+    """A few pictures in the place of MNIST's test images."""
+    images = torch.randint(256, (16, 1, 28, 28), generator=torch.Generator().manual_seed(0))
+    data = ImageData("MNIST", images.to(torch.uint8), torch.arange(16) % 10, CLASSES)
+    monkeypatch.setattr(ship, "load_data", lambda name, data_dir, train: data)
+    return data
+
+
+def shipped(run, target) -> None:
+    ship.main(ship.parse_arguments([str(run), str(target)]))
+
+
+def test_what_is_shipped(run, tmp_path, capsys):
+    target = tmp_path / "checkpoints/better-name"
+    shipped(run, target)
+    names = {"config.json", "model.safetensors", "metrics.json", "README.md", "samples.png", "log.jsonl"}
+    assert {file.name for file in target.iterdir()} == names
+    before, after = (folder.joinpath("model.safetensors").stat().st_size for folder in (run, target))
+    assert after < 0.55 * before
+    assert (target / "samples.png").read_text() == "samples.png"
+    card = (target / "README.md").read_text("utf-8")
+    assert "# better-name" in card and "- bits/dim: 2" in card
+    assert json.loads((target / "metrics.json").read_text()) == {"bits/dim": "2"}
+    assert "MB; float16 changes the held-out loss by " in capsys.readouterr().out
+
+
+def test_the_loss_is_that_of_the_shipped_file(run, tmp_path, test_images):
+    shipped(run, tmp_path / "small")
+    model, small = load_model(run), load_model(tmp_path / "small")
+    expected = ship.rounded(model).net.state_dict()
+    assert all(torch.equal(expected[name], weight) for name, weight in small.net.state_dict().items())
+    assert ship.change_of_loss(model, test_images) != 0 == ship.change_of_loss(small, test_images)
+
+
+def test_a_model_that_float16_changes_is_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(ship, "MAX_CHANGE", 1e-12)
+    with pytest.raises(CheckpointError, match="is not shipped: float16 changes its held-out loss by"):
+        shipped(run, tmp_path / "small")
+    assert not (tmp_path / "small").exists()
+
+
+def test_weights_beyond_float16_are_refused(run, tmp_path):
+    model = load_model(run)
+    model.net.conv_in.weight.data[0, 0, 0, 0] = 1e6
+    save_model(run, model)
+    with pytest.raises(CheckpointError, match="is not shipped"):
+        shipped(run, tmp_path / "small")
+
+
+def test_a_run_is_not_shipped_into_itself_nor_of_other_data(run, tmp_path):
+    with pytest.raises(CheckpointError, match="into itself"):
+        shipped(run, run)
+    save_model(run, replace(load_model(run), about={"data": "the folder cats"}))
+    with pytest.raises(CheckpointError, match="not trained on MNIST or CIFAR-10"):
+        shipped(run, tmp_path / "small")
