@@ -33,6 +33,7 @@ RESULTS = ("checkpoints/cifar10", "checkpoints/mnist-cosine", "checkpoints/mnist
 class Size:
     """How much is done: on a GPU, or in a rehearsal, whose figures mean nothing."""
 
+    trainer: str = "train.py"
     device: tuple[str, ...] = ("--device", "cuda")
     sweep: tuple[str, ...] = ("--seconds", "4")
     training: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class Size:
 
 
 REHEARSAL = Size(
+    trainer="tests/training.py",  # with next to no weights
     device=("--device", "cpu"),
     sweep=("--seconds", "0.2", "--batch-size", "4"),
     training=("--total-images", "64", "--batch-size", "8"),
@@ -138,12 +140,12 @@ def complete(folder: Path) -> bool:
     return about["images_seen"] >= about["settings"]["total_images"]
 
 
-def train(slot: Slot, name: str, *flags: str) -> bool:
+def train(slot: Slot, size: Size, name: str, *flags: str) -> bool:
     """Train until this call's time is up or the run is complete; returns whether it is complete."""
     out = Path("runs") / name
     if not complete(out):
         limit = f"{max(slot.left() - STOPPING, 1):.0f}"
-        slot.run(f"train {name}", "train.py", *flags, "--time-limit", limit, "--out", str(out))
+        slot.run(f"train {name}", size.trainer, *flags, "--time-limit", limit, "--out", str(out))
     return complete(out)
 
 
@@ -166,7 +168,7 @@ def first(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
     slot.once("classifier", "-m", "benchmarks.classifier", "cifar10", *data, *size.device, at_most=150)
     yield "classifier" in slot.state["done"]
     length = size.training or ("--minutes", f"{slot.training_minutes():.2f}")
-    yield train(slot, "cifar10", "cifar10", *data, *size.device, *best_flags(), *length)
+    yield train(slot, size, "cifar10", "cifar10", *data, *size.device, *best_flags(), *length)
     evaluate(slot, "cifar10", data, "--guidance", "1.5", *size.device, *size.samples)
     yield "quality cifar10" in slot.state["done"]
 
@@ -178,7 +180,7 @@ def second(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
         slot.once("packages", "-m", "pip", "install", "-q", "--no-index", "--no-deps", *wheels)
     for schedule in ("cosine", "linear"):
         name = f"mnist-{schedule}"
-        yield train(slot, name, "mnist", *data, *size.device, "--schedule", schedule, *size.training)
+        yield train(slot, size, name, "mnist", *data, *size.device, "--schedule", schedule, *size.training)
         samples = [option for option in size.samples if option != "--long"]
         evaluate(slot, name, data, *size.device, *samples)
         yield f"quality {name}" in slot.state["done"]
