@@ -181,12 +181,16 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
         weights="Apache-2.0" if dataset else "as the data allows",
+        history=HISTORY if (path / "training.png").exists() else "",
         **{k: about[k] for k in ("data", "licence", "images_seen")},
     )
     write_atomically(path / "README.md", card.encode())
 
 
 PREDICTED = {"epsilon": "the noise ε", "v": "v = √ᾱ_t ε − √(1 − ᾱ_t) x_0", "sample": "the picture x_0"}
+HISTORY = """`training.png` shows what the network drew from the same noise while it learned, a column for
+each of the moments in `training.json`.
+"""
 CARD = """---
 license: {licence_of_weights}
 library_name: pytorch
@@ -221,7 +225,7 @@ for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), 
 
 `film.png` shows such a walk: three rows for each image, x_t, ε̂ and x̂_0, a column for each step; the
 numbers are in `film.json`, and the losses of the run in `log.jsonl`.
-
+{history}
 ## Measured
 
 {metrics}
