@@ -23,10 +23,15 @@ from pathlib import Path
 from diffusion.checkpoint import write_atomically
 
 SLOT = Path("runs/slot")
-STATE, SWEEP = SLOT / "state.json", SLOT / "throughput.json"
-PIECE_BYTES = 15 * 2**20
+STATE, SWEEP, PEER = SLOT / "state.json", SLOT / "throughput.json", Path("runs/peer")
+PIECE_BYTES, POLL_SECONDS = 15 * 2**20, 0.5
 AFTER_TRAINING, RESTART, STOPPING, PACKING = 270, 45, 25, 20  # seconds
-RESULTS = ("checkpoints/cifar10", "checkpoints/mnist-cosine", "checkpoints/mnist-linear", "runs/slot")
+RESULTS = {
+    "first": ("checkpoints/cifar10", "runs/slot"),
+    "second": ("checkpoints/mnist-cosine", "checkpoints/mnist-linear", "runs/slot", "runs/peer/*.json"),
+}
+
+SAMPLES = "--num-samples 10000 --num-steps-samples 2000 --num-bits 2000"
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,8 @@ class Size:
     device: tuple[str, ...] = ("--device", "cuda")
     sweep: tuple[str, ...] = ("--seconds", "4")
     training: tuple[str, ...] = ()
-    samples: tuple[str, ...] = (
-        "--num-samples",
-        "10000",
-        "--num-bits",
-        "2000",
-        "--num-steps-samples",
-        "2000",
-        "--long",
-    )
-    peer: tuple[str, ...] = ()
+    samples: tuple[str, ...] = (*SAMPLES.split(), "--long")
+    peer: tuple[str, ...] = ("--sample-minutes", "3")
 
 
 REHEARSAL = Size(
@@ -55,7 +52,7 @@ REHEARSAL = Size(
     sweep=("--seconds", "0.2", "--batch-size", "4"),
     training=("--total-images", "64", "--batch-size", "8"),
     samples=("--num-samples", "10", "--num-bits", "10", "--num-steps-samples", "10"),
-    peer=("--num-samples", "10", "--sample-minutes", "0.1"),
+    peer=("--num-samples", "8", "--sample-minutes", "0.1", "--sample-batch", "4", "--dim", "8"),
 )
 
 
@@ -116,9 +113,36 @@ class Slot:
         if ended or (started_in_time and self.left() > 0):
             self.done(name)
 
+    def in_background(self, name: str, *command: str) -> None:
+        """Start `python *command` so that it outlives this call, and wait for it while there is time."""
+        pid = self.state.setdefault("background", {}).get(name)
+        if name in self.state["done"] or self.left() <= 0:
+            return
+        if pid is None:
+            print(f"== {name}, in the background: {' '.join(command)}", flush=True)
+            with open(SLOT / f"{name}.log", "w") as log:
+                process = subprocess.Popen(
+                    [sys.executable, *command], stdout=log, stderr=log, start_new_session=True
+                )
+            pid = self.state["background"][name] = process.pid
+            self.save()
+        while self.left() > 0:
+            if not is_running(pid):
+                self.done(name)
+                return
+            time.sleep(POLL_SECONDS)
+
     def done(self, name: str) -> None:
         self.state["done"] = sorted({*self.state["done"], name})
         self.save()
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process and it has not ended (a zombie has)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def best_flags() -> list[str]:
@@ -187,20 +211,21 @@ def second(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
     peers = ("-m", "benchmarks.throughput", "cifar10", *data, *size.device, *size.sweep, "--peers")
     slot.once("peers", *peers, "--out", str(SLOT / "peers.json"), at_most=300)
     yield "peers" in slot.state["done"]
-    minutes = 0.05 if size is REHEARSAL else max((slot.left() - AFTER_TRAINING) / 60, 0.1)
-    peer = ("-m", "benchmarks.peer", *data, "--minutes", f"{minutes:.2f}", "--out", "runs/slot/peer")
-    slot.once("peer", *peer, *size.device, *size.peer)
+    minutes = 0.05 if size is REHEARSAL else slot.training_minutes()
+    train_peer = ("-m", "benchmarks.peer", *data, *size.device, *size.peer, "--minutes", f"{minutes:.2f}")
+    slot.in_background("peer", *train_peer, "--out", str(PEER))
     yield "peer" in slot.state["done"]
-    slot.once("judge", *peer, "--judge", "checkpoints/cifar10", *size.device, *size.peer)
+    judge = ("-m", "benchmarks.peer", *data, *size.device, "--judge", "checkpoints/cifar10")
+    slot.once("judge", *judge, "--out", str(PEER))
     yield "judge" in slot.state["done"]
 
 
 SLOTS: dict[str, Callable[[Slot, Size, list[str]], Iterator[bool]]] = {"first": first, "second": second}
 
 
-def pack(out: Path) -> None:
+def pack(slot_name: str, out: Path) -> None:
     """Everything made so far into OUT, in pieces that are small enough to travel."""
-    made = [path for path in RESULTS if Path(path).exists()]
+    made = [str(path) for pattern in RESULTS[slot_name] for path in Path().glob(pattern)]
     tar = subprocess.run(["tar", "c", *made], capture_output=True, check=True).stdout
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("result.tar.*"):
@@ -225,7 +250,7 @@ def main(options: argparse.Namespace) -> None:
     slot = Slot(options.slot, options.seconds, options.slot_seconds)
     size = REHEARSAL if options.rehearse else Size()
     finished = all(SLOTS[options.slot](slot, size, ["--data-dir", str(options.data_dir)]))
-    pack(options.out)
+    pack(options.slot, options.out)
     print("The slot is finished." if finished else "Not finished: call again.", flush=True)
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,16 @@ def test_a_part_that_the_call_has_no_time_for_waits_for_the_next():
     slot = Slot("first", gpu_slot.PACKING, 600)
     slot.once("late", "-c", "raise SystemExit")
     assert slot.state["done"] == [] and slot.left() <= 0
+
+
+def test_a_part_in_the_background_outlives_the_call():
+    wait = "import time; time.sleep(1.5); open('made', 'w')"
+    slot = Slot("second", gpu_slot.PACKING + 0.3, 600)
+    slot.in_background("peer", "-c", wait)
+    assert slot.state["done"] == [] and not Path("made").exists()
+    later = Slot("second", 60, 600)
+    later.in_background("peer", "-c", "raise SystemExit")
+    assert later.state["done"] == ["peer"] and Path("made").exists()
 
 
 def test_the_slot_ends_on_time_however_long_a_call_may_be():
@@ -73,7 +84,7 @@ def test_results_travel_in_pieces_and_come_together_again(tmp_path, monkeypatch)
     monkeypatch.setattr(gpu_slot, "PIECE_BYTES", 4096)
     (tmp_path / "checkpoints/cifar10").mkdir(parents=True)
     (tmp_path / "checkpoints/cifar10/config.json").write_text("x" * 10_000)
-    pack(tmp_path / "out")
+    pack("first", tmp_path / "out")
     assert len(list((tmp_path / "out").iterdir())) > 2
     subprocess.run("mkdir there && cat out/result.tar.* | tar x -C there", shell=True, check=True)
     assert (tmp_path / "there/checkpoints/cifar10/config.json").stat().st_size == 10_000
