@@ -1,0 +1,52 @@
+"""A data set behind a DataLoader, as training loops usually have it; train.py keeps it on the device."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from diffusion.data import ImageData
+from diffusion.pictures import to_signed
+
+
+class Examples(Dataset):
+    """One picture at a time, flipped and scaled on the CPU, with its label."""
+
+    def __init__(self, data: ImageData) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x_0 = to_signed(self.data.images[index])
+        mirrored = self.data.flip and torch.rand(()) < 0.5
+        return x_0.flip(-1) if mirrored else x_0, self.data.labels[index]
+
+
+def loader(data: ImageData, batch_size: int, device: torch.device) -> DataLoader:
+    """Shuffled batches from a worker for each core; the workers stay from epoch to epoch."""
+    how = {"num_workers": len(os.sched_getaffinity(0)), "persistent_workers": True, "drop_last": True}
+    return DataLoader(Examples(data), batch_size, shuffle=True, pin_memory=device.type == "cuda", **how)
+
+
+def endless(batches: DataLoader) -> Iterator[Any]:
+    """Epoch after epoch."""
+    while True:
+        yield from batches
+
+
+class LoadedData:
+    """Stands in for the ImageData of a train.Run; its batches come from a `loader`."""
+
+    def __init__(self, data: ImageData, batch_size: int, device: torch.device) -> None:
+        self.images, self.classes, self.device = data.images, data.classes, device
+        self.batches = endless(loader(data, batch_size, device))
+
+    def batch(self, *_: Any) -> tuple[Tensor, Tensor]:
+        """The next batch, whatever its positions should be."""
+        x_0, labels = next(self.batches)
+        return x_0.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)

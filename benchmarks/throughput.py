@@ -1,0 +1,331 @@
+"""How fast training is: what each trick of train.py gives, and other people's trainers beside it.
+
+    python -m benchmarks.throughput cifar10 --data-dir data
+    python -m benchmarks.throughput cifar10 --data-dir data --only fused,blocks --peers
+
+The first row is a plain loop; each further row adds one thing, down to what train.py does without flags
+(`fused`), and then its flags. Every row is a fresh run: some steps to warm up, among them all compiling,
+and then as many as fit into --seconds, with the device waited for only before and after them; rows fed by
+a DataLoader take twice the time, the first half to use up what it has loaded ahead. A row that cannot be
+run says why. The first row has PyTorch's defaults, which let convolutions use TF32 but not matrix
+products. Rows that compile the whole network take a minute or two each; --only leaves rows out. The table
+is also written to a JSON file, with the flags of the fastest row that train.py offers as `best`.
+"""
+
+import argparse
+import gc
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import diffusion.config
+from benchmarks.common import markdown_table
+from benchmarks.loading import LoadedData
+from benchmarks.peer_steps import PEERS, Advance, Task, describe, num_parameters
+from diffusion.checkpoint import write_atomically
+from diffusion.config import TrainConfig
+from diffusion.data import ImageData, load_data
+from diffusion.machine import has_bf16, join_processes, peak_flops, use_tensor_cores
+from train import Run
+
+WARM_UP_STEPS, PROBE_STEPS, WATCHED_STEPS = 3, 3, 10
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to train: a plain loop with some of train.py's tricks; the last two are its flags.
+
+    Args:
+        title: what this row adds to those above it.
+        on_device: the data set is kept on the device as uint8, not brought by a DataLoader's workers.
+        tensor_cores: what is fp32 may use TF32, and convolutions choose their algorithm by trial.
+        bf16: autocast around the network, where the hardware has it.
+        no_item: the loss is not read after each step.
+        fused: AdamW as one kernel.
+    """
+
+    title: str
+    on_device: bool = True
+    tensor_cores: bool = True
+    bf16: bool = True
+    no_item: bool = True
+    fused: bool = True
+    compile: str | None = None
+    channels_last: bool = False
+
+    @property
+    def offered(self) -> bool:
+        """Whether train.py's flags can ask for it."""
+        return all((self.on_device, self.tensor_cores, self.bf16, self.no_item, self.fused))
+
+
+PLAIN = Variant("fp32, DataLoader, .item() each step", False, False, False, False, False)
+VARIANTS = {
+    "loader": PLAIN,
+    "device": replace(PLAIN, title="+ data on the device", on_device=True),
+    "tf32": replace(PLAIN, title="+ TF32, cudnn.benchmark", on_device=True, tensor_cores=True),
+    "bf16": Variant("+ bf16 autocast", no_item=False, fused=False),
+    "no_item": Variant("+ no .item()", fused=False),
+    "fused": Variant("+ fused AdamW: train.py"),
+    "channels_last": Variant("+ --channels-last", channels_last=True),
+    "blocks": Variant("+ --compile blocks", compile="blocks", channels_last=True),
+    "network": Variant("--compile network instead", compile="network", channels_last=True),
+    "blocks_only": Variant("--compile blocks alone", compile="blocks"),
+    "network_only": Variant("--compile network alone", compile="network"),
+}
+
+
+@contextmanager
+def number_formats(tensor_cores: bool) -> Iterator[None]:
+    """A block with PyTorch's defaults or with `use_tensor_cores`; afterwards all is as before."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = False, True, False
+    try:
+        if tensor_cores:
+            use_tensor_cores()
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
+
+
+def build(variant: Variant, config: TrainConfig, data: ImageData, device: torch.device) -> Advance:
+    """A new run of train.py, with the tricks taken out that the variant is without."""
+    config = replace(config, compile=variant.compile, channels_last=variant.channels_last)
+    held = data.to(device) if variant.on_device else LoadedData(data, config.batch_size, device)
+    run = Run(config, held, device)
+    if not variant.bf16:
+        run.forward = run.net
+    if not variant.fused:
+        kept = {name: run.optimizer.defaults[name] for name in ("lr", "betas", "weight_decay")}
+        run.optimizer = torch.optim.AdamW(run.net.parameters(), **kept)
+
+    def advance(num_steps: int) -> None:
+        for _ in range(num_steps):
+            loss = run.step()
+            if not variant.no_item:
+                loss.item()
+
+    return advance
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A row to be measured.
+
+    Args:
+        name: as --only has it.
+        title: of the row.
+        flops: of training on one image; 0 where it is not known.
+        tensor_cores: whether it may use TF32 and choose convolutions by trial.
+        prefetches: whether batches may have been loaded before it is measured.
+        make: builds it anew.
+        library: whose it is, if not ours.
+    """
+
+    name: str
+    title: str
+    flops: float
+    tensor_cores: bool
+    prefetches: bool
+    make: Callable[[], Advance]
+    library: str | None = None
+
+
+def elapsed(advance: Advance, num_steps: int, device: torch.device) -> float:
+    """Seconds that steps take, from an idle device to an idle device."""
+    synchronize(device)
+    started = time.perf_counter()
+    advance(num_steps)
+    synchronize(device)
+    return time.perf_counter() - started
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def synchronisations(advance: Advance, device: torch.device) -> float | None:
+    """How often a step makes the CPU wait for the GPU; None without a GPU."""
+    if device.type != "cuda":
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            advance(WATCHED_STEPS)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("called a synchronizing" in str(warning.message) for warning in caught) / WATCHED_STEPS
+
+
+def steps_within(advance: Advance, seconds: float, device: torch.device, settle: float) -> int:
+    """How many steps fit into a time, judging by a few, or by those of `settle` seconds."""
+    num_steps, started = 0, time.perf_counter()
+    while num_steps == 0 or time.perf_counter() - started < settle:
+        elapsed(advance, PROBE_STEPS, device)
+        num_steps += PROBE_STEPS
+    return max(1, int(seconds * num_steps / (time.perf_counter() - started)))
+
+
+def measure(contestant: Contestant, batch_size: int, device: torch.device, seconds: float) -> Row:
+    """The speed of one contestant, or why it has none.
+
+    Args:
+        contestant: it is built here, and gone afterwards.
+        batch_size: images per step.
+        device: what to wait for.
+        seconds: how long to measure, after the warm-up.
+    """
+    torch._dynamo.reset()
+    started = time.perf_counter()
+    try:
+        advance = contestant.make()
+        elapsed(advance, WARM_UP_STEPS, device)
+        warm_up = time.perf_counter() - started
+        settle = seconds if contestant.prefetches else 0  # first use up what was loaded meanwhile
+        num_steps = steps_within(advance, seconds, device, settle)
+        speed = num_steps * batch_size / elapsed(advance, num_steps, device)
+        row = {"images_per_second": speed, "warm_up_seconds": warm_up}
+        row["syncs_per_step"] = synchronisations(advance, device)
+    except Exception as error:  # whatever it is, the other rows are wanted
+        reason = str(error).strip().partition("\n")[0]
+        row = {"error": f"{type(error).__name__}: {reason}" if reason else type(error).__name__}
+    advance = None
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return row
+
+
+def table(rows: list[Row]) -> str:
+    """Finished rows as Markdown; ratios are to the first of them that has a speed."""
+    header = ("training", "images/s", "ratio", "TFLOP/s", "of peak", "warm-up s", "syncs/step")
+    first = next((row["images_per_second"] for row in rows if "error" not in row), None)
+    lines = []
+    for row in rows:
+        if "error" in row:
+            lines.append((row["title"], row["error"], *["–"] * 5))
+            continue
+        speed, syncs = row["images_per_second"], row["syncs_per_step"]
+        numbers = [f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}", f"{speed / first:.2f}"]
+        numbers += [f"{row['teraflops']:.3g}", f"{row['share_of_peak']:.1%}", f"{row['warm_up_seconds']:.1f}"]
+        lines.append((row["title"], *numbers, "–" if syncs is None else f"{syncs:.1f}"))
+    return markdown_table(header, lines)
+
+
+def best_of(rows: list[Row]) -> Row | None:
+    """The flags of the fastest row that train.py offers, and its speed; None if there is no such row."""
+    offered = [row for row in rows if "error" not in row and row["name"] in VARIANTS]
+    offered = [row for row in offered if VARIANTS[row["name"]].offered]
+    if not offered:
+        return None
+    fastest = max(offered, key=lambda row: row["images_per_second"])
+    variant = VARIANTS[fastest["name"]]
+    flags = {"compile": variant.compile, "channels_last": variant.channels_last}
+    return flags | {"images_per_second": fastest["images_per_second"]}
+
+
+def ours(run: Run, data: ImageData) -> list[Contestant]:
+    """The variants of train.py; `run` tells configuration, device and size."""
+    flops = run.flops_per_image()
+    rows = []
+    for name, variant in VARIANTS.items():
+        make = partial(build, variant, run.config, data, run.device)
+        how = (variant.tensor_cores, not variant.on_device, make)
+        rows.append(Contestant(name, variant.title, flops, *how))
+    return rows
+
+
+def theirs(run: Run, data: ImageData) -> list[Contestant]:
+    """Other libraries' trainers on the same data; prints how large their networks are."""
+    task = Task(run.net.config, num_parameters(run.net), data, run.config.batch_size, run.device)
+    networks = {"train.py": (task.parameters, run.flops_per_image()), **describe(task)}
+    sizes = [(name, f"{size:,}", f"{flops / 1e9:.3g}") for name, (size, flops) in networks.items()]
+    print(markdown_table(("network", "parameters", "GFLOP per image"), sizes), "\n", flush=True)
+    rows = []
+    for name, peer in PEERS.items():
+        flops = networks.get(peer.library, (0, 0.0))[1]
+        how = (True, not peer.change, partial(peer.build, task))
+        rows.append(Contestant(name, peer.library + peer.change, flops, *how, peer.library))
+    return rows
+
+
+def compare(contestants: list[Contestant], batch_size: int, device: torch.device, seconds: float) -> Iterator:
+    """Measure one after the other, yielding each row as soon as it is there."""
+    peak = peak_flops(device)
+    for contestant in contestants:
+        print(contestant.title, "…", file=sys.stderr, flush=True)
+        with number_formats(contestant.tensor_cores):
+            row = measure(contestant, batch_size, device, seconds)
+        if "error" not in row:
+            rate = row["images_per_second"] * contestant.flops
+            row |= {"teraflops": rate / 1e12, "share_of_peak": rate / peak}
+        yield {"name": contestant.name, "title": contestant.title, "library": contestant.library} | row
+
+
+def print_ratios(rows: list[Row], best: Row) -> None:
+    """How many times as fast as each of the others our best row is."""
+    measured = [row for row in rows if row["library"] and "error" not in row]
+    ratios = [
+        (row["title"], f"{best['images_per_second'] / row['images_per_second']:.2f}") for row in measured
+    ]
+    if ratios:
+        print("\n" + markdown_table(("our best ÷", "ratio"), ratios))
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("preset", choices=("mnist", "cifar10"), help="of train.py")
+    parser.add_argument(
+        "--data-dir", type=Path, default=Path("data"), help="where the data set is, or will be"
+    )
+    parser.add_argument("--seconds", type=float, default=5, help="to measure each row for")
+    parser.add_argument("--only", help=f"rows to run, with commas: {', '.join([*VARIANTS, *PEERS])}")
+    parser.add_argument("--peers", action="store_true", help="other libraries' trainers too")
+    parser.add_argument("--device", choices=("cuda", "cpu"), help="default: the best there is")
+    parser.add_argument("--batch-size", type=int, help="default: the preset's")
+    parser.add_argument("--out", type=Path, default=Path("runs/throughput.json"), help="the JSON file")
+    options = parser.parse_args(arguments)
+    known = [*VARIANTS, *(PEERS if options.peers else ())]
+    options.only = options.only.split(",") if options.only else known
+    if unknown := sorted(set(options.only) - set(known)):
+        parser.error(f"--only knows {', '.join(known)}, not {', '.join(unknown)}")
+    return options
+
+
+def main(options: argparse.Namespace) -> None:
+    device = join_processes(options.device)
+    config = diffusion.config.PRESETS[options.preset]
+    config = replace(config, batch_size=options.batch_size or config.batch_size)
+    data = load_data(options.preset, options.data_dir)
+    run = Run(config, data.to(device), device)
+    contestants = ours(run, data) + (theirs(run, data) if options.peers else [])
+    contestants = [contestant for contestant in contestants if contestant.name in options.only]
+    del run
+    rows: list[Row] = []
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for row in compare(contestants, config.batch_size, device, options.seconds):
+        rows.append(row)  # what is measured is kept, should a later row end the program
+        result = {"rows": rows, "best": best_of(rows)}
+        write_atomically(options.out, json.dumps(result, indent=1, ensure_ascii=False).encode())
+    print(table(rows))
+    if best := best_of(rows):
+        print_ratios(rows, best)
+    bf16 = "bf16" if has_bf16(device) else "no bf16 here"
+    print(f"\n{options.preset}, batch {config.batch_size}, {options.seconds:g} s a row, {device}, {bf16}")
+
+
+if __name__ == "__main__":
+    main(parse_arguments())
