@@ -1,8 +1,9 @@
 """Sampling speed: ours against diffusers' DDIMPipeline with a network of equal size.
 
     python -m benchmarks.sampling checkpoints/mnist --steps 15
+    python -m benchmarks.sampling --preset cifar10 --steps 10   # the shape of a preset, not trained
 
-Prints the parameters of both networks (diffusers' is not trained, which makes no difference to its speed),
+Prints the parameters of both networks (whether they are trained makes no difference to their speed),
 then the seconds of one network call and of a batch of 4 pictures: 50 DDIM steps of either, and ours with as
 many DPM-Solver++(2M) steps as `benchmarks.quality` found to be as good. Ratios are medians over rounds in
 which all take turns. About a minute on two CPU cores.
@@ -11,6 +12,9 @@ which all take turns. About a minute on two CPU cores.
 import argparse
 import time
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import fields
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -20,8 +24,11 @@ from torch import nn
 
 from benchmarks.common import in_turns, markdown_table, ratio_table
 from diffusion.checkpoint import Model, load_folder
+from diffusion.config import PRESETS
 from diffusion.film import run_sampler
-from diffusion.unet import UNetConfig
+from diffusion.machine import has_bf16, in_bf16
+from diffusion.schedules import SCHEDULES
+from diffusion.unet import UNet, UNetConfig
 
 SEED, BATCH_SIZE, NUM_STEPS, CALLS_PER_REPEAT = 0, 4, 50, 10
 NORM_GROUPS, HEAD_DIM = 8, 64  # as ours
@@ -89,6 +96,25 @@ def timed(run: Callable[[], object], repeats: int = 1) -> Callable[[], float]:
     return measure
 
 
+def untrained(preset: str) -> Model:
+    """A model in the shape of a preset of train.py, for data that has ten classes."""
+    config = PRESETS[preset]
+    in_channels, side = (1, 28) if preset == "mnist" else (3, 32)
+    shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
+    net = UNet(UNetConfig(in_channels, num_classes=10, **shape)).eval().requires_grad_(False)
+    schedule = SCHEDULES[config.schedule](config.num_timesteps)
+    return Model(preset, net, config.schedule, schedule, config.prediction, (in_channels, side, side))
+
+
+def call_variants(net: UNet) -> dict[str, Callable[..., torch.Tensor]]:
+    """Our network as it is called on this machine, and the ways that could be faster."""
+    apart = deepcopy(net).to(memory_format=torch.channels_last)
+    variants = {"ours, UNet": net, "ours, channels_last": apart}
+    if has_bf16(cpu := torch.device("cpu")):
+        variants |= {"ours, bf16": in_bf16(net, cpu), "ours, bf16, channels_last": in_bf16(apart, cpu)}
+    return variants
+
+
 @torch.no_grad()
 def compare(model: Model, theirs: UNet2DModel, steps: int, repeats: int) -> tuple[dict, dict]:
     """Seconds of a network call, and of a batch of pictures, by contestant; `in_turns` gives the shape."""
@@ -102,8 +128,9 @@ def compare(model: Model, theirs: UNet2DModel, steps: int, repeats: int) -> tupl
 
     calls = {
         "diffusers, UNet2DModel": timed(lambda: theirs(x, t).sample, CALLS_PER_REPEAT),
-        "ours, UNet": timed(lambda: model.net(x, t), CALLS_PER_REPEAT),
     }
+    for name, net in call_variants(model.net).items():
+        calls[name] = timed(partial(net, x, t), CALLS_PER_REPEAT)
     runs = {
         f"diffusers, DDIMPipeline, {NUM_STEPS} steps": timed(
             lambda: pipeline(BATCH_SIZE, num_inference_steps=NUM_STEPS, output_type="np")
@@ -117,13 +144,14 @@ def compare(model: Model, theirs: UNet2DModel, steps: int, repeats: int) -> tupl
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint", type=Path, nargs="?", default=Path("checkpoints/mnist"), help="ours")
+    parser.add_argument("--preset", choices=("mnist", "cifar10"), help="instead: its shape, not trained")
     parser.add_argument("--steps", type=int, default=15, help="of DPM-Solver++(2M)")
     parser.add_argument("--repeats", type=int, default=9, help="rounds")
     return parser.parse_args(arguments)
 
 
 def main(options: argparse.Namespace) -> None:
-    model = load_folder(options.checkpoint)
+    model = untrained(options.preset) if options.preset else load_folder(options.checkpoint)
     parameters = num_parameters(model.net)
     theirs = equal_unet2d(model.net.config, model.sample_shape[-1], parameters)
     sizes = [("diffusers, UNet2DModel", num_parameters(theirs)), ("ours, UNet", parameters)]

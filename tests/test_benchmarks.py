@@ -239,6 +239,12 @@ def test_both_networks_have_as_many_parameters(config):
     assert abs(theirs / ours - 1) < 0.15
 
 
+def test_the_shape_of_a_preset_is_the_one_that_train_builds():
+    net = sampling.untrained("cifar10").net
+    assert net.config.channels == 64 and net.config.num_classes == 10
+    assert 15e6 < sampling.num_parameters(net) < 17e6
+
+
 def test_sampling_is_compared(checkpoint, monkeypatch, capsys):
     monkeypatch.setattr(sampling, "NUM_STEPS", 4)
     sampling.main(sampling.parse_arguments([str(checkpoint), "--steps", "2", "--repeats", "1"]))
