@@ -7,7 +7,8 @@
 Each call works for --seconds at most and goes on where the last one stopped; the whole slot ends after
 --slot-seconds, counted from the first call. CIFAR-10 is trained for as many images as fit in, so that the
 learning rate reaches 0 in time. At the end of every call OUT holds what was made so far, as result.tar in
-pieces of 15 MiB: `cat result.tar.* | tar x` in the project's folder puts it in place.
+pieces of 15 MiB: `cat result.tar.* | tar x` in the project's folder puts it in place. Where nothing can be
+fetched, `second` installs the peers from wheels/.
 """
 
 import argparse
