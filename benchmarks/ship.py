@@ -17,12 +17,12 @@ from statistics import mean
 import torch
 
 from benchmarks.classifier import data_of
-from diffusion.checkpoint import CONFIG_FILE, WEIGHTS_FILE, CheckpointError, Model, load_folder, save_model
+from diffusion.checkpoint import MODEL_FILES, CheckpointError, Model, load_folder, save_model
 from diffusion.data import DataError, ImageData, load_data
 from diffusion.history import loss_by_quartile
 from diffusion.hub import HUB_FILES, load_metrics, write_model_card
 
-WRITTEN_ANEW = (CONFIG_FILE, WEIGHTS_FILE, "README.md")
+WRITTEN_ANEW = (*MODEL_FILES, "README.md")
 NUM_JUDGED = 512
 MAX_CHANGE = 1e-3  # of the loss, relative
 

@@ -1,11 +1,9 @@
-"""Trained models as folders, in the layout of a Hub model repo: config.json and model.safetensors.
+"""Trained models as folders, in the layout of a Hub model repo: config.json and the weights.
 
-Nothing here unpickles, and a file is either the old one or the new one, never half of it.
+And the state of a training run, to continue it. Nothing here unpickles.
 """
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,22 @@ from diffusion.ema import EMA
 from diffusion.process import PREDICTIONS
 from diffusion.schedules import SCHEDULES, NoiseSchedule
 from diffusion.unet import UNet, UNetConfig
+from diffusion.weights import (
+    CONFIG_FILE,
+    INDEX_FILE,
+    SHARDS,
+    WEIGHTS_FILE,
+    CheckpointError,
+    all_finite,
+    read_object,
+    read_weights,
+    write_atomically,
+    write_model,
+)
 
-CONFIG_FILE, WEIGHTS_FILE, STATE_FILE = "config.json", "model.safetensors", "state.safetensors"
-PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
+MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS)  # as globs: all that `save_model` may write
+STATE_FILE = "state.safetensors"
 MAX_TIMESTEPS, MAX_SIDE = 10_000, 1024
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message is one plain sentence naming it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +106,7 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
 
     Raises:
         CheckpointError: weights that are not finite (in this dtype); nothing is written.
-        OSError: the folder cannot be written; what was in it is untouched.
+        OSError: the folder cannot be written; it holds the old model or the new one.
     """
     config = {
         "unet": asdict(model.net.config),
@@ -111,11 +117,10 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
         "about": model.about,
     }
     weights = {k: v.to("cpu", dtype).contiguous() for k, v in model.net.state_dict().items()}
-    if not _all_finite(weights):
+    if not all_finite(weights):
         raise CheckpointError(f"{model.name} has weights that are not finite in {dtype or 'their type'}.")
     path.mkdir(parents=True, exist_ok=True)
-    write_atomically(path / WEIGHTS_FILE, safetensors.torch.save(weights, {"format": "pt"}))
-    write_atomically(path / CONFIG_FILE, json.dumps(config, indent=2, ensure_ascii=False).encode())
+    write_model(path, weights, config)
 
 
 def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None = None) -> Model:
@@ -124,13 +129,16 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
     Raises:
         CheckpointError: something in it is missing, broken or foreign; says what.
     """
-    config = _read_config(path)
+    if not (path / CONFIG_FILE).is_file():
+        raise CheckpointError(f"{path} is not a checkpoint: it has no {CONFIG_FILE}.")
+    config = read_object(path / CONFIG_FILE)
     try:
         model = _untrained_model(config, name or path.resolve().name)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         wrong = f"{error} is missing" if isinstance(error, KeyError) else error
         raise CheckpointError(f"{path / CONFIG_FILE} does not describe a model: {wrong}.") from None
-    model.net.load_state_dict(_read_weights(path, model.net), assign=True)
+    shapes = {k: list(v.shape) for k, v in model.net.state_dict().items()}
+    model.net.load_state_dict(read_weights(path, shapes), assign=True)
     model.net.to(device).eval().requires_grad_(False)
     return replace(model, folder=path)
 
@@ -171,46 +179,6 @@ def _bounded(value: Any, maximum: int) -> int:
     return value
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    file = path / CONFIG_FILE
-    if not file.is_file():
-        raise CheckpointError(f"{path} is not a checkpoint: it has no {CONFIG_FILE}.")
-    try:
-        config = json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"{file} is not valid JSON.") from None
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{file} does not describe a model: it must hold an object.")
-    return config
-
-
-def _read_weights(path: Path, net: UNet) -> dict[str, Tensor]:
-    """The float32 weights, checked against the network's names and shapes before they are read."""
-    file = path / WEIGHTS_FILE
-    if not file.is_file():
-        pickles = sorted(p.name for p in path.iterdir() if p.suffix in PICKLE_SUFFIXES)
-        hint = f"; {pickles[0]} is a pickle, which is never opened" if pickles else ""
-        raise CheckpointError(f"{path} has no {WEIGHTS_FILE}{hint}.")
-    expected = {k: list(v.shape) for k, v in net.state_dict().items()}
-    try:
-        with safe_open(file, "pt") as stored:
-            fits = {k: stored.get_slice(k).get_shape() for k in stored.keys()} == expected  # noqa: SIM118
-            weights = {k: stored.get_tensor(k).float() for k in expected} if fits else {}
-    except (SafetensorError, OSError):
-        raise CheckpointError(f"{file} is truncated or not a safetensors file.") from None
-    if not fits:
-        raise CheckpointError(f"{file} holds another network than {CONFIG_FILE} describes.")
-    if not _all_finite(weights):
-        raise CheckpointError(f"{file} holds weights that are not finite.")
-    return weights
-
-
-def _all_finite(weights: dict[str, Tensor]) -> bool:
-    return all(bool(w.isfinite().all()) for w in weights.values())
-
-
 def save_run(
     path: Path, net: UNet, ema: EMA, optimizer: Optimizer, images_seen: int, settings: dict[str, Any]
 ) -> None:
@@ -227,7 +195,7 @@ def save_run(
         OSError: the state cannot be written; an earlier one is untouched.
     """
     weights = net.state_dict()
-    if not _all_finite(weights):
+    if not all_finite(weights):
         raise CheckpointError(f"The weights are not finite any more; {path / STATE_FILE} is from before.")
     tensors = {f"net.{k}": v for k, v in weights.items()}
     tensors |= {f"ema.{k}": v for k, v in ema.weights.items()}
@@ -284,23 +252,3 @@ def saved_settings(path: Path) -> dict[str, Any] | None:
             return json.loads(state.metadata()["meta"])["config"]
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         return None
-
-
-def write_atomically(file: Path, content: bytes) -> None:
-    """Replace a file's content as one step: after a crash or a full disk the old content is still whole.
-
-    Raises:
-        OSError: names `file`, which is as it was.
-    """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as written:
-            written.write(content)
-            written.flush()
-            os.fsync(written.fileno())
-        os.replace(temporary, file)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(file)) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

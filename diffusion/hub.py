@@ -9,19 +9,12 @@ from typing import Any
 
 import torch
 
-from diffusion.checkpoint import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    CheckpointError,
-    Model,
-    load_folder,
-    write_atomically,
-)
+from diffusion.checkpoint import MODEL_FILES, CheckpointError, Model, load_folder
+from diffusion.weights import write_atomically
 
 METRICS_FILE = "metrics.json"
-HUB_FILES = (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
+HUB_FILES = (  # globs
+    *MODEL_FILES,
     METRICS_FILE,
     "README.md",
     "film.png",
@@ -103,7 +96,9 @@ def push_to_hub(path: str | Path, repo_id: str) -> str:
     try:
         api = hub.HfApi()
         address = api.create_repo(repo_id, repo_type="model", exist_ok=True)
-        api.upload_folder(repo_id=repo_id, folder_path=path, allow_patterns=list(HUB_FILES))
+        # In one commit: weights that the folder does not have, in one file or in shards, go from the repo.
+        patterns = {"allow_patterns": list(HUB_FILES), "delete_patterns": list(MODEL_FILES)}
+        api.upload_folder(repo_id=repo_id, folder_path=path, **patterns)
     except hub.errors.HFValidationError:
         raise HubError(f"{failed}: that cannot be a repo's name, use user/name.") from None
     except Exception as error:  # the client lets its HTTP library's errors through
@@ -206,7 +201,7 @@ pipeline_tag: unconditional-image-generation
 A diffusion model trained from scratch on {data}: a UNet of {parameters} parameters for pictures of
 {size}{conditions}.
 It predicts {prediction} on the {schedule} schedule
-and has seen {images_seen:,} images. The file holds the averaged (EMA) weights.
+and has seen {images_seen:,} images. Its weights are averages (EMA).
 
 ![Samples from fixed noise](samples.png)
 

@@ -178,6 +178,8 @@ class Handler(BaseHTTPRequestHandler):
             elif operation["key"] == "lfsFile":
                 repo.files[value["path"]] = self.hub.objects[value["oid"]]
                 repo.large.add(value["path"])
+            elif operation["key"] == "deletedFile":
+                del repo.files[value["path"]]
         url = f"{self.hub.address}/{repo_id}/commit/{repo.commit}"
         self.answer(200, {"success": True, "commitOid": repo.commit, "commitUrl": url})
 

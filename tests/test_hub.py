@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, randomised
 from hub_server import HubServer, Repo
 from huggingface_hub import ModelCard
 from training import environment, write_mnist
 
-from diffusion import CheckpointError, load_model, make_film, save_film, save_model
+from diffusion import CheckpointError, UNet, load_model, make_film, save_film, save_model, weights
 from diffusion.film import class_rows, image_grid, png_bytes
 from diffusion.hub import HUB_FILES, load_metrics, save_metrics, write_model_card
 
@@ -95,6 +95,32 @@ def test_a_pushed_model_comes_back_bitwise(folder, tmp_path):
     assert all(torch.equal(weights[k], original[k]) for k in original)
 
 
+def test_shards_replace_one_file_and_the_other_way_round(tiny_model, tmp_path, monkeypatch):
+    """Four models, one after the other in the same repo: of the former layout nothing stays there."""
+    requests, pushed = [], []
+    for i, size in enumerate((10**9, 300_000, 400_000, 10**9)):
+        model = replace(tiny_model, net=randomised(UNet(tiny_model.net.config)))
+        next(model.net.parameters()).fill_(i)
+        monkeypatch.setattr(weights, "MAX_SHARD_BYTES", size)
+        pushed.append(tmp_path / f"pushed{i}")
+        save_model(pushed[i], model)
+        requests += [("push", pushed[i], "user/digits"), ("load", "user/digits", tmp_path / f"pulled{i}")]
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        hub.repos["user/digits"] = repo = Repo()
+        theirs = {".gitattributes": b"theirs", "notes.md": b"theirs"}
+        repo.files = dict(theirs)
+        for last in (1, 3):
+            assert ask(env, *requests[2 * last - 2 : 2 * last + 2])[1::2] == ["digits"] * 2
+            assert repo.files == theirs | contents(pushed[last])
+            assert any(name.startswith("model-0") for name in repo.files) == (last == 1)
+    for i in range(4):
+        loaded, original = (
+            load_model(tmp_path / f"{way}{i}").net.state_dict() for way in ("pulled", "pushed")
+        )
+        assert all(torch.equal(loaded[k], original[k]) for k in original)
+
+
 def test_what_the_hub_does_not_have_or_allow(folder, tmp_path):
     with HubServer() as hub:
         (broken := tmp_path / "broken").mkdir()
@@ -175,9 +201,8 @@ def test_training_pushes_and_says_where(tmp_path):
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == f"{hub.address}/user/digits"
         assert ask(env, ("load", "user/digits", tmp_path / "pulled")) == ["digits"]
-        assert set(hub.repos["user/digits"].files) == set(HUB_FILES) - {
-            "curves.json"
-        }  # not measured by train.py
+        not_written = {"curves.json", "model-*.safetensors", "model.safetensors.index.json"}
+        assert set(hub.repos["user/digits"].files) == set(HUB_FILES) - not_written
     pulled = load_model(tmp_path / "pulled").net.state_dict()
     assert all(torch.equal(trained[k], pulled[k]) for k in trained)
 

@@ -10,7 +10,7 @@ LEVELS = {
     0: ["schedules", "unet", "ema", "pictures", "metrics", "machine", "progress"],
     1: ["process", "data", "config"],
     2: ["denoiser", "losses"],
-    3: ["samplers", "likelihood"],
+    3: ["samplers", "likelihood", "weights"],
     4: ["checkpoint"],
     5: ["film", "hub"],
     6: ["history"],
