@@ -14,26 +14,21 @@ import signal
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
 
-import json
 import math
 import sys
 import time
-from copy import deepcopy
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from diffusion.checkpoint import CheckpointError, Model, load_run, save_model, save_run, saved_settings
-from diffusion.config import FREE_TO_CHANGE, TrainConfig, parse_config
-from diffusion.data import DataError, ImageData, load_data, step_generator
+from diffusion.checkpoint import CheckpointError, Model, load_run, save_run, saved_settings
+from diffusion.config import TrainConfig, parse_config
+from diffusion.data import DataError, step_generator
 from diffusion.ema import EMA, ema_beta
-from diffusion.film import class_rows, make_film, save_film, save_samples
 from diffusion.history import Recorder
 from diffusion.hub import HubError, load_metrics, push_to_hub, save_metrics
-from diffusion.likelihood import describe_bits
-from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.machine import (
     Stop,
     join_processes,
@@ -47,13 +42,11 @@ from diffusion.machine import (
     use_tensor_cores,
     world_size,
 )
-from diffusion.pictures import to_signed
 from diffusion.progress import Progress
-from diffusion.schedules import SCHEDULES
-from diffusion.unet import UNet, UNetConfig
+from diffusion.stages import STAGES, Data, fixed_settings, load_training_data
 
 FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45
-MIN_IMAGES_PER_GRID, MAX_GRIDS, HELD_OUT_IMAGES, MAX_LISTED = 20_000, 20, 500, 20
+MIN_IMAGES_PER_GRID, MAX_GRIDS, MAX_LISTED = 20_000, 20, 20
 WARM_UP_STEPS, SPEED_SECONDS, STEPPING = 3, 8, 0.92  # minutes → images; the rest is saving and sampling
 
 
@@ -68,13 +61,11 @@ def learning_rate(images_seen: int, config: TrainConfig) -> float:
 class Run:
     """A training run: network, optimiser, averaged weights, images seen."""
 
-    def __init__(self, config: TrainConfig, data: ImageData, device: torch.device) -> None:
+    def __init__(self, config: TrainConfig, data: Data, device: torch.device) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.data, self.device = config, data, device
-        self.schedule = SCHEDULES[config.schedule](config.num_timesteps).to(device)
-        shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
-        num_classes = len(data.classes) if data.classes else None
-        self.net = UNet(UNetConfig(data.images.shape[1], num_classes=num_classes, **shape)).to(device)
+        self.config, self.device = config, device
+        self.stage = STAGES[config.stage](config, data, device)
+        self.net = self.stage.net
         self.ema = EMA(self.net)
         adam = {"betas": (0.9, 0.99), "weight_decay": 0.0, "fused": True}
         self.optimizer = torch.optim.AdamW(self.net.parameters(), config.learning_rate, **adam)
@@ -82,19 +73,12 @@ class Run:
         self.forward = prepare(self.net, device, config.compile, config.channels_last)
 
     def step(self) -> Tensor:
-        """One step of DDPM's Algorithm 1 on this process's share of the batch; returns its mean loss."""
+        """One step of the optimiser on this process's share of the batch; returns its mean loss."""
         config, share = self.config, self.config.batch_size // world_size()
         start = self.images_seen + rank() * share
         generator = step_generator(config.seed, start, self.device)
         torch.manual_seed(generator.initial_seed())  # dropout inside the network
-        x_0, labels = self.data.batch(range(start, start + share), config.seed, generator)
-        if labels is not None:
-            dropped = torch.rand(share, generator=generator, device=self.device) < config.class_dropout
-            labels = torch.where(dropped, len(self.data.classes), labels)
-        t = stratified_timesteps(share, config.num_timesteps, generator, rank(), world_size())
-        noise = torch.randn(x_0.shape, generator=generator, device=self.device)
-        how = {"prediction": config.prediction, "weighting": config.weighting, "class_labels": labels}
-        loss = diffusion_loss(self.forward, self.schedule, x_0, t, noise, **how).mean()
+        loss = self.stage.loss(self.forward, range(start, start + share), generator)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), config.gradient_clip)
         for group in self.optimizer.param_groups:
@@ -107,8 +91,7 @@ class Run:
 
     def flops_per_image(self) -> float:
         """Floating-point operations of one image's forward and backward pass."""
-        x_0, _ = self.data.batch(range(2), 0, step_generator(0, 0, self.device))
-        return training_flops(self.net, x_0, torch.ones(2, device=self.device)) / 2
+        return training_flops(self.net, *self.stage.example(step_generator(0, 0, self.device))) / 2
 
     @property
     def complete(self) -> bool:
@@ -117,31 +100,15 @@ class Run:
     def save(self) -> None:
         """Write the state from which the same command resumes."""
         parts = (self.net, self.ema, self.optimizer)
-        save_run(self.config.out, *parts, self.images_seen, self.fixed_settings())
+        save_run(self.config.out, *parts, self.images_seen, fixed_settings(self.config))
 
     def resume(self) -> None:
         """Continue from the state in the output folder, if there is one."""
         parts = (self.net, self.ema, self.optimizer)
-        self.images_seen = load_run(self.config.out, *parts, self.fixed_settings())
-
-    def fixed_settings(self) -> dict[str, Any]:
-        """What may not change while a run lasts, as JSON has it."""
-        settings = {k: v for k, v in asdict(self.config).items() if k not in FREE_TO_CHANGE}
-        return json.loads(json.dumps(settings))
-
-    def model(self, average: bool = True) -> Model:
-        """The averaged weights, or the last ones, as a model."""
-        net = deepcopy(self.net).eval().requires_grad_(False)
-        if average:
-            net.load_state_dict(self.ema.weights)
-        config, data, shape = self.config, self.data, tuple(self.data.images.shape[1:])
-        about = {"data": data.title, "licence": data.licence, "images_seen": self.images_seen}
-        about["settings"] = self.fixed_settings()
-        what = (config.schedule, self.schedule.to("cpu"), config.prediction, shape, data.classes, about)
-        return Model(config.out.resolve().name, net, *what)
+        self.images_seen = load_run(self.config.out, *parts, fixed_settings(self.config))
 
 
-def training_loop(run: Run, recorder: Recorder, stop: Stop) -> None:
+def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
     """Step until the run is complete or has to stop, logging, saving and sampling on the way."""
     config, leads = run.config, rank() == 0
     if leads:
@@ -153,15 +120,17 @@ def training_loop(run: Run, recorder: Recorder, stop: Stop) -> None:
     with Progress(config.out / "log.jsonl", *done, silent=not leads, **speed) as progress:
         while True:
             grid_due = run.images_seen > 0 and run.images_seen % grid_every < config.batch_size
-            if leads and recorder.due(run.images_seen):
+            if leads and recorder and recorder.due(run.images_seen):
                 progress.log()  # refuses what should not be shown or saved
-                recorder.record(run.images_seen, run.model(average=False), run.model())
+                models = (run.stage.model(weights, run.images_seen) for weights in (None, run.ema.weights))
+                recorder.record(run.images_seen, *models)
             if leads and (grid_due or time.monotonic() >= next_save):
                 next_save = time.monotonic() + SAVE_SECONDS
                 progress.log()
                 run.save()
             if leads and grid_due:
-                save_samples(config.out / "samples" / f"{run.images_seen:09d}.png", run.model())
+                file = config.out / "samples" / f"{run.images_seen:09d}.png"
+                run.stage.save_samples(file, run.ema.weights, run.images_seen)
             if run.complete or stop.wanted():
                 break
             progress.step(run.step(), learning_rate(run.images_seen, config))
@@ -170,7 +139,7 @@ def training_loop(run: Run, recorder: Recorder, stop: Stop) -> None:
         run.save()
 
 
-def measured_length(config: TrainConfig, data: ImageData, device: torch.device) -> TrainConfig:
+def measured_length(config: TrainConfig, data: Data, device: torch.device) -> TrainConfig:
     """With as many images as `minutes` allow at the speed measured now; a run once begun keeps its own."""
     begun = saved_settings(config.out)
     if begun:
@@ -192,29 +161,23 @@ def measured_length(config: TrainConfig, data: ImageData, device: torch.device) 
     return replace(config, total_images=smallest(max(1, int(STEPPING * images_per_second * left))))
 
 
-def held_out(config: TrainConfig) -> ImageData | None:
+def held_out(config: TrainConfig) -> Data | None:
     """Images that are not trained on, if the data set has any and they can be had."""
     try:
-        return load_data(config.preset, config.data_dir, config.image_size, train=False)
+        return load_training_data(config, train=False)
     except DataError as error:
         print(f"Not measured: {error}", flush=True)
         return None
 
 
-def export(run: Run, known: dict[str, Any], test: ImageData | None) -> None:
+def export(run: Run, known: dict[str, Any], test: Data | None) -> None:
     """Write the folder in the layout of the Hub: weights, samples, film, metrics (unless known), card."""
-    out, model = run.config.out, run.model()
-    save_model(out, model)
-    save_samples(out / "samples.png", model)
-    save_film(out, make_film(model, **class_rows(model, per_class=1)))
-    save_metrics(out, model, known or (measure(model, test) if run.complete and test else {}))
-
-
-def measure(model: Model, test: ImageData) -> dict[str, str]:
-    """The variational bound on held-out images."""
-    images, labels = (x[:HELD_OUT_IMAGES].to(model.device) for x in (test.images, test.labels))
-    bits = describe_bits(model.denoiser(class_labels=labels), model.schedule, to_signed(images))
-    return {"bits/dim": f"{bits}; the first {len(images)} test images of {test.title}"}
+    model = run.stage.export(run.ema.weights, run.images_seen)
+    metrics = known or (run.stage.measure(model, test) if run.complete and test else {})
+    if isinstance(model, Model):
+        save_metrics(run.config.out, model, metrics)
+    elif metrics:
+        print(metrics, flush=True)
 
 
 def train(config: TrainConfig) -> None:
@@ -224,7 +187,7 @@ def train(config: TrainConfig) -> None:
     leads = rank() == 0
     use_tensor_cores()
     with leader_first():  # it fetches what is missing
-        data = load_data(config.preset, config.data_dir, config.image_size).to(device)
+        data = load_training_data(config).to(device)
     if config.minutes:
         config = measured_length(config, data, device)
     if leads:
@@ -239,10 +202,13 @@ def train(config: TrainConfig) -> None:
     known = load_metrics(config.out) if run.complete else {}  # of the same weights
     test = held_out(config) if leads else None
     if not run.complete:
-        judged = (test, "held-out images") if test else (data, "training images")
-        length = (config.total_images, config.batch_size, run.images_seen)
+        recorder = None
+        if config.stage == "diffusion":
+            judged = (test, "held-out images") if test else (data, "training images")
+            length = (config.total_images, config.batch_size, run.images_seen)
+            recorder = Recorder(config.out, judged[0].to(device), judged[1], *length)
         with Stop(deadline) as stop:
-            training_loop(run, Recorder(config.out, judged[0].to(device), judged[1], *length), stop)
+            training_loop(run, recorder, stop)
     if leads:
         export(run, known, test)
         again = "" if run.complete else "; the same command continues"

@@ -4,9 +4,10 @@
     python -m benchmarks.sampling --preset cifar10 --steps 10   # the shape of a preset, not trained
 
 Prints the parameters of both networks (whether they are trained makes no difference to their speed),
-then the seconds of one network call and of a batch of 4 pictures: 50 DDIM steps of either, and ours with as
-many DPM-Solver++(2M) steps as `benchmarks.quality` found to be as good. Ratios are medians over rounds in
-which all take turns. About a minute on two CPU cores.
+then the seconds of one network call; of ours in other number formats, layouts and runtimes (onnxruntime and
+OpenVINO if they and onnxscript are installed); and of a batch of 4 pictures: 50 DDIM steps of either, and
+ours with as many DPM-Solver++(2M) steps as `benchmarks.quality` found to be as good. Ratios are medians over
+rounds in which all take turns. About a minute on two CPU cores, six for cifar10.
 """
 
 import argparse
@@ -15,12 +16,14 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import fields
 from functools import partial
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.common import in_turns, markdown_table, ratio_table
 from diffusion.checkpoint import Model, load_folder
@@ -102,35 +105,86 @@ def untrained(preset: str) -> Model:
     in_channels, side = (1, 28) if preset == "mnist" else (3, 32)
     shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
     net = UNet(UNetConfig(in_channels, num_classes=10, **shape)).eval().requires_grad_(False)
+    for parameter in net.parameters():
+        if not parameter.any():  # what training starts from; then nothing would come out
+            nn.init.normal_(parameter, std=0.02)
     schedule = SCHEDULES[config.schedule](config.num_timesteps)
     return Model(preset, net, config.schedule, schedule, config.prediction, (in_channels, side, side))
 
 
-def call_variants(net: UNet) -> dict[str, Callable[..., torch.Tensor]]:
-    """Our network as it is called on this machine, and the ways that could be faster."""
+def other_calls(net: UNet, folder: Path, x: Tensor, t: Tensor) -> dict[str, Callable[[], Tensor] | str]:
+    """Ways to call our network that might be faster than the plain one; a sentence where there is none.
+
+    A runtime is worth its dependency if it at least halves the time.
+    """
     apart = deepcopy(net).to(memory_format=torch.channels_last)
-    variants = {"ours, UNet": net, "ours, channels_last": apart}
-    if has_bf16(cpu := torch.device("cpu")):
-        variants |= {"ours, bf16": in_bf16(net, cpu), "ours, bf16, channels_last": in_bf16(apart, cpu)}
-    return variants
+    calls: dict[str, Callable[[], Tensor] | str] = {"channels_last": partial(apart, x, t)}
+    for name, each in (("bf16", net), ("bf16, channels_last", apart)):
+        native = has_bf16(x.device)
+        calls[name] = partial(in_bf16(each, x.device), x, t) if native else "no native bf16 here"
+    for name, build in RUNTIMES.items():
+        missing = [package for package in (*EXPORT_NEEDS, name) if find_spec(package) is None]
+        calls[name] = f"not installed: {', '.join(missing)}" if missing else build(net, folder, x, t)
+    return calls
+
+
+def exported(net: UNet, folder: Path, x: Tensor, t: Tensor) -> Path:
+    """The network as an ONNX file for pictures of this shape; written if it is not there yet."""
+    file = folder / "net.onnx"
+    if not file.exists():
+        torch.onnx.export(net, (x, t), file, dynamo=True, input_names=["x", "t"], verbose=False)
+    return file
+
+
+def onnxruntime_call(net: UNet, folder: Path, x: Tensor, t: Tensor) -> Callable[[], Tensor]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    file = exported(net, folder, x, t)
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return lambda: torch.from_numpy(session.run(None, {"x": x.numpy(), "t": t.numpy()})[0])
+
+
+def openvino_call(net: UNet, folder: Path, x: Tensor, t: Tensor) -> Callable[[], Tensor]:
+    import openvino
+
+    options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(exported(net, folder, x, t), "CPU", options)
+    return lambda: torch.from_numpy(compiled([x.numpy(), t.numpy()])[0])
+
+
+EXPORT_NEEDS = ("onnx", "onnxscript")
+RUNTIMES = {"onnxruntime": onnxruntime_call, "openvino": openvino_call}
 
 
 @torch.no_grad()
-def compare(model: Model, theirs: UNet2DModel, steps: int, repeats: int) -> tuple[dict, dict]:
-    """Seconds of a network call, and of a batch of pictures, by contestant; `in_turns` gives the shape."""
+def compare_calls(model: Model, theirs: UNet2DModel, repeats: int) -> str:
+    """Two tables of the seconds of a network call: theirs against ours, and ours in all its ways."""
     x = torch.randn(BATCH_SIZE, *model.sample_shape, generator=torch.Generator().manual_seed(SEED))
     t = torch.full((BATCH_SIZE,), model.schedule.num_timesteps / 2)
+    eager = partial(model.net, x, t)
+    both = {"diffusers, UNet2DModel": lambda: theirs(x, t).sample, "ours, UNet": eager}
+    with TemporaryDirectory() as folder:
+        others = other_calls(model.net, Path(folder), x, t)
+        absent = [f"| {name} | {why} | | |" for name, why in others.items() if isinstance(why, str)]
+        ways = {"eager, fp32": eager} | {k: call for k, call in others.items() if not isinstance(call, str)}
+        tables = []
+        for title, calls in (("one call", both), ("one call of ours", ways)):
+            runs = {name: timed(call, CALLS_PER_REPEAT) for name, call in calls.items()}
+            tables.append(ratio_table(f"{title}, batch {BATCH_SIZE}", in_turns(runs, repeats)))
+        far = ", ".join(f"{name} {(call() - eager()).abs().max():.0e}" for name, call in ways.items())
+    return "\n".join([tables[0], "", tables[1], *absent, "", f"Largest difference from eager, fp32: {far}"])
+
+
+def compare_pictures(model: Model, theirs: UNet2DModel, steps: int, repeats: int) -> str:
+    """A table of the seconds of a batch of pictures."""
     pipeline = pipeline_of(theirs, model)
 
     def ours(sampler: str, num_steps: int) -> Callable[[], float]:
         settings = {"seed": SEED, "num_images": BATCH_SIZE, "sampler": sampler, "num_steps": num_steps}
         return timed(lambda: list(run_sampler(model, **settings)))
 
-    calls = {
-        "diffusers, UNet2DModel": timed(lambda: theirs(x, t).sample, CALLS_PER_REPEAT),
-    }
-    for name, net in call_variants(model.net).items():
-        calls[name] = timed(partial(net, x, t), CALLS_PER_REPEAT)
     runs = {
         f"diffusers, DDIMPipeline, {NUM_STEPS} steps": timed(
             lambda: pipeline(BATCH_SIZE, num_inference_steps=NUM_STEPS, output_type="np")
@@ -138,7 +192,7 @@ def compare(model: Model, theirs: UNet2DModel, steps: int, repeats: int) -> tupl
         f"ours, ddim, {NUM_STEPS} steps": ours("ddim", NUM_STEPS),
         f"ours, dpm++2m, {steps} steps": ours("dpm++2m", steps),
     }
-    return in_turns(calls, repeats), in_turns(runs, repeats)
+    return ratio_table(f"{BATCH_SIZE} pictures", in_turns(runs, repeats))
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -157,9 +211,8 @@ def main(options: argparse.Namespace) -> None:
     sizes = [("diffusers, UNet2DModel", num_parameters(theirs)), ("ours, UNet", parameters)]
     rows = [(name, f"{size:,}", f"{size / sizes[0][1]:.2f}") for name, size in sizes]
     print(markdown_table(("network", "parameters", "ratio"), rows), "\n")
-    calls, runs = compare(model, theirs, options.steps, options.repeats)
-    print(ratio_table(f"one call, batch {BATCH_SIZE}", calls), "\n")
-    print(ratio_table(f"{BATCH_SIZE} pictures", runs))
+    print(compare_calls(model, theirs, options.repeats), "\n")
+    print(compare_pictures(model, theirs, options.steps, options.repeats))
     print(f"\n{torch.get_num_threads()} threads, {options.repeats} rounds")
 
 

@@ -4,6 +4,8 @@ And the state of a training run, to continue it. Nothing here unpickles.
 """
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,16 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from tokenizers import Tokenizer
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from diffusion.autoencoder import Autoencoder, AutoencoderConfig
 from diffusion.denoiser import Denoiser, guide, network_denoiser
 from diffusion.ema import EMA
 from diffusion.process import PREDICTIONS
 from diffusion.schedules import SCHEDULES, NoiseSchedule
+from diffusion.text import TextConfig, TextEncoder, encode_prompts
 from diffusion.unet import UNet, UNetConfig
 from diffusion.weights import (
     CONFIG_FILE,
@@ -32,7 +37,14 @@ from diffusion.weights import (
     write_model,
 )
 
-MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS)  # as globs: all that `save_model` may write
+TOKENIZER_FILE = "tokenizer.json"
+MODEL_FILES = (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    INDEX_FILE,
+    SHARDS,
+    TOKENIZER_FILE,
+)  # as globs: all that `save_model` may write
 STATE_FILE = "state.safetensors"
 MAX_TIMESTEPS, MAX_SIDE = 10_000, 1024
 
@@ -50,6 +62,7 @@ class Model:
         sample_shape: (C, H, W) of x_T.
         classes: class names, if it was trained with labels.
         about: data, licence, settings: what the model card tells.
+        text, tokenizer, autoencoder: of a latent model that is told by text; None for one of pixels.
         folder: where it was loaded from, with the small files beside the weights; None if it was not.
     """
 
@@ -61,16 +74,47 @@ class Model:
     sample_shape: tuple[int, ...]
     classes: tuple[str, ...] | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    text: TextEncoder | None = None
+    tokenizer: Tokenizer | None = None
+    autoencoder: Autoencoder | None = None
     folder: Path | None = None
 
     @property
     def device(self) -> torch.device:
         return next(self.net.parameters()).device
 
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks, by the prefix of their weights' names in a file."""
+        parts = {"": self.net, "text.": self.text, "autoencoder.": self.autoencoder}
+        return {prefix: part for prefix, part in parts.items() if part is not None}
+
+    def to(self, device: torch.device | str) -> "Model":
+        """Move all networks there, in place."""
+        for part in self.parts().values():
+            part.to(device)
+        return self
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) pictures in [−1, 1] → x_0: their latents; without an autoencoder the pictures."""
+        return images if self.autoencoder is None else self.autoencoder.encode(images)
+
+    @torch.no_grad()
+    def decode(self, x_0: Tensor) -> Tensor:
+        """x_0 → (B, C, H, W) pictures; not clamped."""
+        return x_0 if self.autoencoder is None else self.autoencoder.decode(x_0)
+
+    @torch.no_grad()
+    def context(self, prompts: Sequence[str]) -> Tensor:
+        """(B,) prompts → (B, L, D): what the network is told."""
+        return self.text(encode_prompts(self.tokenizer, prompts).to(self.device))
+
     def denoiser(
         self,
         *,
         class_labels: Tensor | None = None,
+        prompts: Sequence[str] | None = None,
+        negative_prompts: Sequence[str] | None = None,
         guidance_scale: float = 1.0,
         schedule: NoiseSchedule | None = None,
     ) -> Denoiser:
@@ -78,22 +122,25 @@ class Model:
 
         Args:
             class_labels: (B,) int64, or None for no class.
-            guidance_scale: 1.0 is off; without a class it has nothing to guide towards.
+            prompts: B texts, for a model that is told by text; None for no text.
+            negative_prompts: B texts that guidance leads away from; None for the empty text.
+            guidance_scale: 1.0 is off; without a class or a prompt it has nothing to guide towards.
             schedule: the schedule that is sampled, if not the model's own.
         """
 
-        def conditioned_on(labels: Tensor | None) -> Denoiser:
-            return network_denoiser(
-                self.net,
-                schedule or self.schedule,
-                self.prediction,
-                trained_on=self.schedule,
-                class_labels=labels,
-            )
+        def conditioned_on(**told: Tensor | None) -> Denoiser:
+            own = {"trained_on": self.schedule}
+            return network_denoiser(self.net, schedule or self.schedule, self.prediction, **own, **told)
 
+        if self.text is not None:
+            number = len(prompts) if prompts is not None else 1
+            without = conditioned_on(context=self.context(negative_prompts or [""] * number))
+            if prompts is None:
+                return conditioned_on(context=self.context([""]))
+            return guide(conditioned_on(context=self.context(prompts)), without, guidance_scale)
         if class_labels is None:
-            return conditioned_on(None)
-        return guide(conditioned_on(class_labels), conditioned_on(None), guidance_scale)
+            return conditioned_on()
+        return guide(conditioned_on(class_labels=class_labels), conditioned_on(), guidance_scale)
 
 
 def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> None:
@@ -116,11 +163,47 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
         "classes": model.classes,
         "about": model.about,
     }
-    weights = {k: v.to("cpu", dtype).contiguous() for k, v in model.net.state_dict().items()}
+    if model.text is not None:
+        config["text"] = asdict(model.text.config)
+    if model.autoencoder is not None:
+        config["autoencoder"] = asdict(model.autoencoder.config)
+    weights = {f"{k}{name}": v for k, part in model.parts().items() for name, v in part.state_dict().items()}
+    weights = {k: v.to("cpu", dtype).contiguous() for k, v in weights.items()}
     if not all_finite(weights):
         raise CheckpointError(f"{model.name} has weights that are not finite in {dtype or 'their type'}.")
     path.mkdir(parents=True, exist_ok=True)
+    if model.tokenizer is not None:
+        write_atomically(path / TOKENIZER_FILE, model.tokenizer.to_str(pretty=True).encode())
     write_model(path, weights, config)
+
+
+def save_autoencoder(path: Path, autoencoder: Autoencoder, about: dict[str, Any]) -> None:
+    """Write a folder with an autoencoder alone, the first stage of a latent model.
+
+    Raises:
+        CheckpointError: weights that are not finite; nothing is written.
+        OSError: the folder cannot be written.
+    """
+    weights = {k: v.to("cpu").contiguous() for k, v in autoencoder.state_dict().items()}
+    if not all_finite(weights):
+        raise CheckpointError("The autoencoder has weights that are not finite.")
+    path.mkdir(parents=True, exist_ok=True)
+    write_model(path, weights, {"autoencoder": asdict(autoencoder.config), "about": about})
+
+
+def load_autoencoder(path: Path, device: torch.device | str = "cpu") -> Autoencoder:
+    """Read what `save_autoencoder` wrote.
+
+    Raises:
+        CheckpointError: something is missing, broken or foreign; says what.
+    """
+    if not (path / CONFIG_FILE).is_file():
+        raise CheckpointError(f"{path} holds no trained autoencoder: train it first, or name --autoencoder.")
+    config = read_object(path / CONFIG_FILE)
+    with _described_by(path):
+        autoencoder = _on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"])
+    autoencoder.load_state_dict(read_weights(path, _shapes(autoencoder.state_dict())), assign=True)
+    return autoencoder.to(device).eval().requires_grad_(False)
 
 
 def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None = None) -> Model:
@@ -132,15 +215,46 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
     if not (path / CONFIG_FILE).is_file():
         raise CheckpointError(f"{path} is not a checkpoint: it has no {CONFIG_FILE}.")
     config = read_object(path / CONFIG_FILE)
-    try:
+    with _described_by(path):
         model = _untrained_model(config, name or path.resolve().name)
+    if model.text is not None:
+        model = replace(model, tokenizer=_read_tokenizer(path / TOKENIZER_FILE, model.text.config))
+    parts = model.parts()
+    shapes = {f"{k}{name}": v for k, part in parts.items() for name, v in _shapes(part.state_dict()).items()}
+    weights = read_weights(path, shapes)
+    for prefix, part in parts.items():
+        part.load_state_dict({name: weights[f"{prefix}{name}"] for name in part.state_dict()}, assign=True)
+        part.to(device).eval().requires_grad_(False)
+    return replace(model, folder=path)
+
+
+@contextmanager
+def _described_by(path: Path) -> Iterator[None]:
+    """What goes wrong inside is the config's fault."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         wrong = f"{error} is missing" if isinstance(error, KeyError) else error
         raise CheckpointError(f"{path / CONFIG_FILE} does not describe a model: {wrong}.") from None
-    shapes = {k: list(v.shape) for k, v in model.net.state_dict().items()}
-    model.net.load_state_dict(read_weights(path, shapes), assign=True)
-    model.net.to(device).eval().requires_grad_(False)
-    return replace(model, folder=path)
+
+
+def _read_tokenizer(file: Path, config: TextConfig) -> Tokenizer:
+    if not file.is_file():
+        raise CheckpointError(f"{file.parent} has no {file.name}.")
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+        length = len(tokenizer.encode("").ids)
+    except Exception:  # the library raises nothing more exact
+        raise CheckpointError(f"{file} is broken, or not a tokenizer.") from None
+    if tokenizer.get_vocab_size() != config.vocabulary_size or length != config.num_tokens:
+        raise CheckpointError(f"{file} does not fit the text encoder that {CONFIG_FILE} describes.")
+    return tokenizer
+
+
+def _on_meta(module: type[nn.Module], shape: type, values: dict[str, Any]) -> Any:
+    """A network of this shape without memory: a foreign config cannot ask for any."""
+    with torch.device("meta"):
+        return module(shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
 
 
 def _untrained_model(config: dict[str, Any], name: str) -> Model:
@@ -148,10 +262,15 @@ def _untrained_model(config: dict[str, Any], name: str) -> Model:
     classes, about = config["classes"], config.get("about", {})
     if not isinstance(about, dict) or not isinstance(classes, list | None):
         raise ValueError("about must be an object, and classes a list or null")
-    unet = {k: tuple(v) if isinstance(v, list) else v for k, v in config["unet"].items()}
-    with torch.device("meta"):
-        net = UNet(UNetConfig(**unet))
+    net = _on_meta(UNet, UNetConfig, config["unet"])
     shape = net.config
+    text = _on_meta(TextEncoder, TextConfig, config["text"]) if "text" in config else None
+    latent = "autoencoder" in config
+    autoencoder = _on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"]) if latent else None
+    if shape.context_dim != (text.config.width if text else None):
+        raise ValueError("the text encoder does not fit the network")
+    if autoencoder and shape.in_channels != autoencoder.config.latent_channels:
+        raise ValueError("the autoencoder does not fit the network")
     if shape.num_classes != (len(classes) if classes else None):
         raise ValueError("classes do not fit the network")
     in_channels, *sides = (_bounded(side, MAX_SIDE) for side in config["sample_shape"])
@@ -170,6 +289,9 @@ def _untrained_model(config: dict[str, Any], name: str) -> Model:
         (in_channels, *sides),
         tuple(map(str, classes)) if classes else None,
         about,
+        text,
+        None,
+        autoencoder,
     )
 
 
@@ -180,7 +302,7 @@ def _bounded(value: Any, maximum: int) -> int:
 
 
 def save_run(
-    path: Path, net: UNet, ema: EMA, optimizer: Optimizer, images_seen: int, settings: dict[str, Any]
+    path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, images_seen: int, settings: dict[str, Any]
 ) -> None:
     """Write all that a training run needs to continue, atomically.
 
@@ -206,7 +328,7 @@ def save_run(
     write_atomically(path / STATE_FILE, safetensors.torch.save(tensors, {"meta": meta}))
 
 
-def load_run(path: Path, net: UNet, ema: EMA, optimizer: Optimizer, settings: dict[str, Any]) -> int:
+def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, settings: dict[str, Any]) -> int:
     """Put back what `save_run` wrote (arguments as there).
 
     Returns:
@@ -235,14 +357,18 @@ def load_run(path: Path, net: UNet, ema: EMA, optimizer: Optimizer, settings: di
         raise CheckpointError(f"{file} is broken, or not the state of a training run.") from None
     if other:
         raise CheckpointError(f"{path} holds a run with another {', '.join(other)}: choose another --out.")
-    shapes = {k: v.shape for k, v in net.state_dict().items()}
-    if any({k: v.shape for k, v in parts[part].items()} != shapes for part in ("net", "ema")):
+    expected = {"net": net.state_dict(), "ema": ema.weights}
+    if any(_shapes(parts[part]) != _shapes(known) for part, known in expected.items()):
         raise CheckpointError(f"{path} holds a run of another network: choose another --out.")
     net.load_state_dict(parts["net"])
     ema.weights = {k: parts["ema"][k] for k in ema.weights}
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     return images_seen
+
+
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, list[int]]:
+    return {name: list(tensor.shape) for name, tensor in tensors.items()}
 
 
 def saved_settings(path: Path) -> dict[str, Any] | None:

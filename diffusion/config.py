@@ -24,19 +24,30 @@ class TrainConfig:
     preset: str
     data_dir: Path = flag(Path("data"), "where the data set is, or is downloaded to")
     out: Path | None = flag(None, "the folder to write; default runs/PRESET")
-    image_size: int = 32  # of the `folder` preset
+    emoji_font: Path | None = flag(None, "NotoColorEmoji.ttf, where it is not installed")
+    image_size: int = 32  # of the `folder` and emoji presets
+    skin_tones: bool = True  # with an emoji's variants by skin tone
+    max_shift: int = 3  # pixels by which an autoencoder's pictures are moved
     # model
+    stage: str = "diffusion"  # a key of `diffusion.stages.STAGES`
     channels: int = 32
     channel_mult: tuple[int, ...] = (1, 2, 2)
     blocks_per_level: int = 1
     attention_levels: tuple[int, ...] = (2,)
     dropout: float = 0.0
+    latent_channels: int = 8  # of an autoencoder
+    autoencoder: Path | None = flag(None, "of an emoji preset: the trained autoencoder's folder")
+    text_width: int = 256  # of a text encoder
+    text_layers: int = 3
+    num_tokens: int = 24  # of a prompt
+    vocabulary_size: int = 4096
     # objective
     schedule: str = flag("cosine", "the noise schedule: linear or cosine")
     num_timesteps: int = 1000
     prediction: str = "v"
     weighting: str = "epsilon"  # ‖ε − ε_θ‖², whatever the network outputs
-    class_dropout: float = 0.1  # share of labels replaced by the null class, for guidance
+    class_dropout: float = 0.1  # share of labels or captions replaced by the null class, for guidance
+    word_dropout: float = 0.1  # share of a caption's words that are left out
     # budget and optimiser; AdamW with betas (0.9, 0.99) and no weight decay
     total_images: int = flag(700_000, "images to train on, counting repeats")
     minutes: float | None = flag(None, "instead: as many images as fit into this time")
@@ -56,6 +67,11 @@ class TrainConfig:
 
 
 LARGER = {"channels": 64, "attention_levels": (1, 2), "dropout": 0.1}  # for colour at 32×32
+AUTOENCODER = {"stage": "autoencoder", "learning_rate": 2e-3, "attention_levels": ()}
+TEXT = {
+    "stage": "text",
+    "weighting": "v",
+}  # in latents the noisy levels, which decide what is seen, count more
 PRESETS = {
     "mnist": TrainConfig("mnist"),
     "cifar10": TrainConfig(
@@ -69,9 +85,58 @@ PRESETS = {
         decay=0.4,
     ),
     "folder": TrainConfig("folder", **LARGER, total_images=4_000_000),
+    "emoji-autoencoder": TrainConfig(  # 128×128 → 16×16 latents
+        "emoji-autoencoder",
+        **AUTOENCODER,
+        image_size=128,
+        channels=32,
+        channel_mult=(1, 2, 4),
+        blocks_per_level=2,
+        total_images=1_000_000,
+        batch_size=128,
+    ),
+    "emoji": TrainConfig(
+        "emoji",
+        **TEXT,
+        image_size=128,
+        channels=64,
+        channel_mult=(1, 2, 4),
+        blocks_per_level=2,
+        attention_levels=(0, 1, 2),
+        dropout=0.1,
+        total_images=12_000_000,
+        batch_size=512,
+        learning_rate=5e-4,
+        autoencoder=Path("runs/emoji-autoencoder"),
+    ),
+    "emoji-mini-autoencoder": TrainConfig(  # 64×64 → 16×16 latents: what a laptop's CPU can train
+        "emoji-mini-autoencoder",
+        **AUTOENCODER,
+        image_size=64,
+        skin_tones=False,
+        channels=32,
+        channel_mult=(1, 3),
+        total_images=100_000,
+        batch_size=32,
+    ),
+    "emoji-mini": TrainConfig(
+        "emoji-mini",
+        **TEXT,
+        image_size=64,
+        skin_tones=False,
+        channels=64,
+        channel_mult=(1, 2, 4),
+        attention_levels=(1, 2),
+        text_width=192,
+        total_images=300_000,
+        batch_size=64,
+        learning_rate=1e-3,
+        autoencoder=Path("runs/emoji-mini-autoencoder"),
+    ),
 }
 FREE_TO_CHANGE = {  # when resuming
-    "data_dir", "out", "minutes", "time_limit", "device", "compile", "channels_last", "push_to_hub"
+    "data_dir", "out", "minutes", "time_limit", "device", "compile", "channels_last", "push_to_hub",
+    "emoji_font", "autoencoder",
 }  # fmt: skip
 
 

@@ -65,20 +65,20 @@ class ImageData:
         Returns:
             x_0 (B, C, H, W) float32 in [−1, 1] and class labels (B,) or None.
         """
-        index = self.order(positions, seed)
+        index = shuffled(len(self.images), positions, seed, self.images.device)
         x_0 = to_signed(self.images[index])
         if self.flip:
             mirrored = torch.rand(len(x_0), 1, 1, 1, generator=generator, device=x_0.device) < 0.5
             x_0 = torch.where(mirrored, x_0.flip(-1), x_0)
         return x_0, None if self.labels is None else self.labels[index]
 
-    def order(self, positions: range, seed: int) -> Tensor:
-        """Which examples stand at these positions: (B,) indices, where the images are."""
-        size, device = len(self.images), self.images.device
-        epochs = range(positions.start // size, (positions.stop - 1) // size + 1)
-        orders = torch.cat([_epoch_order(size, seed, epoch, device) for epoch in epochs])
-        first = positions.start - epochs.start * size
-        return orders[first : first + len(positions)]
+
+def shuffled(size: int, positions: range, seed: int, device: torch.device) -> Tensor:
+    """Which of `size` examples stand at these positions of an endless stream of epochs: (B,) indices."""
+    epochs = range(positions.start // size, (positions.stop - 1) // size + 1)
+    orders = torch.cat([_epoch_order(size, seed, epoch, device) for epoch in epochs])
+    first = positions.start - epochs.start * size
+    return orders[first : first + len(positions)]
 
 
 @lru_cache(maxsize=2)

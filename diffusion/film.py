@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from diffusion.autoencoder import Autoencoder
 from diffusion.checkpoint import Model, write_atomically
-from diffusion.pictures import to_uint8
+from diffusion.pictures import to_signed, to_uint8
 from diffusion.process import draw_noise
 from diffusion.samplers import Step, Update, sample, timesteps
 from diffusion.schedules import NoiseSchedule
@@ -33,6 +34,12 @@ INFO_KEYS = {
 ROW_KEYS = {"t", "s", "snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields}
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 UNREADABLE += (SyntaxError, Image.DecompressionBombError)  # Pillow's ways to say that a PNG is broken
+PROMPTS = (
+    "red heart", "grinning face", "crying cat", "dog face", "pizza", "blue car", "house", "sun",
+    "하트", "웃는 얼굴", "고양이 얼굴", "강아지 얼굴", "피자", "자동차", "집", "해",
+    "woman astronaut", "man astronaut", "green heart", "purple square", "fire", "rocket", "apple", "tree",
+)  # fmt: skip
+PROMPT_GUIDANCE = 3.0
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 10, 8, 20
 
 
@@ -89,6 +96,7 @@ def run_sampler(
     sampler: str = "dpm++2m",
     eta: float = 0.0,
     class_labels: Tensor | None = None,
+    prompts: Sequence[str] | None = None,
     guidance_scale: float = 1.0,
     schedule: NoiseSchedule | None = None,
 ) -> Iterator[tuple[Step, dict[str, float]]]:
@@ -100,7 +108,8 @@ def run_sampler(
     schedule = schedule or model.schedule
     generator = torch.Generator().manual_seed(seed)
     x_T = draw_noise((num_images, *model.sample_shape), generator).to(model.device)
-    denoise = model.denoiser(class_labels=class_labels, guidance_scale=guidance_scale, schedule=schedule)
+    told = {"class_labels": class_labels, "prompts": prompts, "guidance_scale": guidance_scale}
+    denoise = model.denoiser(**told, schedule=schedule)
     steps = timesteps(schedule, num_steps)
     started = time.perf_counter()
     for step in sample(denoise, schedule, x_T, steps, sampler=sampler, eta=eta, generator=generator):
@@ -142,8 +151,33 @@ def class_rows(model: Model, per_class: int) -> dict[str, Any]:
 
 
 def save_samples(file: Path, model: Model) -> None:
-    """Sample from fixed noise and write the results as one picture, a row for each class."""
-    images = make_film(model, **class_rows(model, GRID_COLUMNS)).frames[-1, 0]
+    """Sample from fixed noise and write the results as one picture, a row for each class or prompt."""
+    settings = class_rows(model, GRID_COLUMNS) if model.text is None else prompt_rows(model)
+    for step, _ in run_sampler(model, **settings):  # noqa: B007
+        pass
+    _save_grid(file, model.decode(step.x_s))
+
+
+def prompt_rows(model: Model) -> dict[str, Any]:
+    """Settings of `run_sampler` that draw each of a few fixed prompts, from seed 0."""
+    prompts = PROMPTS[: GRID_ROWS * GRID_COLUMNS]
+    steps = min(GRID_STEPS, model.schedule.num_timesteps)
+    how = {"prompts": prompts, "guidance_scale": PROMPT_GUIDANCE}
+    return {"seed": 0, "num_images": len(prompts), "num_steps": steps} | how
+
+
+@torch.no_grad()
+def save_reconstructions(file: Path, autoencoder: Autoencoder, images: Tensor) -> None:
+    """Write pictures and under each what the autoencoder makes of it: rows in turn, evenly spread."""
+    number = GRID_COLUMNS * GRID_ROWS // 2
+    chosen = to_signed(images[:: max(1, len(images) // number)][:number])
+    rows = zip(chosen.split(GRID_COLUMNS), autoencoder.decode(autoencoder.encode(chosen)).split(GRID_COLUMNS))
+    _save_grid(file, torch.cat([part for row in rows for part in row]))
+
+
+def _save_grid(file: Path, x: Tensor) -> None:
+    """Write (B, C, H, W) pictures in [−1, 1] as one."""
+    images = to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, png_bytes(image_grid(images, GRID_COLUMNS)))
 

@@ -122,7 +122,8 @@ def use_tensor_cores() -> None:
 def training_flops(net: nn.Module, *example: Tensor) -> int:
     """Floating-point operations of one forward and backward pass over an example batch."""
     with FlopCounterMode(display=False) as counter:
-        net(*example).sum().backward()
+        outputs = net(*example)
+        torch.stack([part.sum() for part in (outputs if isinstance(outputs, tuple) else [outputs])]).sum().backward()
     net.zero_grad()
     return counter.get_total_flops()
 
@@ -146,7 +147,7 @@ def has_bf16(device: torch.device) -> bool:
     """Whether the hardware computes in bfloat16 itself, rather than slowly imitating it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()  # AVX-512's bf16 is slower than fp32
 
 
 class Stop:

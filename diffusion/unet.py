@@ -4,6 +4,8 @@ The shape of Ho et al. 2020, with the noise level as a scale and shift of each b
 (Dhariwal & Nichol 2021) and zero-initialised outputs, so that every block starts as the identity.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import gcd, log
 from typing import Any
@@ -120,6 +122,7 @@ class Attention(nn.Module):
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.context_kv = nn.Linear(context_dim, 2 * channels) if context_dim else None
         self.out = zero(nn.Conv2d(channels, channels, 1))
+        self.record: list[Tensor] | None = None  # see `recorded_attention`
 
     def forward(self, x: Tensor, context: Tensor | None) -> Tensor:  # (B, C, H, W), (B, L, D) → x's shape
         q, k, v = self.qkv(self.norm(x)).flatten(2).mT.chunk(3, dim=2)  # each (B, HW, C)
@@ -127,8 +130,31 @@ class Attention(nn.Module):
             context_k, context_v = self.context_kv(context).chunk(2, dim=2)
             k, v = torch.cat([k, context_k], dim=1), torch.cat([v, context_v], dim=1)
         q, k, v = (a.unflatten(2, (-1, self.head_dim)).transpose(1, 2) for a in (q, k, v))
+        if self.record is not None and context is not None:
+            weights = (q @ k.mT / self.head_dim**0.5).softmax(-1).mean(1)  # (B, HW, HW + L)
+            self.record.append(weights[..., -context.shape[1] :].mT.unflatten(2, x.shape[2:]))
         h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # (B, HW, C)
         return x + self.out(h.mT.unflatten(2, x.shape[2:]))
+
+
+@contextmanager
+def recorded_attention(net: nn.Module) -> Iterator[list[Tensor]]:
+    """Inside, every attention of `net` over a context appends to the list how much it looks at what.
+
+    Yields:
+        A list that grows, at each call of the network, by one (B, L, H, W) tensor for each attention, in
+        their order: the share of its attention that a pixel gives to each of the context's vectors, mean
+        over heads. What is missing to 1 went to other pixels.
+    """
+    attentions = [module for module in net.modules() if isinstance(module, Attention)]
+    maps: list[Tensor] = []
+    for attention in attentions:
+        attention.record = maps
+    try:
+        yield maps
+    finally:
+        for attention in attentions:
+            attention.record = None
 
 
 class Block(nn.Module):
@@ -176,6 +202,8 @@ class UNet(nn.Module):
         self.time_mlp = nn.Sequential(nn.Linear(c, emb_dim), nn.SiLU(), nn.Linear(emb_dim, emb_dim))
         labelled = config.num_classes is not None
         self.class_embedding = nn.Embedding(config.num_classes + 1, emb_dim) if labelled else None
+        told = config.context_dim is not None
+        self.context_embedding = nn.Linear(config.context_dim, emb_dim) if told else None
         self.conv_in = nn.Conv2d(config.in_channels, c, 3, padding=1)
         self._build_levels(emb_dim)
         self.out = nn.Sequential(
@@ -216,13 +244,15 @@ class UNet(nn.Module):
         x_t: Tensor,  # (B, C, H, W)
         t: Tensor,  # (B,) in 1..T, may be fractional
         class_labels: Tensor | None = None,  # (B,) int64 in 0..num_classes; None is the null class
-        context: Tensor | None = None,  # (B, L, context_dim)
+        context: Tensor | None = None,  # (B, L, context_dim); the first vector stands for the whole text
     ) -> Tensor:  # (B, C, H, W)
         emb = self.time_mlp(timestep_embedding(t, self.config.channels))
         if self.class_embedding is not None:
             if class_labels is None:
                 class_labels = torch.full_like(t, self.config.num_classes, dtype=torch.long)
             emb = emb + self.class_embedding(class_labels)
+        if self.context_embedding is not None and context is not None:
+            emb = emb + self.context_embedding(context[:, 0])
         emb = F.silu(emb)
         x = self.conv_in(x_t)
         skips = [x]

@@ -1,0 +1,172 @@
+"""Prompts for a network: a byte-pair vocabulary over the captions, and a small transformer.
+
+The tokenizer is the library `tokenizers`'; the transformer is trained together with the UNet that it
+speaks to. There is no CLIP and nothing pretrained: it knows what the captions say.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from tokenizers import (
+    Encoding,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+from torch import Tensor, nn
+
+PAD, START, END, UNKNOWN = SPECIAL = ("[pad]", "[start]", "[end]", "[unknown]")
+PAD_ID, START_ID, END_ID, UNKNOWN_ID = range(len(SPECIAL))
+MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_TOKENS = 100_000, 1024, 256
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """The shape of a TextEncoder.
+
+    Args:
+        vocabulary_size: of the tokenizer.
+        width: of a token's vector, a multiple of 64.
+        num_layers: of the transformer.
+        num_tokens: L, to which every prompt is cut or padded.
+
+    Raises:
+        ValueError: no encoder has this shape; says what is out of range.
+    """
+
+    vocabulary_size: int
+    width: int = 192
+    num_layers: int = 3
+    num_tokens: int = 24
+
+    def __post_init__(self) -> None:
+        limits = {
+            "vocabulary_size": (len(SPECIAL), MAX_VOCABULARY),
+            "width": (64, MAX_TEXT_WIDTH),
+            "num_layers": (1, 24),
+            "num_tokens": (3, MAX_TOKENS),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ValueError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
+        if self.width % 64:
+            raise ValueError(f"width must be a multiple of 64, not {self.width}")
+
+
+class TextEncoder(nn.Module):
+    """A transformer that reads a prompt in both directions; the start token sums it up.
+
+    Padding is not masked: as in Stable Diffusion it is part of what the UNet can look at.
+    """
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.tokens = nn.Embedding(config.vocabulary_size, width)
+        self.positions = nn.Parameter(0.02 * torch.randn(config.num_tokens, width))
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        layers = [
+            nn.TransformerEncoderLayer(
+                width,
+                width // 64,
+                4 * width,
+                dropout=0.0,
+                activation="gelu",
+                batch_first=True,
+                norm_first=True,
+            )
+            for _ in range(config.num_layers)
+        ]
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:  # (B, L) int64 → (B, L, width)
+        x = self.tokens(tokens) + self.positions
+        for layer in self.layers:
+            x = layer(x)
+        return self.norm(x)
+
+
+class PromptedUNet(nn.Module):
+    """A text encoder and a UNet, trained as one network: (x_t, t, tokens) → output."""
+
+    def __init__(self, unet: nn.Module, text: TextEncoder) -> None:
+        super().__init__()
+        self.unet, self.text = unet, text
+
+    def forward(self, x_t: Tensor, t: Tensor, tokens: Tensor) -> Tensor:
+        return self.unet(x_t, t, context=self.text(tokens))
+
+    def residual_blocks(self) -> list[nn.Module]:
+        """The UNet's, where most of the time goes."""
+        return self.unet.residual_blocks()
+
+
+def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: int) -> Tokenizer:
+    """A byte-pair vocabulary for these captions.
+
+    A space is part of the word after it (▁), letters are lower case, control characters are dropped,
+    and a character that no caption has is the token [unknown].
+
+    Args:
+        captions: what to learn from; the order does not matter.
+        vocabulary_size: at most; characters alone can be some thousands.
+        num_tokens: to which the tokenizer cuts or pads.
+    """
+    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Nmt(), normalizers.NFKC(), normalizers.Lowercase(), normalizers.Strip()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size, special_tokens=list(SPECIAL), show_progress=False, min_frequency=2
+    )
+    tokenizer.train_from_iterator(sorted(captions), trainer)
+    ends = [(START, START_ID), (END, END_ID)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{START} $A {END}", special_tokens=ends)
+    tokenizer.enable_truncation(num_tokens)
+    tokenizer.enable_padding(length=num_tokens, pad_id=PAD_ID, pad_token=PAD)
+    return tokenizer
+
+
+def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str]) -> Tensor:
+    """(B,) prompts → (B, L) int64 tokens."""
+    return torch.tensor([encoding.ids for encoding in tokenizer.encode_batch(list(prompts))])
+
+
+def encode_words(tokenizer: Tokenizer, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Tokens, and the word that each belongs to.
+
+    Returns:
+        (B, L) int64 tokens and (B, L) int64 numbers of words from 0; −1 for start, end and padding.
+    """
+    encodings: list[Encoding] = tokenizer.encode_batch(list(prompts))
+    words = [[-1 if w is None else w for w in encoding.word_ids] for encoding in encodings]
+    return torch.tensor([encoding.ids for encoding in encodings]), torch.tensor(words)
+
+
+def drop_words(tokens: Tensor, words: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    """Leave out whole words at random, so that parts of a caption come to mean something by themselves.
+
+    Args:
+        tokens, words: (B, L) from `encode_words`.
+        rate: the probability of each word; a caption that would lose all of them keeps all.
+        generator: on their device.
+
+    Returns:
+        (B, L) tokens, closed up and padded.
+    """
+    gone = torch.rand(tokens.shape, generator=generator, device=tokens.device) < rate
+    dropped = gone.gather(1, words.clamp(min=0)) & (words >= 0)
+    spared = (words >= 0) & ~dropped
+    dropped &= spared.any(1, keepdim=True)
+    moved, order = dropped.to(torch.uint8).sort(dim=1, stable=True)
+    return torch.where(moved > 0, PAD_ID, tokens.gather(1, order))
