@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffusion.checkpoint import CheckpointError, Model, load_run, save_run, saved_settings
+from diffusion.checkpoint import CheckpointError, Model, load_run, save_run, saved_settings, start_from
 from diffusion.config import TrainConfig, parse_config
 from diffusion.data import DataError, step_generator
 from diffusion.ema import EMA, ema_beta
@@ -66,6 +66,8 @@ class Run:
         self.config, self.device = config, device
         self.stage = STAGES[config.stage](config, data, device)
         self.net = self.stage.net
+        if config.start_from:
+            start_from(config.start_from, self.net)
         self.ema = EMA(self.net)
         adam = {"betas": (0.9, 0.99), "weight_decay": 0.0, "fused": True}
         self.optimizer = torch.optim.AdamW(self.net.parameters(), config.learning_rate, **adam)

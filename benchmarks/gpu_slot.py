@@ -2,17 +2,29 @@
 
     python -m benchmarks.gpu_slot first  --data-dir data --out OUT   # CIFAR-10: sweep, train, evaluate, ship
     python -m benchmarks.gpu_slot second --data-dir data --out OUT   # MNIST under both schedules, the peers
+    python -m benchmarks.gpu_slot emoji  --data-dir data --out OUT   # emoji from text, in two stages
     python -m benchmarks.gpu_slot first  --data-dir data --out OUT --rehearse   # the same on a CPU, tiny
 
 Each call works for --seconds at most and goes on where the last one stopped; the whole slot ends after
 --slot-seconds, counted from the first call. CIFAR-10 is trained for as many images as fit in, so that the
 learning rate reaches 0 in time. At the end of every call OUT holds what was made so far, as result.tar in
-pieces of 15 MiB: `cat result.tar.* | tar x` in the project's folder puts it in place. Where nothing can be
-fetched, `second` installs the peers from wheels/.
+pieces of 15 MiB: `cat result.tar.* | tar x` in the project's folder puts it in place.
+
+Where nothing can be fetched, `second` and `emoji` install what is in wheels/, and shared libraries are looked
+for there too. `emoji` needs two packages, the font, and libfribidi, without which Pillow draws a combined
+emoji as its parts side by side. On the machine that sends the project, with the other's version of Python:
+
+    pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels emoji tokenizers
+    cp /usr/lib/x86_64-linux-gnu/libfribidi.so.0 wheels/
+    mkdir -p data && cp /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf data/
+
+git ignores both folders, so they have to be named to be carried: wheels, data/NotoColorEmoji.ttf. A font in
+the data folder is used instead of the system's.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,11 +37,19 @@ from diffusion.checkpoint import write_atomically
 
 SLOT = Path("runs/slot")
 STATE, SWEEP, PEER = SLOT / "state.json", SLOT / "throughput.json", Path("runs/peer")
+WHEELS, FONT = Path("wheels"), "NotoColorEmoji.ttf"
 PIECE_BYTES, POLL_SECONDS = 15 * 2**20, 0.5
 AFTER_TRAINING, RESTART, STOPPING, PACKING = 270, 45, 25, 20  # seconds
 RESULTS = {
     "first": ("checkpoints/cifar10", "runs/slot"),
     "second": ("checkpoints/mnist-cosine", "checkpoints/mnist-linear", "runs/slot", "runs/peer/*.json"),
+    "emoji": (
+        "checkpoints/emoji",
+        "runs/slot",
+        "runs/emoji-autoencoder/log.jsonl",
+        "runs/emoji-autoencoder/samples.png",
+        "runs/emoji/samples",
+    ),
 }
 
 SAMPLES = "--num-samples 10000 --num-steps-samples 2000 --num-bits 2000"
@@ -45,6 +65,9 @@ class Size:
     training: tuple[str, ...] = ()
     samples: tuple[str, ...] = (*SAMPLES.split(), "--long")
     peer: tuple[str, ...] = ("--sample-minutes", "3")
+    autoencoder: tuple[str, ...] = ("--minutes", "4")
+    compiled: tuple[str, ...] = ("--compile", "blocks")
+    prompts: tuple[str, ...] = ()
 
 
 REHEARSAL = Size(
@@ -54,6 +77,9 @@ REHEARSAL = Size(
     training=("--total-images", "64", "--batch-size", "8"),
     samples=("--num-samples", "10", "--num-bits", "10", "--num-steps-samples", "10"),
     peer=("--num-samples", "8", "--sample-minutes", "0.1", "--sample-batch", "4", "--dim", "8"),
+    autoencoder=("--total-images", "64", "--batch-size", "8"),
+    compiled=(),
+    prompts=("--num", "8", "--num-per-point", "4", "--steps", "2"),
 )
 
 
@@ -174,15 +200,24 @@ def train(slot: Slot, size: Size, name: str, *flags: str) -> bool:
     return complete(out)
 
 
-def evaluate(slot: Slot, name: str, data: list[str], *options: str) -> None:
-    """Ship the run, then measure what it ships."""
+def install(slot: Slot) -> None:
+    """What wheels/ holds, for where nothing can be fetched."""
+    wheels = sorted(map(str, WHEELS.glob("*.whl")))
+    if wheels:
+        slot.once("packages", "-m", "pip", "install", "-q", "--no-index", "--no-deps", *wheels)
+    places = [str(WHEELS.resolve()), os.environ.get("LD_LIBRARY_PATH", "")]
+    os.environ["LD_LIBRARY_PATH"] = ":".join(filter(None, places))
+
+
+def evaluate(slot: Slot, name: str, data: list[str], *options: str, judge: str = "quality") -> None:
+    """Ship the run, then measure what it ships with benchmarks.`judge`."""
     shipped = f"checkpoints/{name}"
     if f"ship {name}" not in slot.state["done"]:
         shutil.rmtree(shipped, ignore_errors=True)  # figures of other weights among it
     slot.once(f"ship {name}", "-m", "benchmarks.ship", f"runs/{name}", shipped, *data)
-    quality = ("-m", "benchmarks.quality", shipped, *data, "--skip-known", *options)
-    if slot.run(f"quality {name}", *quality):
-        slot.done(f"quality {name}")
+    measure = ("-m", f"benchmarks.{judge}", shipped, *data, "--skip-known", *options)
+    if slot.run(f"{judge} {name}", *measure):
+        slot.done(f"{judge} {name}")
 
 
 def first(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
@@ -200,9 +235,7 @@ def first(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
 
 def second(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
     """MNIST under both schedules, then the peers; yields after each stage whether it is finished."""
-    wheels = sorted(map(str, Path("wheels").glob("*.whl")))
-    if wheels:
-        slot.once("packages", "-m", "pip", "install", "-q", "--no-index", "--no-deps", *wheels)
+    install(slot)
     for schedule in ("cosine", "linear"):
         name = f"mnist-{schedule}"
         yield train(slot, size, name, "mnist", *data, *size.device, "--schedule", schedule, *size.training)
@@ -221,7 +254,24 @@ def second(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
     yield "judge" in slot.state["done"]
 
 
-SLOTS: dict[str, Callable[[Slot, Size, list[str]], Iterator[bool]]] = {"first": first, "second": second}
+def emoji(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
+    """Emoji from text: an autoencoder, then the rest; yields after each stage whether it is finished."""
+    install(slot)
+    carried = Path(data[-1]) / FONT
+    font = ["--emoji-font", str(carried)] if carried.exists() else []
+    name = "emoji-autoencoder"
+    yield train(slot, size, name, name, *font, *size.device, *size.autoencoder)
+    length = size.training or ("--minutes", f"{slot.training_minutes():.2f}")
+    yield train(slot, size, "emoji", "emoji", *font, *size.device, *size.compiled, *length)
+    evaluate(slot, "emoji", font, *size.device, *size.prompts, judge="prompts")
+    yield "prompts emoji" in slot.state["done"]
+
+
+SLOTS: dict[str, Callable[[Slot, Size, list[str]], Iterator[bool]]] = {
+    "first": first,
+    "second": second,
+    "emoji": emoji,
+}
 
 
 def pack(slot_name: str, out: Path) -> None:

@@ -22,7 +22,7 @@ Samples are drawn in bf16 where the hardware has it; all else is computed in flo
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -58,6 +58,7 @@ FRECHET_TOLERANCE = 1.05  # as good as the reference: at most 5 % further away
 NUM_COPIES = 64
 SETS = {"test": "test", "train": "training"}
 MIN_SAMPLES = 10  # one of each class
+Row = dict[str, Any]  # a point of a curve
 
 
 class InBf16(nn.Module):
@@ -231,11 +232,15 @@ def measure_row(bench: Bench, curve: str, at: dict[str, Any], settings: dict[str
     share, error = binomial(classes == labels)
     distance = frechet_distance(features, bench.judged_test[0])
     measured = at | {"recognised": share, "recognised_error": error, "frechet": distance}
-    same = {key: at[key] for key in at if key != "num_samples"}
-    others = [row for row in rows if not row.items() >= same.items()]
-    bench.curves[curve] = sorted([*others, measured], key=lambda row: [row[key] for key in same])
+    bench.curves[curve] = with_row(rows, measured, at.keys() - {"num_samples"})
     bench.save_curves()
     return measured
+
+
+def with_row(rows: list[Row], row: Row, names: Collection[str]) -> list[Row]:
+    """A curve's rows in the order of the keys `names`, this one in place of any that has the same there."""
+    others = [other for other in rows if any(other[name] != row[name] for name in names)]
+    return sorted([*others, row], key=lambda each: [each[name] for name in row if name in names])
 
 
 def shown(row: dict[str, Any]) -> tuple[str, str]:

@@ -140,7 +140,7 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def measure_latents(self, images: Tensor, batch_size: int = 256) -> None:
-        """Set the buffers so that the latents of these pictures have mean 0 and variance 1 in each channel."""
+        """Set the buffers so that these pictures' latents have mean 0 and variance 1 in each channel."""
         raw = torch.cat([self.distribution(batch)[0] for batch in images.split(batch_size)])
         self.latent_mean.copy_(raw.mean((0, 2, 3))[:, None, None])
         self.latent_std.copy_(raw.std((0, 2, 3))[:, None, None])

@@ -367,6 +367,29 @@ def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, setting
     return images_seen
 
 
+def start_from(path: Path, net: nn.Module) -> None:
+    """Give a network the averaged weights of another run, as far as names and shapes are the same.
+
+    Args:
+        path: the other run's folder.
+        net: gets them.
+
+    Raises:
+        CheckpointError: there is no run, or none with any weights of this network.
+    """
+    own = net.state_dict()
+    try:
+        with safe_open(path / STATE_FILE, "pt") as state:
+            names = [k for k in own if f"ema.{k}" in state.keys()]  # noqa: SIM118
+            found = {k: state.get_tensor(f"ema.{k}") for k in names}
+    except (SafetensorError, OSError):
+        raise CheckpointError(f"{path} holds no training run to start from.") from None
+    found = {k: v for k, v in found.items() if v.shape == own[k].shape}
+    if not found:
+        raise CheckpointError(f"{path} holds a run of another network.")
+    net.load_state_dict(own | found)
+
+
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, list[int]]:
     return {name: list(tensor.shape) for name, tensor in tensors.items()}
 

@@ -58,6 +58,7 @@ class TrainConfig:
     decay: float = 0.5  # share of the run, at its end, in which it falls to 0
     gradient_clip: float = 1.0
     ema_width: float = 0.08  # σ_rel of the average, see diffusion/ema.py
+    start_from: Path | None = flag(None, "a run's folder, whose averaged weights this run starts from")
     # machine
     seed: int = flag(0, "of the weights, the data order and the noise")
     device: str | None = flag(None, "cuda or cpu; default: the best there is")
@@ -128,15 +129,15 @@ PRESETS = {
         channel_mult=(1, 2, 4),
         attention_levels=(1, 2),
         text_width=192,
-        total_images=300_000,
-        batch_size=64,
+        total_images=240_000,
+        batch_size=48,
         learning_rate=1e-3,
         autoencoder=Path("runs/emoji-mini-autoencoder"),
     ),
 }
 FREE_TO_CHANGE = {  # when resuming
     "data_dir", "out", "minutes", "time_limit", "device", "compile", "channels_last", "push_to_hub",
-    "emoji_font", "autoencoder",
+    "emoji_font", "autoencoder", "start_from",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 from torch import Tensor
 
 from diffusion.data import DataError
@@ -26,8 +26,9 @@ TEMPLATES = {
     "ja": ("{}", "{}の絵文字"),
     "zh": ("{}", "{}表情符号"),
 }
-LANGUAGE_SHARES = {"en": 0.3, "ko": 0.2, "else": 0.5 / (len(LANGUAGES) - 2)}  # of the captions trained on
+LANGUAGE_SHARES = {"en": 0.4, "ko": 0.2, "else": 0.4 / (len(LANGUAGES) - 2)}  # of the captions trained on
 SKIN_TONES = tuple(chr(0x1F3FB + i) for i in range(5))
+MAX_WIDTH = 1.5  # of one emoji, in units of a plain one
 FONT_SIZE, CANVAS = 109, (136, 128)  # the only size of the font's bitmaps, and theirs
 FONT_FILES = (
     Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"),
@@ -76,7 +77,7 @@ class EmojiSet:
 
 
 def load_emoji(size: int, skin_tones: bool, font: Path | None = None) -> EmojiSet:
-    """Every fully qualified emoji, rendered.
+    """Every fully qualified emoji that the font has, rendered.
 
     Args:
         size: S, of the pictures' sides.
@@ -89,8 +90,12 @@ def load_emoji(size: int, skin_tones: bool, font: Path | None = None) -> EmojiSe
     names = emoji_names()
     characters = tuple(c for c in names["en"] if skin_tones or not set(c) & set(SKIN_TONES))
     typeface = _typeface(font)
+    widest = MAX_WIDTH * typeface.getlength("😀")  # what the font has no picture of becomes several glyphs
+    characters = tuple(c for c in characters if typeface.getlength(c) < widest)
     images = np.stack([_render(character, typeface, size) for character in characters])
-    in_order = {language: tuple(known[c] for c in characters) for language, known in names.items()}
+    known = images.reshape(len(images), -1).min(1) < 255  # or is left blank
+    characters, images = tuple(c for c, drawn in zip(characters, known) if drawn), images[known]
+    in_order = {language: tuple(all_[c] for c in characters) for language, all_ in names.items()}
     return EmojiSet(characters, in_order, torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())
 
 
@@ -122,6 +127,8 @@ def _typeface(font: Path | None) -> ImageFont.FreeTypeFont:
     file = font or next((f for f in FONT_FILES if f.is_file()), None)
     if file is None:
         raise DataError(NO_FONT)
+    if not features.check("raqm"):
+        raise DataError("joining emoji needs the library FriBidi: `sudo apt install libfribidi0`.")
     try:
         return ImageFont.truetype(file, FONT_SIZE, layout_engine=ImageFont.Layout.RAQM)
     except OSError:

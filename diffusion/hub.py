@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ HUB_FILES = (  # globs
     "training.png",
     "training.json",
     "examples.png",
+    "atlas.png",
+    "atlas.json",
 )
 CONNECT_SECONDS = 10
 DATASETS = {"MNIST": "ylecun/mnist", "CIFAR-10": "uoft-cs/cifar10"}  # the Hub's names of known data
@@ -52,15 +55,20 @@ def load_model(path_or_repo_id: str | Path, device: torch.device | str = "cpu") 
 
 def model_folder(path_or_repo_id: str | Path) -> Path:
     """The folder itself, or the local copy of a Hub repo ("user/name"). Raises as `load_model` does."""
+    return local_copy(path_or_repo_id, HUB_FILES)
+
+
+def local_copy(path_or_repo_id: str | Path, files: Iterable[str]) -> Path:
+    """As `model_folder`, for a repo of any kind, of which it fetches only these files (globs)."""
     path = Path(path_or_repo_id)
     if path.is_dir():
         return path
     if len(path.parts) != 2 or path.is_absolute() or ".." in path.parts:
         raise CheckpointError(f"{path_or_repo_id} is neither a folder nor a Hub repo like user/name.")
     hub = _client()
-    unreachable = _why_unreachable()
+    unreachable = why_unreachable()
     try:
-        options = {"allow_patterns": list(HUB_FILES), "local_files_only": bool(unreachable)}
+        options = {"allow_patterns": list(files), "local_files_only": bool(unreachable)}
         return Path(hub.snapshot_download(path.as_posix(), **options))
     except hub.errors.HFValidationError:
         raise CheckpointError(f"{path} is neither a folder nor the name of a Hub repo.") from None
@@ -90,7 +98,7 @@ def push_to_hub(path: str | Path, repo_id: str) -> str:
         raise HubError(f"{failed}: that cannot be a repo's name, use user/name.")
     if not hub.get_token():
         raise HubError(f"{failed}: there is no Hugging Face token, run `hf auth login` or set HF_TOKEN.")
-    unreachable = _why_unreachable()
+    unreachable = why_unreachable()
     if unreachable:
         raise HubError(f"{failed}: {unreachable}")
     try:
@@ -115,7 +123,7 @@ def _client() -> Any:
     return huggingface_hub
 
 
-def _why_unreachable() -> str | None:
+def why_unreachable() -> str | None:
     """None, or within seconds why there is no connection: the client itself would try for minutes."""
     hub = _client()
     try:
@@ -160,17 +168,19 @@ def save_metrics(path: Path, model: Model, metrics: dict[str, Any]) -> None:
 def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
     about = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}} | model.about
-    parameters = sum(p.numel() for p in model.net.parameters())
-    channels, height, width = model.sample_shape
+    parameters = sum(p.numel() for part in model.parts().values() for p in part.parameters())
     dataset = next((DATASETS[title] for title in DATASETS if about["data"].startswith(title)), None)
     card = CARD.format(
         licence_of_weights="apache-2.0" if dataset else "other",
         datasets=f"datasets:\n- {dataset}\n" if dataset else "",
         name=model.name,
         parameters=f"{parameters / 1e6:.2f} million",
-        size=f"{width}×{height}, {channels} channel{'s' * (channels > 1)}",
+        size=_size(model),
+        task="unconditional-image-generation" if model.text is None else "text-to-image",
+        network="a UNet" if model.text is None else "UNet, text encoder and autoencoder",
+        film=FILM if (path / "film.png").exists() else "",
         conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
-        labels="class_labels=torch.arange(4)" if len(model.classes or ()) >= 4 else "",
+        told=_told(model),
         schedule=model.schedule_name,
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
@@ -182,14 +192,34 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     write_atomically(path / "README.md", card.encode())
 
 
+def _size(model: Model) -> str:
+    channels, height, width = model.sample_shape
+    if model.autoencoder is None:
+        return f"{width}×{height}, {channels} channel{'s' * (channels > 1)}"
+    factor = model.autoencoder.config.factor
+    return (
+        f"{width * factor}×{height * factor}, drawn as latents of {width}×{height} with {channels} channels"
+    )
+
+
+def _told(model: Model) -> str:
+    """What the card's example tells the denoiser."""
+    if model.text is not None:
+        return 'prompts=["red heart", "고양이 얼굴", "chien", "车"], guidance_scale=3.0'
+    return "class_labels=torch.arange(4)" if len(model.classes or ()) >= 4 else ""
+
+
 PREDICTED = {"epsilon": "the noise ε", "v": "v = √ᾱ_t ε − √(1 − ᾱ_t) x_0", "sample": "the picture x_0"}
+FILM = """`film.png` shows such a walk: three rows for each image, x_t, ε̂ and x̂_0, a column for each step; the
+numbers are in `film.json`.
+"""
 HISTORY = """`training.png` shows what the network drew from the same noise while it learned, a column for
 each of the moments in `training.json`.
 """
 CARD = """---
 license: {licence_of_weights}
 library_name: pytorch
-pipeline_tag: unconditional-image-generation
+pipeline_tag: {task}
 {datasets}tags:
 - diffusion
 - ddpm
@@ -198,7 +228,7 @@ pipeline_tag: unconditional-image-generation
 ---
 # {name}
 
-A diffusion model trained from scratch on {data}: a UNet of {parameters} parameters for pictures of
+A diffusion model trained from scratch on {data}: {network} of {parameters} parameters for pictures of
 {size}{conditions}.
 It predicts {prediction} on the {schedule} schedule
 and has seen {images_seen:,} images. Its weights are averages (EMA).
@@ -213,14 +243,13 @@ from diffusion import draw_noise, load_model, sample, timesteps
 
 model = load_model("user/{name}")  # or this folder
 x_T = draw_noise((4, *model.sample_shape), torch.Generator().manual_seed(0))
-denoise = model.denoiser({labels})
+denoise = model.denoiser({told})
 for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), sampler="dpm++2m"):
-    x_0 = step.x_s  # (4, C, H, W) in [−1, 1]
+    images = model.decode(step.x_s)  # (4, C, H, W) in [−1, 1]
 ```
 
-`film.png` shows such a walk: three rows for each image, x_t, ε̂ and x̂_0, a column for each step; the
-numbers are in `film.json`, and the losses of the run in `log.jsonl`.
-{history}
+The losses of the run are in `log.jsonl`.
+{film}{history}
 ## Measured
 
 {metrics}

@@ -122,8 +122,8 @@ def use_tensor_cores() -> None:
 def training_flops(net: nn.Module, *example: Tensor) -> int:
     """Floating-point operations of one forward and backward pass over an example batch."""
     with FlopCounterMode(display=False) as counter:
-        outputs = net(*example)
-        torch.stack([part.sum() for part in (outputs if isinstance(outputs, tuple) else [outputs])]).sum().backward()
+        outputs = net(*example)  # one tensor, or several
+        sum(part.sum() for part in (outputs if isinstance(outputs, tuple) else (outputs,))).backward()
     net.zero_grad()
     return counter.get_total_flops()
 

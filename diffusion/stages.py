@@ -1,6 +1,6 @@
 """What each preset trains: its data, its network, the loss of a batch, and what is written in the end.
 
-Three stages share one loop: diffusion on pictures; an autoencoder; and diffusion on its latents, told by text.
+Three stages share one loop: diffusion on pictures; an autoencoder; diffusion on its latents, told by text.
 """
 
 import json

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from tokenizers import (
     Encoding,
+    Regex,
     Tokenizer,
     decoders,
     models,
@@ -60,9 +61,9 @@ class TextConfig:
 
 
 class TextEncoder(nn.Module):
-    """A transformer that reads a prompt in both directions; the start token sums it up.
+    """A transformer that reads a prompt in both directions; nothing looks at padding.
 
-    Padding is not masked: as in Stable Diffusion it is part of what the UNet can look at.
+    The first vector, the start token's, is the mean of all: it stands for the whole prompt.
     """
 
     def __init__(self, config: TextConfig) -> None:
@@ -70,28 +71,21 @@ class TextEncoder(nn.Module):
         self.config = config
         width = config.width
         self.tokens = nn.Embedding(config.vocabulary_size, width)
-        self.positions = nn.Parameter(0.02 * torch.randn(config.num_tokens, width))
-        nn.init.normal_(self.tokens.weight, std=0.02)
-        layers = [
-            nn.TransformerEncoderLayer(
-                width,
-                width // 64,
-                4 * width,
-                dropout=0.0,
-                activation="gelu",
-                batch_first=True,
-                norm_first=True,
-            )
-            for _ in range(config.num_layers)
-        ]
+        self.positions = nn.Parameter(0.1 * torch.randn(config.num_tokens, width))
+        how = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
+        layers = (
+            nn.TransformerEncoderLayer(width, width // 64, 4 * width, **how) for _ in range(config.num_layers)
+        )
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:  # (B, L) int64 → (B, L, width)
-        x = self.tokens(tokens) + self.positions
+        x, padding = self.tokens(tokens) + self.positions, tokens == PAD_ID
         for layer in self.layers:
-            x = layer(x)
-        return self.norm(x)
+            x = layer(x, src_key_padding_mask=padding)
+        written = ~padding[:, :, None]
+        mean = (x * written).sum(1, keepdim=True) / written.sum(1, keepdim=True)
+        return self.norm(torch.cat([mean, x[:, 1:]], dim=1))
 
 
 class PromptedUNet(nn.Module):
@@ -112,7 +106,7 @@ class PromptedUNet(nn.Module):
 def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: int) -> Tokenizer:
     """A byte-pair vocabulary for these captions.
 
-    A space is part of the word after it (▁), letters are lower case, control characters are dropped,
+    A space is part of the word after it (▁), letters are lower case, control characters are spaces,
     and a character that no caption has is the token [unknown].
 
     Args:
@@ -122,7 +116,13 @@ def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: i
     """
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Nmt(), normalizers.NFKC(), normalizers.Lowercase(), normalizers.Strip()]
+        [
+            normalizers.Replace(Regex(r"\p{Cc}+"), " "),
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(" +"), " "),
+            normalizers.Strip(),
+        ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu_slot
-from benchmarks.gpu_slot import Slot, best_flags, complete, pack
+from benchmarks import gpu_slot, prompts, ship
+from benchmarks.gpu_slot import FONT, REHEARSAL, Size, Slot, best_flags, complete, install, pack
+from diffusion.config import parse_config
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +80,60 @@ def test_a_run_is_complete_when_it_has_seen_its_images(tmp_path):
         about = {"images_seen": seen, "settings": {"total_images": 100}}
         (tmp_path / "config.json").write_text(json.dumps({"about": about}))
         assert complete(tmp_path) is expected
+
+
+class Obliging(Slot):
+    """Notes the commands instead of running them; a run of training is complete at once."""
+
+    def run(self, name: str, *command: str, at_most: float = 1e9) -> bool:
+        if name in self.state["done"]:
+            return True
+        self.commands = [*getattr(self, "commands", []), command]
+        if name.startswith("train "):
+            out = Path(command[command.index("--out") + 1])
+            out.mkdir(parents=True)
+            about = {"images_seen": 1, "settings": {"total_images": 1}}
+            (out / "config.json").write_text(json.dumps({"about": about}))
+        return True
+
+
+def commands_of(size: Size, data_dir: Path) -> list[tuple[str, ...]]:
+    slot = Obliging("emoji", 570, 1590)
+    assert all(gpu_slot.emoji(slot, size, ["--data-dir", str(data_dir)]))
+    assert slot.state["done"] == ["prompts emoji", "ship emoji"]
+    return slot.commands
+
+
+def test_the_emoji_slot_trains_both_stages_then_ships_and_measures(tmp_path):
+    size = replace(Size(), device=("--device", "cpu"))
+    encoder, emoji, shipping, measuring = commands_of(size, tmp_path)
+    first, second = (parse_config(list(command[1:])) for command in (encoder, emoji))
+    assert (first.preset, first.minutes, first.out) == (
+        "emoji-autoencoder",
+        4,
+        Path("runs/emoji-autoencoder"),
+    )
+    assert (second.preset, second.compile, second.out) == ("emoji", "blocks", Path("runs/emoji"))
+    assert 15 < second.minutes < 1590 / 60 and second.autoencoder == first.out
+    assert shipping[:2] == ("-m", "benchmarks.ship") and measuring[:2] == ("-m", "benchmarks.prompts")
+    shipped = ship.parse_arguments(list(shipping[2:]))
+    measured = prompts.parse_arguments(list(measuring[2:]))
+    assert shipped.run == second.out and shipped.target == measured.checkpoint == Path("checkpoints/emoji")
+    assert measured.skip_known and shipped.emoji_font is measured.emoji_font is None
+
+
+def test_a_carried_font_is_used_by_all(tmp_path):
+    (tmp_path / FONT).touch()
+    for command in commands_of(REHEARSAL, tmp_path):
+        assert command[command.index("--emoji-font") + 1] == str(tmp_path / FONT)
+
+
+def test_shared_libraries_are_looked_for_among_the_wheels(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
+    slot = Slot("emoji", 60, 600)
+    install(slot)
+    slot.run("show", "-c", "import os; print(os.environ['LD_LIBRARY_PATH'])")
+    assert f"{tmp_path / 'wheels'}:/elsewhere\n" in capfd.readouterr().out
 
 
 def test_results_travel_in_pieces_and_come_together_again(tmp_path, monkeypatch):

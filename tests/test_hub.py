@@ -202,6 +202,7 @@ def test_training_pushes_and_says_where(tmp_path):
         assert done.stdout.splitlines()[-1] == f"{hub.address}/user/digits"
         assert ask(env, ("load", "user/digits", tmp_path / "pulled")) == ["digits"]
         not_written = {"curves.json", "model-*.safetensors", "model.safetensors.index.json"}
+        not_written |= {"tokenizer.json", "atlas.png", "atlas.json"}  # of a text model
         assert set(hub.repos["user/digits"].files) == set(HUB_FILES) - not_written
     pulled = load_model(tmp_path / "pulled").net.state_dict()
     assert all(torch.equal(trained[k], pulled[k]) for k in trained)
@@ -244,7 +245,7 @@ def test_the_cards_example_runs(folder, monkeypatch, capsys):
     code = (folder / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(folder.parent)
     exec(compile(code.replace("user/tiny", "tiny"), "README.md", "exec"), names := {})
-    assert names["x_0"].shape == (4, 1, 16, 16) and names["step"].s == 0
+    assert names["images"].shape == (4, 1, 16, 16) and names["step"].s == 0
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[1]", b"\xff"])

@@ -7,14 +7,15 @@ import pytest
 from conftest import ROOT
 
 LEVELS = {
-    0: ["schedules", "unet", "ema", "pictures", "metrics", "machine", "progress"],
-    1: ["process", "data", "config"],
-    2: ["denoiser", "losses"],
+    0: ["schedules", "unet", "text", "ema", "pictures", "metrics", "machine", "progress"],
+    1: ["process", "data", "config", "autoencoder"],
+    2: ["denoiser", "losses", "emoji"],
     3: ["samplers", "likelihood", "weights"],
     4: ["checkpoint"],
     5: ["film", "hub"],
-    6: ["history"],
-    7: ["ui"],
+    6: ["history", "atlas"],
+    7: ["stages"],
+    8: ["ui"],
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 FILES = sorted((ROOT / "diffusion").rglob("*.py"))

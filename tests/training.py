@@ -10,6 +10,7 @@ import gzip
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import numpy as np
 
 ROOT = Path(__file__).parent.parent
 TINY = {"channel_mult": (1,), "attention_levels": (), "batch_size": 8, "total_images": 160}
+TINY_EMOJI = {"image_size": 16, "skin_tones": False, "text_width": 64, "text_layers": 1}
+NUM_EMOJI, NUM_HELD_OUT = 64, 8
 
 
 def write_idx(file: Path, values: np.ndarray) -> None:
@@ -39,13 +42,36 @@ def write_mnist(data_dir: Path, num_train: int = 60, num_test: int = 6) -> tuple
     return images, labels
 
 
+def few_emoji(all_names: Callable[[], dict[str, dict[str, str]]]) -> dict[str, dict[str, str]]:
+    """The names of NUM_EMOJI emoji, NUM_HELD_OUT of them held out, in the form of `emoji_names`."""
+    from diffusion.emoji import SKIN_TONES, held_out_emoji
+
+    names = all_names()
+    plain = [character for character in names["en"] if not set(character) & set(SKIN_TONES)]
+    held_out = [character for character in plain if character in held_out_emoji()][:NUM_HELD_OUT]
+    trained = [character for character in plain if character not in held_out_emoji()]
+    chosen = held_out + trained[:: len(trained) // NUM_EMOJI][: NUM_EMOJI - NUM_HELD_OUT]
+    return {language: {c: known[c] for c in chosen} for language, known in names.items()}
+
+
+def tiny(preset):
+    """The preset with next to no weights, images and steps; what is told by text attends to it."""
+    small = replace(preset, **TINY)
+    if preset.stage != "diffusion":
+        small = replace(small, **TINY_EMOJI)
+    return replace(small, attention_levels=(0,)) if preset.stage == "text" else small
+
+
 def shrink(patch) -> None:
     """Make train.py's presets tiny and its saves frequent; `patch` is setattr, or undoes itself."""
     import diffusion.config
+    import diffusion.emoji
     import diffusion.film
     import train
 
-    presets = {k: replace(preset, **TINY) for k, preset in diffusion.config.PRESETS.items()}
+    presets = {k: tiny(preset) for k, preset in diffusion.config.PRESETS.items()}
+    all_names = diffusion.emoji.emoji_names
+    patch(diffusion.emoji, "emoji_names", lambda: few_emoji(all_names))
     patch(diffusion.config, "PRESETS", presets)
     patch(train, "FIRST_SAVE_SECONDS", 0)
     patch(train, "SAVE_SECONDS", 0)

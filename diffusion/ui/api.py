@@ -29,6 +29,13 @@ from diffusion.ui.inputs import (
 )
 from diffusion.ui.presets import SIZE
 from diffusion.ui.reverse import checked_settings, trajectory
+from diffusion.ui.text_to_image import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STEPS,
+    MAX_PROMPT_STEPS,
+    checked_drawing,
+    drawn,
+)
 
 CORRUPT = """Noise a picture: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, as the Forward tab shows it.
 
@@ -44,6 +51,14 @@ model: a checkpoint's name. sampler: ddpm, ddim or dpm++2m. num_steps: 1 to 1000
 or empty for the checkpoint's own. class_label: a class's name, or empty for none. guidance_scale: 0 to 20,
 1 is off. num_images: 1 to 16; steps times images at most 4000. Returns a PNG grid of the images, and a JSON
 object with the settings and one entry per step: t, s, snr, the update's weights and the seconds it took."""
+
+TEXT_TO_IMAGE = """Draw a prompt.
+
+prompt: at most 500 characters and the network's number of tokens are read; empty leaves it to the network.
+negative_prompt: what guidance leads away from, or empty. seed: 0 to 4294967295. num_steps: 1 to 100.
+guidance_scale: 0 to 20, 1 is off. sampler: ddpm, ddim or dpm++2m. Returns a PNG, and a JSON object with the
+settings, notes about the prompt, its tokens (known: in the vocabulary; seen: the word is in a caption that
+was trained on), the nearest emoji of the training set, and one entry per step."""
 
 
 class PictureFile(gr.File):
@@ -112,47 +127,78 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, d
     return denoise
 
 
-def build(models: dict[str, Model]) -> None:
-    """Register the endpoints inside the current gr.Blocks."""
-    first = next(iter(models.values()))
-    seed_range = f"whole number, 0 to {MAX_SEED}"
-    endpoints = (
-        (
-            corrupt,
-            CORRUPT,
-            [
-                PictureFile(visible=False, label="a picture file"),
-                value(500, "integer", f"whole number, 0 to {MAX_TIMESTEPS}"),
-                value("linear", "string", "linear or cosine"),
-                value(0, "integer", seed_range),
-            ],
-            [png_output()],
-            {},
-        ),
-        (
-            schedule_table,
-            SCHEDULE_TABLE,
-            [value("linear", "string", "linear or cosine"), value(1000, "integer", "T, 20 to 1000")],
-            [gr.JSON(visible=False)],
-            {},
-        ),
-        (
-            denoise_with(models),
-            DENOISE,
-            [
-                value(first.name, "string", f"one of {', '.join(models)}"),
-                value(0, "integer", seed_range),
-                value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
-                value(20, "integer", f"1 to {MAX_STEPS}"),
-                value("", "string", "linear, cosine, or empty for the checkpoint's own"),
-                value("", "string", "a class's name, or empty for none"),
-                value(1.0, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
-                value(1, "integer", f"1 to {MAX_IMAGES}"),
-            ],
-            [png_output(), gr.JSON(visible=False)],
-            {"concurrency_id": "model", "concurrency_limit": 1},
-        ),
-    )
+def text_to_image_with(model: Model) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
+    """The /text_to_image endpoint over this model."""
+
+    def text_to_image(
+        prompt: Any, negative_prompt: Any, seed: Any, num_steps: Any, guidance_scale: Any, sampler: Any
+    ) -> tuple[Image.Image, dict[str, Any]]:
+        sent = (prompt, negative_prompt, seed, num_steps, guidance_scale, sampler)
+        return drawn(model, checked_drawing(model, *sent))
+
+    return text_to_image
+
+
+# What `build` registers: a function, its description, inputs, outputs, and options of the event.
+Endpoint = tuple[Callable, str, list[Any], list[Any], dict[str, Any]]
+SEED_RANGE = f"whole number, 0 to {MAX_SEED}"
+ONE_AT_A_TIME = {"concurrency_id": "model", "concurrency_limit": 1}
+
+
+def schedule_endpoints() -> list[Endpoint]:
+    """Those that need no network."""
+    noised = [
+        PictureFile(visible=False, label="a picture file"),
+        value(500, "integer", f"whole number, 0 to {MAX_TIMESTEPS}"),
+        value("linear", "string", "linear or cosine"),
+        value(0, "integer", SEED_RANGE),
+    ]
+    table = [value("linear", "string", "linear or cosine"), value(1000, "integer", "T, 20 to 1000")]
+    return [
+        (corrupt, CORRUPT, noised, [png_output()], {}),
+        (schedule_table, SCHEDULE_TABLE, table, [gr.JSON(visible=False)], {}),
+    ]
+
+
+def denoise_endpoint(models: dict[str, Model]) -> Endpoint:
+    inputs = [
+        value(next(iter(models)), "string", f"one of {', '.join(models)}"),
+        value(0, "integer", SEED_RANGE),
+        value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
+        value(20, "integer", f"1 to {MAX_STEPS}"),
+        value("", "string", "linear, cosine, or empty for the checkpoint's own"),
+        value("", "string", "a class's name, or empty for none"),
+        value(1.0, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
+        value(1, "integer", f"1 to {MAX_IMAGES}"),
+    ]
+    return denoise_with(models), DENOISE, inputs, [png_output(), gr.JSON(visible=False)], ONE_AT_A_TIME
+
+
+def text_to_image_endpoint(model: Model) -> Endpoint:
+    inputs = [
+        value("red heart", "string", "what to draw"),
+        value("", "string", "what to lead away from, or empty"),
+        value(0, "integer", SEED_RANGE),
+        value(DEFAULT_STEPS, "integer", f"1 to {MAX_PROMPT_STEPS}"),
+        value(DEFAULT_GUIDANCE, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
+        value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
+    ]
+    outputs = [png_output(), gr.JSON(visible=False)]
+    return text_to_image_with(model), TEXT_TO_IMAGE, inputs, outputs, ONE_AT_A_TIME
+
+
+def build(models: dict[str, Model], told: Model | None = None) -> None:
+    """Register the endpoints inside the current gr.Blocks.
+
+    Args:
+        models: of pixels, by name; may be none.
+        told: the one that is told by text, if there is one.
+    """
+    endpoints = schedule_endpoints()
+    if models:
+        endpoints.append(denoise_endpoint(models))
+    if told is not None:
+        endpoints.append(text_to_image_endpoint(told))
     for function, description, inputs, outputs, options in endpoints:
         gr.Button(visible=False).click(
             function,

@@ -1,10 +1,10 @@
-"""The whole page: header, four tabs, endpoints."""
+"""The whole page: header, tabs, endpoints."""
 
 import gradio as gr
 
 from diffusion.checkpoint import Model
 from diffusion.film import load_film
-from diffusion.ui import api, forward, reverse, schedules, training
+from diffusion.ui import api, forward, reverse, schedules, text_to_image, training
 from diffusion.ui.scrubber import Scrubber, head, static
 from diffusion.ui.text import labels, prose
 
@@ -16,26 +16,32 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
     """The page over these models, by name.
 
     Args:
-        models: at least one; the first is the one on show, and the film in its folder plays before anyone
-            presses anything.
+        models: at least one. The first of pixels is the one on show, and the film in its folder plays before
+            anyone presses anything; the first that is told by text gets a tab of its own.
     """
     text = labels()
-    first = next(iter(models.values()))
-    film = load_film(first.folder) if first.folder else None
+    told = next((model for model in models.values() if model.text is not None), None)
+    models = {name: model for name, model in models.items() if model.text is None}
+    first = next(iter(models.values()), None)
+    film = load_film(first.folder) if first and first.folder else None
     with gr.Blocks(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
         Scrubber("hero", reverse.shipped_message(first, film))
         with gr.Tabs():
             with gr.Tab(text["tab_forward"]):
                 forward.build(film)
-            with gr.Tab(text["tab_schedules"]):
-                schedules.build(models)
-            with gr.Tab(text["tab_reverse"]):
-                reverse.build(models)
-            with gr.Tab(text["tab_training"]):
-                training.build(models)
+            if models:
+                with gr.Tab(text["tab_schedules"]):
+                    schedules.build(models)
+                with gr.Tab(text["tab_reverse"]):
+                    reverse.build(models)
+                with gr.Tab(text["tab_training"]):
+                    training.build(models)
+            if told is not None:
+                with gr.Tab(text["tab_text_to_image"]):
+                    text_to_image.build(told)
         with gr.Accordion(text["about"], open=False):
             gr.Markdown(prose("about"))
-        api.build(models)
+        api.build(models, told)
     return page.queue(max_size=32)
 
 

@@ -3,7 +3,7 @@
 import base64
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -131,19 +131,25 @@ def film_info(model: Model, settings: dict[str, Any], label: str) -> dict[str, A
 
 
 def film_messages(model: Model, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Sample, and yield messages for the page: each step as it is made, or several at once if they are fast.
+    """Sample, and yield messages for the page."""
+    text = labels()
+    label = settings["class_label"]
+    info = film_info(model, settings, text["class_of"].format(label=label) if label else text["no_class"])
+    yield from paced(f"{model.name}-{next(_film_ids)}", info, trajectory(model, settings))
+
+
+def paced(
+    film: str, info: dict[str, Any], frames: Iterable[tuple[np.ndarray, dict[str, Any] | None]]
+) -> Iterator[dict[str, Any]]:
+    """Messages for the page: each frame as it is made, or several at once if they are fast.
 
     A page shows some thirty messages a second; sent faster, they would queue up and outlive a Stop. Each
     message repeats the one before, so that none is lost when two arrive together.
     """
-    film = f"{model.name}-{next(_film_ids)}"
-    text = labels()
-    label = settings["class_label"]
-    info = film_info(model, settings, text["class_of"].format(label=label) if label else text["no_class"])
     before: list[dict[str, Any]] = []
     fresh: list[dict[str, Any]] = []
     sent = 0.0
-    for k, (frame, row) in enumerate(trajectory(model, settings)):
+    for k, (frame, row) in enumerate(frames):
         fresh.append(frame_message(k, frame, row))
         if row is None or time.monotonic() - sent > MESSAGE_SECONDS:
             yield {"film": film, "info": info, "frames": [*before, *fresh]}

@@ -79,7 +79,15 @@ def inline(name: str) -> str:
 def head() -> str:
     """The scripts of all views, for the page's head."""
     shared = ("core.js", "chart.js", "transport.js")
-    views = ("forward.js", "schedules.js", "reverse.js", "objective.js", "training.js", "trained.js")
+    views = (
+        "forward.js",
+        "schedules.js",
+        "reverse.js",
+        "objective.js",
+        "training.js",
+        "trained.js",
+        "text_to_image.js",
+    )
     return "".join(f"<script>{static(name)}</script>" for name in shared + views)
 
 

@@ -1,0 +1,130 @@
+"""The stages of the emoji model as `train.py` runs them, with next to no weights and 64 emoji."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+import training
+
+import diffusion.config
+import train
+from diffusion.atlas import load_atlas
+from diffusion.autoencoder import Autoencoder
+from diffusion.checkpoint import CheckpointError, load_autoencoder, start_from
+from diffusion.config import parse_config
+from diffusion.data import step_generator
+from diffusion.film import run_sampler
+from diffusion.hub import load_model
+from diffusion.stages import STAGES, load_training_data, shifted
+from diffusion.text import PAD_ID
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder in which both stages of emoji-mini were trained."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        training.shrink(patch.setattr)
+        common = ["--device", "cpu", "--total-images", "48"]
+        train.main(["emoji-mini-autoencoder", "--out", str(folder / "ae"), *common])
+        told = ["--autoencoder", str(folder / "ae")]
+        train.main(["emoji-mini", "--out", str(folder / "emoji"), *common, *told])
+    return folder
+
+
+@pytest.fixture
+def tiny(monkeypatch, runs):
+    """The config of the tiny run."""
+    training.shrink(monkeypatch.setattr)
+    return replace(parse_config(["emoji-mini"]), autoencoder=runs / "ae", out=runs / "again")
+
+
+def test_the_first_stage_leaves_an_autoencoder_with_latents_of_unit_variance(runs, tiny):
+    autoencoder = load_autoencoder(runs / "ae")
+    assert isinstance(autoencoder, Autoencoder) and (runs / "ae/samples.png").exists()
+    latents = STAGES["text"](tiny, load_training_data(tiny), CPU).latents
+    assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(latents.shape[1]), atol=1e-3)
+    assert torch.allclose(latents.std((0, 2, 3)), torch.ones(latents.shape[1]), atol=1e-2)
+
+
+def test_the_second_stage_leaves_a_model_that_draws_what_it_is_told(runs):
+    model = load_model(runs / "emoji")
+    settings = {"seed": 0, "num_images": 2, "num_steps": 2, "guidance_scale": 3.0}
+    last = [step for step, _ in run_sampler(model, prompts=["red heart", "고양이 얼굴"], **settings)][-1]
+    assert last.x_s.shape == (2, *model.sample_shape)
+    images = model.decode(last.x_s)
+    assert images.shape == (2, 3, 16, 16) and images.isfinite().all()
+    assert (model.encode(images).shape) == last.x_s.shape
+    assert load_atlas(runs / "emoji").held_out.sum() == training.NUM_HELD_OUT
+    card = (runs / "emoji/README.md").read_text("utf-8")
+    assert "pipeline_tag: text-to-image" in card and "prompts=" in card
+    assert model.about["settings"]["preset"] == "emoji-mini"
+
+
+def test_a_text_models_weights_survive_a_wrong_file_beside_them(runs, tmp_path):
+    for file in (runs / "emoji").iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="tokenizer.json is broken"):
+        load_model(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match="has no tokenizer.json"):
+        load_model(tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes((runs / "emoji/tokenizer.json").read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["text"]["width"] = 128
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="the text encoder does not fit the network"):
+        load_model(tmp_path)
+
+
+def test_batches_depend_on_seed_and_position_alone_and_hold_what_they_should(tiny):
+    stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
+    x_0, told = stage.batch(range(400), step_generator(0, 0, CPU))
+    again, same = stage.batch(range(400), step_generator(0, 0, CPU))
+    assert torch.equal(x_0, again) and torch.equal(told["tokens"], same["tokens"])
+    tokens = told["tokens"]
+    silent = (tokens == stage.nothing).all(1).float().mean()
+    assert 0.04 < silent < 0.18  # a tenth of the captions is dropped
+    lengths = (tokens != PAD_ID).sum(1)
+    assert lengths.min() == 2 and len(tokens.unique(dim=0)) > 200
+    text = stage.tokenizer.decode(stage.tokens[0, 0, 0].tolist())
+    assert text in stage.data.names["en"][0].lower()
+
+
+def test_a_text_stage_without_its_autoencoder_says_so(tiny, tmp_path):
+    with pytest.raises(CheckpointError, match="holds no trained autoencoder: train it first"):
+        STAGES["text"](replace(tiny, autoencoder=tmp_path), load_training_data(tiny), CPU)
+
+
+def test_a_run_can_start_from_another_ones_weights(runs, tiny):
+    torch.manual_seed(7)
+    stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
+    trained = load_model(runs / "emoji")
+    weight = stage.net.unet.conv_in.weight
+    assert not torch.equal(weight, trained.net.conv_in.weight)
+    start_from(runs / "emoji", stage.net)
+    assert torch.equal(weight, trained.net.conv_in.weight)
+    with pytest.raises(CheckpointError, match="a run of another network"):
+        start_from(runs / "ae", stage.net)
+    with pytest.raises(CheckpointError, match="holds no training run"):
+        start_from(runs, stage.net)
+
+
+def test_a_shift_moves_a_picture_and_lets_white_in():
+    images = torch.zeros(200, 3, 6, 6, dtype=torch.uint8)
+    images[:, :, 2, 3] = 200
+    moved = shifted(images, 2, torch.Generator().manual_seed(0))
+    assert moved.shape == images.shape
+    places = {tuple(place.tolist()) for one in moved[:, 0] for place in (one == 200).nonzero()}
+    assert places == {(r, c) for r in range(5) for c in range(1, 6)}
+    assert set(moved.unique().tolist()) == {0, 200, 255}
+    assert torch.equal(shifted(images, 0, torch.Generator()), images)
+
+
+def test_every_preset_names_a_stage():
+    assert {preset.stage for preset in diffusion.config.PRESETS.values()} == set(STAGES)

@@ -1,0 +1,117 @@
+import pytest
+import torch
+
+from diffusion.text import (
+    END_ID,
+    PAD_ID,
+    START_ID,
+    UNKNOWN_ID,
+    PromptedUNet,
+    TextConfig,
+    TextEncoder,
+    drop_words,
+    encode_prompts,
+    encode_words,
+    train_tokenizer,
+)
+from diffusion.unet import UNet, UNetConfig, recorded_attention
+
+CAPTIONS = ["red heart", "blue heart", "grinning face", "빨간 하트", "고양이 얼굴", "قلب أحمر", "红心"] * 2
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(CAPTIONS, 200, 12)
+
+
+def test_every_prompt_has_the_same_number_of_tokens(tokenizer):
+    tokens = encode_prompts(tokenizer, ["", "red heart", "heart " * 500])
+    assert tokens.shape == (3, 12) and tokens.dtype == torch.int64
+    assert tokens[0].tolist() == [START_ID, END_ID] + [PAD_ID] * 10
+    assert (tokens[:, 0] == START_ID).all() and tokens[2, -1] == END_ID  # cut, but closed
+
+
+def test_case_width_and_control_characters_make_no_difference(tokenizer):
+    plain, loud, wide, spaced = encode_prompts(
+        tokenizer, ["red heart", "RED Heart", "ｒｅｄ heart", "  red\u0000 heart\u0007 "]
+    )
+    assert torch.equal(plain, loud) and torch.equal(plain, wide) and torch.equal(plain, spaced)
+
+
+def test_characters_of_no_caption_are_unknown(tokenizer):
+    assert UNKNOWN_ID in encode_prompts(tokenizer, ["heart ₿"])[0]
+    for known in CAPTIONS:
+        assert UNKNOWN_ID not in encode_prompts(tokenizer, [known])[0]
+
+
+def test_learning_a_vocabulary_is_repeatable(tokenizer):
+    again = train_tokenizer(reversed(CAPTIONS), 200, 12)
+    assert again.to_str() == tokenizer.to_str()
+
+
+def test_whole_words_are_dropped_and_the_rest_closes_up(tokenizer):
+    tokens, words = encode_words(tokenizer, ["red heart", "grinning face", ""] * 200)
+    short = drop_words(tokens, words, 0.5, torch.Generator().manual_seed(0))
+    texts = {tokenizer.decode(row.tolist(), skip_special_tokens=True) for row in short}
+    assert texts == {"red heart", "red", "heart", "grinning face", "grinning", "face", ""}
+    for row in short.tolist():
+        assert row[0] == START_ID and row.count(END_ID) == 1
+        assert set(row[row.index(END_ID) + 1 :]) <= {PAD_ID}
+    assert (short[2::3] == tokens[2::3]).all()
+    assert torch.equal(drop_words(tokens, words, 0.0, torch.Generator()), tokens)
+
+
+def test_the_encoder_reads_order_and_neighbours(tokenizer):
+    torch.manual_seed(0)
+    text = TextEncoder(TextConfig(tokenizer.get_vocab_size(), 64, 2, 12)).eval()
+    tokens = encode_prompts(tokenizer, ["red heart", "heart red", "red face"])
+    with torch.no_grad():
+        context = text(tokens)
+        again = text(tokens[:1])
+    assert context.shape == (3, 12, 64)
+    assert torch.allclose(context[:1], again, atol=1e-5)  # independent of the rest of the batch
+    starts = context[:, 0]
+    assert (starts[0] - starts[1]).abs().max() > 1e-3  # the start token has read the order
+    assert (starts[0] - starts[2]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 100}, {"width": 0}, {"num_tokens": 2}, {"vocabulary_size": "9"}, {"num_layers": 0}]
+)
+def test_an_impossible_shape_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TextConfig(**({"vocabulary_size": 100} | wrong))
+
+
+def test_a_prompt_reaches_the_picture_and_its_gradient_the_text(tokenizer):
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(4, 32, (1, 2), attention_levels=(1,), context_dim=64))
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    text = TextEncoder(TextConfig(tokenizer.get_vocab_size(), 64, 1, 12))
+    model = PromptedUNet(net, text)
+    tokens = encode_prompts(tokenizer, ["red heart", "grinning face"])
+    x, t = torch.randn(1, 4, 8, 8).expand(2, -1, -1, -1), torch.tensor([500.0, 500.0])
+    out = model(x, t, tokens)
+    assert (out[0] - out[1]).abs().max() > 1e-3
+    out.square().sum().backward()
+    assert text.tokens.weight.grad.abs().sum() > 0
+
+
+def test_recorded_attention_is_what_the_network_uses():
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(4, 32, (1, 2), attention_levels=(0, 1), context_dim=64))
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    x, t, context = torch.randn(2, 4, 8, 8), torch.tensor([10.0, 900.0]), torch.randn(2, 5, 64)
+    with torch.no_grad():
+        plain = net(x, t, context=context)
+        with recorded_attention(net) as maps:
+            recorded = net(x, t, context=context)
+        assert torch.equal(plain, net(x, t, context=context)) and torch.equal(plain, recorded)
+    assert [tuple(m.shape) for m in maps] == [
+        (2, 5, 8, 8), (2, 5, 4, 4), (2, 5, 4, 4), (2, 5, 4, 4), (2, 5, 4, 4), (2, 5, 8, 8), (2, 5, 8, 8)
+    ]  # fmt: skip
+    for m in maps:
+        assert (m >= 0).all() and (m.sum(1) < 1).all() and (m.sum(1) > 0).all()
+    assert len(maps) == 7  # nothing is recorded after the block
