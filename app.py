@@ -12,12 +12,8 @@ from diffusion.checkpoint import CheckpointError
 from diffusion.hub import HubError, load_model
 from diffusion.ui.page import build_page, launch_options
 
-SHIPPED = (
-    "cifar10",
-    "mnist",
-    "mnist-cosine",
-    "mnist-linear",
-)  # in checkpoints/; the first that is there is the default
+# In checkpoints/; the first that is there is the default, and emoji has a tab of its own.
+SHIPPED = ("cifar10", "mnist", "mnist-cosine", "mnist-linear", "emoji")
 
 
 def main() -> None:

@@ -7,13 +7,13 @@ import pytest
 from conftest import ROOT
 
 LEVELS = {
-    0: ["schedules", "unet", "text", "ema", "pictures", "metrics", "machine", "progress"],
+    0: ["schedules", "unet", "text", "ema", "pictures", "metrics", "machine", "progress", "interpolation"],
     1: ["process", "data", "config", "autoencoder"],
-    2: ["denoiser", "losses", "emoji"],
+    2: ["denoiser", "losses", "emoji", "cost"],
     3: ["samplers", "likelihood", "weights"],
     4: ["checkpoint"],
     5: ["film", "hub"],
-    6: ["history", "atlas"],
+    6: ["history", "atlas", "pipelines"],
     7: ["stages"],
     8: ["ui"],
 }
@@ -57,6 +57,8 @@ def test_libraries_stay_where_they_belong(path):
             assert module_of(path) == "ui"
         if library == "huggingface_hub":
             assert module_of(path) == "hub" and not at_top
+        if library in ("diffusers", "transformers"):
+            assert module_of(path) == "pipelines" and not at_top
     if module_of(path) == "schedules":
         assert {m.split(".")[0] for m, _ in imports(path)} <= {"torch", "dataclasses", "math"}
 

@@ -21,9 +21,10 @@ from text_models import few_emoji, save_text_model
 from diffusion import save_film, save_model
 from diffusion.film import EPS_RANGE, make_film, run_sampler
 from diffusion.pictures import to_uint8
-from diffusion.ui import text_to_image as tab
+from diffusion.ui.drawing import checked_drawing, nearest, trajectory
 from diffusion.ui.inputs import InputError
 from diffusion.ui.prompts import MAX_CHARACTERS, clean, reader
+from diffusion.ui.text_to_image import film_messages
 from diffusion.unet import recorded_attention
 
 SETTINGS = {"negative": "", "seed": 3, "steps": 4, "guidance": 3.0, "sampler": "dpm++2m"}
@@ -37,11 +38,11 @@ def model(tmp_path_factory):
 def drawing(model, prompt="red heart", **changes):
     values = {**SETTINGS, **changes}
     sent = [values[key] for key in ("negative", "seed", "steps", "guidance", "sampler")]
-    return tab.checked_drawing(model, prompt, *sent, *changes.get("second", ()))
+    return checked_drawing(model, prompt, *sent, *changes.get("second", ()))
 
 
 def drawn_steps(model, request):
-    return [[moment[i] for moment in tab.trajectory(model, request)] for i in range(len(request.variants))]
+    return [[moment[i] for moment in trajectory(model, request)] for i in range(len(request.variants))]
 
 
 # ---- prompts ---------------------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ def test_an_empty_prompt_has_no_attention_to_show(model):
 def test_the_nearest_emoji_of_an_emoji_is_itself(model):
     atlas = reader(model).atlas
     picture = few_emoji().images[5].permute(1, 2, 0).numpy()
-    found = tab.nearest(atlas, picture)
+    found = nearest(atlas, picture)
     assert found["nearest"][0]["character"] == atlas.characters[5]
     assert found["nearest"][0]["distance"] == 0 < found["median_distance"]
     held_out = {atlas.characters[i]: bool(atlas.held_out[i]) for i in range(found["number"])}
@@ -193,7 +194,7 @@ def test_the_nearest_emoji_of_an_emoji_is_itself(model):
 
 def test_the_film_arrives_whole_and_the_tokens_before_the_first_step(model):
     request = drawing(model, second=("하트", 1))
-    first, *rest = list(tab.film_messages(model, request))
+    first, *rest = list(film_messages(model, request))
     assert first["frames"] == []
     variants = first["info"]["variants"]
     assert [v["text"] for v in variants] == ["red heart", "하트"]

@@ -14,6 +14,13 @@ from diffusion.checkpoint import Model
 from diffusion.film import image_grid
 from diffusion.pictures import centre_crop
 from diffusion.schedules import SCHEDULES
+from diffusion.ui.drawing import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STEPS,
+    MAX_PROMPT_STEPS,
+    checked_drawing,
+    drawn,
+)
 from diffusion.ui.forward import corrupt_picture
 from diffusion.ui.inputs import (
     MAX_GUIDANCE,
@@ -29,13 +36,6 @@ from diffusion.ui.inputs import (
 )
 from diffusion.ui.presets import SIZE
 from diffusion.ui.reverse import checked_settings, trajectory
-from diffusion.ui.text_to_image import (
-    DEFAULT_GUIDANCE,
-    DEFAULT_STEPS,
-    MAX_PROMPT_STEPS,
-    checked_drawing,
-    drawn,
-)
 
 CORRUPT = """Noise a picture: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, as the Forward tab shows it.
 

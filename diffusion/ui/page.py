@@ -4,7 +4,17 @@ import gradio as gr
 
 from diffusion.checkpoint import Model
 from diffusion.film import load_film
-from diffusion.ui import api, forward, reverse, schedules, text_to_image, training
+from diffusion.ui import (
+    api,
+    forward,
+    interpolation,
+    latent,
+    pipeline,
+    reverse,
+    schedules,
+    text_to_image,
+    training,
+)
 from diffusion.ui.scrubber import Scrubber, head, static
 from diffusion.ui.text import labels, prose
 
@@ -39,6 +49,9 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
             if told is not None:
                 with gr.Tab(text["tab_text_to_image"]):
                     text_to_image.build(told)
+                    latent.build(told)
+                    interpolation.build(told)
+                    pipeline.build()
         with gr.Accordion(text["about"], open=False):
             gr.Markdown(prose("about"))
         api.build(models, told)

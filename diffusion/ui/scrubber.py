@@ -87,6 +87,9 @@ def head() -> str:
         "training.js",
         "trained.js",
         "text_to_image.js",
+        "pipeline.js",
+        "latent.js",
+        "interpolation.js",
     )
     return "".join(f"<script>{static(name)}</script>" for name in shared + views)
 

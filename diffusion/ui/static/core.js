@@ -235,7 +235,7 @@ window.Diffusion = (() => {
   }
 
   return {
-    SIZE, HISTOGRAM_RANGE, state, views, subscribe, update, halfFloats, setPicture, setSeed, Picture, Grid,
+    SIZE, HISTOGRAM_RANGE, state, views, subscribe, update, bytesFrom, halfFloats, setPicture, setSeed, Picture, Grid,
     addFrames, density, normalDensity, decibels, fixed, fill, onNextFrame, onChoice, presetRow,
     reducedMotion: matchMedia("(prefers-reduced-motion: reduce)"),
   };

@@ -3,6 +3,7 @@ Diffusion.views.pipeline = (element, props, watch) => {
   "use strict";
   const D = Diffusion;
   const text = props.strings;
+  const SMALL = 256; // pixels
   const root = element.querySelector(".lab");
   const find = (selector) => root.querySelector(selector);
   const latents = new D.Grid(find('[data-c="latents"]'));
@@ -24,18 +25,18 @@ Diffusion.views.pipeline = (element, props, watch) => {
     const k = transport.value;
     const frame = film?.frames[k];
     if (!frame) return;
-    const row = film.rows[k];
+    const row = film.rows[k] ?? film.rows[k - 1]; // what came out has no numbers of its own
     const N = film.info.num_steps;
     latents.show(frame, 0);
     drawPicture(frame);
-    const kind = k === N ? "picture_now" : row.predicted ? "decoded" : "pipeline_undenoised";
-    find('[data-role="symbol"]').innerHTML = { picture_now: "<i>x</i><sub>0</sub>", decoded: '<i class="hat">x</i><sub>0</sub>' }[kind] ?? "";
+    const kind = k === N ? "pipeline_result" : row.predicted ? "decoded" : "pipeline_undenoised";
+    find('[data-role="symbol"]').innerHTML = { pipeline_result: "<i>x</i><sub>0</sub>", decoded: '<i class="hat">x</i><sub>0</sub>' }[kind] ?? "";
     find('[data-role="what"]').textContent = text[kind];
     canvas.setAttribute("aria-label", text[kind]);
     canvas.parentElement.classList.toggle("predicted", k !== N);
     find('[data-role="withheld"]').hidden = !row.withheld;
     D.fill(root, {
-      t: String(Math.round(row.t)),
+      t: k === N ? "0" : String(Math.round(row.t)),
       k: String(k),
       N: String(N),
       ms: k === N ? "–" : (1000 * row.seconds).toFixed(0),
@@ -60,6 +61,7 @@ Diffusion.views.pipeline = (element, props, watch) => {
     const [channels, height, width] = film.info.latent_shape;
     latents.resize(channels, [height, width, 1]);
     [canvas.height, canvas.width] = film.info.image_shape;
+    canvas.style.imageRendering = canvas.width < SMALL ? "" : "auto"; // only the small are magnified
     find('[data-role="channels"]').textContent = text.latent_channels.replace("{count}", channels);
     find('[data-c="latents"]').setAttribute("aria-label", find('[data-role="channels"]').textContent);
     find('[data-role="made"]').textContent = film.info.made;

@@ -1,0 +1,90 @@
+"""Measuring what a network costs: memory counted exactly, rounds in turns, and what is too slow left out."""
+
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import randomised
+from torch.utils.flop_counter import FlopCounterMode
+
+from diffusion import UNet, UNetConfig, cost
+from diffusion.autoencoder import Autoencoder, AutoencoderConfig
+
+CPU = torch.device("cpu")
+CONFIG = UNetConfig(4, 32, (1, 2), 1, (1,), context_dim=64)
+MEBI = 2**20
+
+
+def test_memory_is_that_of_the_tensors_that_live_together():
+    def call():
+        a = torch.zeros(MEBI)  # 4 MiB
+        b = torch.ones(MEBI)
+        del a
+        c = b.view(2, -1).add_(1).T  # nothing new
+        huge = torch.zeros(1).expand(10**12)  # four bytes
+        return c, huge, torch.zeros(MEBI // 2)
+
+    assert cost.peak_bytes(call, CPU) == 8 * MEBI
+    weights = torch.zeros(8 * MEBI)
+    assert cost.peak_bytes(lambda: weights.T[:4], CPU) == 0
+
+
+def test_memory_of_a_step_grows_with_its_pixels_and_with_its_batch():
+    net = randomised(UNet(CONFIG))
+    small, large = (cost.peak_bytes(cost.step_call(net, side, 12), CPU) for side in (8, 16))
+    activation = 4 * 32 * 16 * 16  # of the first level
+    assert large > 3 * small and large > 3 * activation
+
+
+def test_operations_are_those_of_the_network():
+    net = randomised(UNet(CONFIG))
+    with FlopCounterMode(display=False) as counter:
+        cost.step_call(net, 16, 12)()
+    assert cost.step_operations(CONFIG, 16, 12) == counter.get_total_flops() > 10**6
+
+
+def test_rounds_are_in_turns_and_the_median_ignores_one_slow_call(monkeypatch):
+    monkeypatch.setattr(cost, "MAX_ROUNDS", 5)
+    order = []
+
+    def call(name, seconds):
+        order.append(name)
+        time.sleep(seconds + 0.3 * (len(order) == 3))
+
+    calls = {"a": lambda: call("a", 0.001), "b": lambda: call("b", 0.02)}
+    seconds, rounds = cost.medians(calls, CPU)
+    assert rounds == 5 and order == ["a", "b"] * 5
+    assert 0.001 <= seconds["a"] < 0.02 <= seconds["b"] < 0.2
+
+
+def test_time_is_bounded_by_rounds_that_stop(monkeypatch):
+    monkeypatch.setattr(cost, "SECONDS", 0.1)
+    _, rounds = cost.medians({"slow": lambda: time.sleep(0.06)}, CPU)
+    assert rounds == 2
+
+
+def test_what_would_take_too_long_is_measured_smaller():
+    at = {side: cost.step_operations(CONFIG, side, 12) for side in (16, 32, 64)}
+    assert at[16] < at[32] < at[64]
+    for side, operations in at.items():
+        enough = operations / cost.AFFORDABLE
+        assert cost.affordable_side(CONFIG, 64, 12, 1.01 * enough) == side
+    assert cost.affordable_side(CONFIG, 64, 12, 1.0) == 2  # never smaller than the network can take
+
+
+@pytest.mark.parametrize("affordable, side", [(60.0, 64), (1e-9, 2)])
+def test_comparison_is_of_one_network_on_pixels_and_latents(monkeypatch, affordable, side):
+    monkeypatch.setattr(cost, "SECONDS", 0.5)
+    monkeypatch.setattr(cost, "AFFORDABLE", affordable)
+    net = randomised(UNet(CONFIG))
+    autoencoder = randomised(Autoencoder(AutoencoderConfig(3, 4, 32, (1, 1), 1)))
+    found = cost.compare(net, autoencoder, 64, 12)
+    assert (found.latents.side, found.pixels.side, found.decode.side) == (16, side, 64)
+    assert found.rounds >= 1 and min(found.encode.seconds, found.decode.seconds) > 0
+    twin = randomised(UNet(replace(CONFIG, in_channels=3)))
+    with torch.no_grad():
+        assert found.pixels.bytes == cost.peak_bytes(cost.step_call(twin, side, 12), CPU)
+    assert (found.pixels.bytes > found.latents.bytes) == (side == 64)
+    if side == 64:
+        assert found.pixels.seconds > found.latents.seconds

@@ -1,0 +1,204 @@
+"""The panel Why latent?: what is measured, what the autoencoder loses, and the panel in a real browser."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import expect
+from test_browser import browser, frames, pixels  # noqa: F401
+from test_ui_text_to_image import model, needs_browser, text_server  # noqa: F401
+
+from diffusion.autoencoder import psnr
+from diffusion.emoji import held_out_emoji, load_emoji
+from diffusion.pictures import to_signed, to_uint8
+from diffusion.ui import latent as panel
+from diffusion.ui.inputs import InputError
+from diffusion.ui.presets import preset_pictures
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A picture in portrait format, full of texture."""
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (30, 20, 3), np.uint8)).resize((200, 300))
+    noise.save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.fixture
+def not_a_picture(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing more")
+    return tmp_path / "broken.png"
+
+
+def decoded(text, shape):
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape)
+
+
+# ---- the handlers ----------------------------------------------------------------------------------------
+
+
+def test_the_emoji_are_the_fonts_own():
+    pictures = panel.emoji_pictures()
+    emoji = load_emoji(next(iter(pictures.values())).width, skin_tones=False)
+    rendered = dict(zip(emoji.characters, emoji.images.permute(0, 2, 3, 1).numpy()))
+    held_out = {"".join(c) for c in held_out_emoji()}
+    for name, picture in pictures.items():
+        character, *words = name.split()
+        assert np.array_equal(np.asarray(picture), rendered[character]), name
+        assert (words[-1] == "✦") == (character in held_out), name
+
+
+def test_costs_before_anything_is_measured(model):  # noqa: F811
+    known = panel.known_costs(model)
+    assert known["shapes"] == {"pixels": [3, 32, 32], "latents": [4, 8, 8]}
+    assert known["operations"]["pixels"] > 8 * known["operations"]["latents"] > 10**6
+
+
+def test_costs_are_measured_and_travel_as_json(model):  # noqa: F811
+    busy, message = list(panel.cost_messages(model))
+    assert busy == panel.known_costs(model) | {"busy": True}
+    measured = json.loads(json.dumps(message))["measured"]
+    assert measured["pixels"]["side"] == 32 and measured["latents"]["side"] == 8
+    assert measured["operations"] == message["operations"]["pixels"]
+    assert measured["pixels"]["bytes"] > 4 * measured["latents"]["bytes"] > 4 * 4 * 32 * 64
+    assert measured["rounds"] >= 1 and "CPU" in measured["machine"]
+    images = torch.cat([panel.as_tensor(p, model) for p in panel.emoji_pictures().values()])
+    values = [psnr(image[None], model.decode(model.encode(image[None]))).item() for image in images]
+    assert measured["psnr"] == pytest.approx(np.mean(values), abs=1e-3)
+
+
+@pytest.mark.parametrize("name, is_emoji", [("🍕 pizza", True), ("sunset", False)])
+def test_a_picture_goes_through_the_autoencoder_and_back(model, name, is_emoji):  # noqa: F811
+    message = panel.chosen_picture(model, name)
+    assert json.loads(json.dumps(message)) == message and message["is_emoji"] == is_emoji
+    original = decoded(message["original"], message["image_shape"])
+    source = panel.emoji_pictures()[name] if is_emoji else preset_pictures()[name]
+    shown = np.asarray(source.resize((32, 32), Image.Resampling.LANCZOS))
+    assert np.abs(original.astype(int) - shown).max() <= 1
+    image = to_signed(torch.from_numpy(original.copy())).permute(2, 0, 1)[None]
+    back = model.decode(model.encode(image))
+    expected = to_uint8(back[0]).permute(1, 2, 0).numpy()
+    reconstruction = decoded(message["reconstruction"], message["image_shape"]).astype(int)
+    assert np.abs(reconstruction - expected).max() <= 1 and expected.std() > 1
+    assert message["psnr"] == pytest.approx(psnr(image, back).item(), abs=1e-3)
+    error = np.sqrt(np.mean((reconstruction - original.astype(int)) ** 2.0))
+    assert 255 * 10 ** (-message["psnr"] / 20) == pytest.approx(error, rel=0.02)
+    assert decoded(message["latent"], message["latent_shape"]).shape == (4, 8, 8)
+
+
+@pytest.mark.parametrize("name", ["pizza", "", None, 3, ["🍕 pizza"]])
+def test_only_what_is_offered_can_be_chosen(model, name):  # noqa: F811
+    with pytest.raises(InputError, match="The picture must be one of: 🍕 pizza"):
+        panel.chosen_picture(model, name)
+
+
+def test_own_picture_is_cropped_and_bad_ones_are_refused(model, photo, not_a_picture):  # noqa: F811
+    message, problem, _, chosen = panel.own_picture(model, str(photo))
+    assert problem == "" and chosen is None and message["image_shape"] == [32, 32, 3]
+    middle = Image.open(photo).crop((0, 50, 200, 250)).resize((32, 32), Image.Resampling.LANCZOS)
+    assert np.abs(decoded(message["original"], (32, 32, 3)).astype(int) - np.asarray(middle)).max() <= 1
+    _, problem, kept, _ = panel.own_picture(model, str(not_a_picture))
+    assert problem.startswith("This file is not a readable picture") and kept is None
+    assert panel.own_picture(model, str(photo) + "gone")[1] != ""
+
+
+# ---- the panel -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(browser, text_server):  # noqa: F811
+    """A function that opens the tab with the panel at a width."""
+    pages = []
+
+    def open_tab(width=1280):
+        page = browser.new_page(viewport={"width": width, "height": 1000})
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(text_server.url)
+        page.get_by_role("tab", name="Text to image").click()
+        expect(page.locator("#reconstruction [data-n=psnr]")).to_contain_text("dB")
+        frames(page)
+        pages.append(page)
+        return page
+
+    yield open_tab
+    assert all(page.errors == [] for page in pages) and not text_server.logged_traceback()
+    for page in pages:
+        page.close()
+
+
+def number(page, selector):
+    return float(page.locator(selector).first.inner_text().split()[0])
+
+
+@needs_browser
+def test_measuring_shows_bars_and_the_arithmetic_of_any_number_of_steps(opened):
+    page = opened()
+    expect(page.locator("[data-cost=operations] .pixels .number")).to_contain_text("GFLOP")
+    expect(page.locator("[data-cost=seconds] .pixels .number")).to_have_text("–")
+    expect(page.get_by_text("Press the button to measure")).to_be_visible()
+    page.get_by_role("button", name="Measure here and now").click()
+    expect(page.locator("#latent [data-role=arithmetic]")).to_be_visible(timeout=30_000)
+    expect(page.locator("[data-cost=bytes] [data-role=ratio]")).to_contain_text("×")
+    widths = [
+        page.locator(f"[data-cost=operations] .{sort} .track i").bounding_box()["width"]
+        for sort in ("pixels", "latents")
+    ]
+    shown = number(page, "[data-cost=operations] [data-role=ratio]")
+    assert widths[0] / widths[1] == pytest.approx(shown, rel=0.1)
+    steps = page.locator("#latent [data-role=steps]")
+    steps.fill("40")
+    frames(page)
+    one, total = (in_ms(page, f"#latent [data-n={name}]") for name in ("pixel_step", "pixel_total"))
+    assert total == pytest.approx(40 * one, rel=0.02)
+    one, decode, total = (
+        in_ms(page, f"#latent [data-n={name}]") for name in ("latent_step", "decode", "latent_total")
+    )
+    assert total == pytest.approx(40 * one + decode, rel=0.02)
+    page.get_by_role("button", name="Measure here and now").click()
+    expect(page.get_by_text("Measuring both")).to_be_visible()
+    expect(page.locator("#latent [data-role=arithmetic]")).to_be_visible()  # the last result stays
+
+
+def in_ms(page, selector):
+    value, unit = page.locator(selector).first.inner_text().split()
+    return float(value) * {"s": 1000, "ms": 1}[unit]
+
+
+@needs_browser
+def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_picture):  # noqa: F811
+    page = opened()
+    upload = page.get_by_role("tabpanel", name="Text to image").locator("input[type=file]")
+    upload.set_input_files(photo)
+    expect(page.locator("#reconstruction [data-role=verdict]")).to_contain_text("No emoji")
+    message, *_ = panel.own_picture(model, str(photo))
+    original = decoded(message["original"], (32, 32, 3)).astype(int)
+    back = decoded(message["reconstruction"], (32, 32, 3)).astype(int)
+    wanted = {
+        "original": original,
+        "reconstruction": back,
+        "difference": (128 + 4 * (back - original)).clip(0, 255),
+    }
+    for name, expected in wanted.items():
+        shown = pixels(page, f"[data-c=lr-{name}]").astype(int)
+        assert np.abs(shown - expected).max() <= (8 if name == "difference" else 1), name
+    expect(page.get_by_label("🍕 pizza")).not_to_be_checked()
+    page.get_by_label("🐶 dog face").check()
+    expect(page.locator("#reconstruction [data-role=verdict]")).to_contain_text("Grey in the difference")
+    before = pixels(page, "[data-c=lr-original]")
+    page.locator("[data-testid=image] button[aria-label]").last.click()  # take the photo out again
+    upload.set_input_files(not_a_picture)
+    expect(page.get_by_text("This file is not a readable picture")).to_be_visible()
+    assert np.array_equal(before, pixels(page, "[data-c=lr-original]"))
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [360, 390])
+def test_panel_fits_a_phone(opened, width):
+    page = opened(width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect(page.get_by_role("button", name="Measure here and now")).to_be_visible()

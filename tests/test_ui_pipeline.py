@@ -1,0 +1,226 @@
+"""The panel for pipelines of the Hub: what it accepts, what it sends, and the panel in a real browser."""
+
+import base64
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from gradio_client import Client
+from PIL import Image
+from playwright.sync_api import expect
+from test_browser import CHROMIUM, browser, frames, pixels  # noqa: F401
+from test_ui_text_to_image import model, text_server  # noqa: F401
+from tiny_pipeline import tiny_pipeline
+
+from diffusion import pipelines
+from diffusion.pipelines import Drawing, film, load_pipeline
+from diffusion.ui import pipeline as panel
+from diffusion.ui.inputs import InputError
+
+STEPS = 5
+RED = Drawing("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pipelines") / "tiny"
+    tiny_pipeline(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def moments(folder):
+    return list(film(load_pipeline(folder), RED))
+
+
+def request(**changes):
+    values = {"name": "user/name", "prompt": "red", "negative": "", "steps": 30, "guidance": 7.5, "seed": 0}
+    return panel.checked_request(*(values | changes).values())
+
+
+def taken_apart(data: bytes, moment) -> tuple[np.ndarray, np.ndarray]:
+    """Latents and picture of a frame as it travels."""
+    size = math.prod(moment.latents.shape)
+    latents = np.frombuffer(data[:size], np.uint8).reshape(moment.latents.shape)
+    return latents, np.asarray(Image.open(io.BytesIO(data[size:]), formats=["JPEG"]))
+
+
+def alike(one, other) -> bool:
+    """But for what a JPEG loses."""
+    return one.shape == other.shape and np.abs(one.astype(int) - other).mean() < 6 < one.std()
+
+
+# ---- requests and messages -------------------------------------------------------------------------------
+
+
+def test_a_request_as_it_was_sent():
+    name, drawing = request(name=" user/name ", negative="blue", steps=12, guidance=4, seed=9)
+    assert name == "user/name" and drawing == Drawing("red", "blue", 12, 4.0, 9)
+    assert len(request(prompt="x" * 2000)[1].prompt) == 2000
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"name": " "}, "Name a pipeline"),
+        ({"name": None}, "The pipeline must be text"),
+        ({"name": "x" * 301}, "at most 300 characters"),
+        ({"prompt": "x" * 2001}, "The prompt must be text of at most 2,000 characters"),
+        ({"prompt": ["red"]}, "The prompt must be text"),
+        ({"negative": 7}, "The negative prompt must be text"),
+        ({"steps": 0}, "1 to 100"),
+        ({"steps": 101}, "1 to 100"),
+        ({"guidance": float("nan")}, "0 to 20"),
+        ({"guidance": 21}, "0 to 20"),
+        ({"seed": -1}, "0 to 4,294,967,295"),
+        ({"seed": 2.5}, "whole number"),
+    ],
+)
+def test_refused_values_are_named(change, told):
+    with pytest.raises(InputError) as refused:
+        request(**change)
+    assert told in refused.value.message
+
+
+def test_the_film_arrives_whole(folder, moments):
+    messages = list(panel.film_messages(folder, RED))
+    info = messages[0]["info"]
+    assert info["num_steps"] == STEPS and info["num_timesteps"] == 1000
+    assert list(info["latent_shape"]) == [4, 16, 16] and info["image_shape"] == [32, 32]
+    for word in (folder, "StableDiffusionPipeline", "DDIMScheduler", "seed 5"):
+        assert word in info["made"]
+    arrived = {frame["k"]: frame for message in messages for frame in message["frames"]}
+    assert sorted(arrived) == list(range(STEPS + 1))
+    for k, moment in enumerate(moments):
+        latents, picture = taken_apart(base64.b64decode(arrived[k]["pixels"]), moment)
+        assert np.array_equal(latents, moment.latents) and alike(picture, moment.picture)
+    assert [arrived[k]["row"]["t"] for k in range(STEPS)] == [m.t for m in moments[:-1]]
+    assert arrived[STEPS]["row"] is None
+
+
+def test_closing_the_messages_stops_the_pipeline(folder):
+    calls = []
+    unet = panel.shelf.get(folder).unet
+    hook = unet.register_forward_hook(lambda *_: calls.append(1))
+    messages = panel.film_messages(folder, Drawing("red", num_steps=100))
+    next(messages)
+    messages.close()
+    stopped_at = len(calls)
+    assert 1 <= stopped_at < 100
+    list(panel.film_messages(folder, RED))
+    hook.remove()
+    assert len(calls) == stopped_at + STEPS
+
+
+# ---- the running program ---------------------------------------------------------------------------------
+
+
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium found: install it with `apt-get install chromium`"
+)
+
+
+@pytest.fixture
+def opened(browser, text_server, folder):  # noqa: F811
+    """A function that opens the panel, filled in, at a width."""
+    pages = []
+
+    def open_panel(width=1280, **values):
+        page = browser.new_page(viewport={"width": width, "height": 1000})
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(text_server.url)
+        page.get_by_role("tab", name="Text to image").click()
+        page.get_by_role("button", name="A large one").click()
+        for label, value in {"Pipeline": folder, "Prompt": RED.prompt, **values}.items():
+            field(page, label).fill(value)
+        settings = {"Steps": STEPS, "Guidance": RED.guidance_scale, "Seed": RED.seed}
+        for label, value in settings.items():
+            field(page, label).fill(str(value))
+            field(page, label).press("Tab")
+        pages.append(page)
+        return page
+
+    yield open_panel
+    assert all(page.errors == [] for page in pages) and not text_server.logged_traceback()
+    for page in pages:
+        page.close()
+
+
+def field(page, label):
+    """Where something is typed in the panel."""
+    typed = page.locator("textarea, input:not([type=range])")
+    return page.locator(".pipeline-panel").get_by_label(label).and_(typed).first
+
+
+def draw(page):
+    page.locator("#draw-pipeline").click()
+
+
+def scrub(page, k):
+    page.locator("#pipeline [data-role=number]").fill(str(k))
+    page.locator("#pipeline [data-role=number]").press("Enter")
+    page.wait_for_timeout(100)  # a JPEG is decoded
+    frames(page)
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_film_is_the_pipelines_and_scrubs_without_the_server(opened, moments, width):
+    page = opened(width)
+    draw(page)
+    expect(page.locator("#pipeline [data-n=k]")).to_have_text(str(STEPS), timeout=60_000)
+    expect(page.locator("#pipeline figcaption").last).to_contain_text("the picture")
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    for k in (STEPS, 0, 2):
+        scrub(page, k)
+        latents = moments[k].latents.reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
+        assert np.array_equal(pixels(page, "#pipeline [data-c=latents]")[..., 0], latents)
+        assert alike(pixels(page, "#pipeline [data-c=picture]"), moments[k].picture)
+    assert page.locator("#pipeline [data-n=t]").inner_text() == str(round(moments[2].t))
+    expect(page.locator("#pipeline figcaption").last).to_contain_text("the picture it expects")
+    assert not [url for url in requests if url.startswith("http")]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@needs_browser
+def test_what_cannot_be_drawn_is_said_in_a_sentence_and_the_film_stays(opened):
+    page = opened()
+    draw(page)
+    expect(page.locator("#pipeline [data-n=k]")).to_have_text(str(STEPS), timeout=60_000)
+    for value, told in (("user/none", "HF_HUB_OFFLINE is set"), ("no", "neither a folder"), ("", "Name a")):
+        field(page, "Pipeline").fill(value)
+        draw(page)
+        expect(page.locator(".pipeline-panel .prose.problem")).to_contain_text(told, timeout=30_000)
+    assert pixels(page, "#pipeline [data-c=picture]").std() > 6
+    if not torch.cuda.is_available():
+        most = f"at most {pipelines.MAX_CPU_PARAMETERS // 10**6} million"
+        expect(page.locator(".pipeline-panel")).to_contain_text(most)
+
+
+@needs_browser
+def test_stop_ends_a_film_and_the_next_one_starts(opened):
+    page = opened(Prompt="dog")
+    steps = field(page, "Steps")
+    steps.fill("100")
+    steps.press("Tab")
+    draw(page)
+    page.wait_for_function("document.querySelector('#pipeline [data-n=k]').textContent > 2", timeout=60_000)
+    page.locator(".pipeline-panel").get_by_role("button", name="Stop").click()
+    page.wait_for_timeout(1000)
+    reached = int(page.locator("#pipeline [data-n=k]").inner_text())
+    page.wait_for_timeout(500)
+    assert reached == int(page.locator("#pipeline [data-n=k]").inner_text()) < 100
+    steps.fill(str(STEPS))
+    steps.press("Tab")
+    draw(page)
+    expect(page.locator("#pipeline [data-n=N]")).to_have_text(str(STEPS), timeout=30_000)
+    expect(page.locator("#pipeline [data-n=k]")).to_have_text(str(STEPS))
+
+
+def test_the_panel_adds_no_endpoint(text_server):  # noqa: F811
+    endpoints = Client(text_server.url, verbose=False).view_api(print_info=False, return_format="dict")
+    assert not [name for name in endpoints["named_endpoints"] if "pipeline" in name or "stream" in name]
