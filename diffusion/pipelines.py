@@ -104,11 +104,11 @@ def missing_packages() -> str | None:
     """None, or a sentence saying what to install."""
     if all(find_spec(package) for package in PACKAGES):
         return None
-    return f"Pipelines of the Hub need two more packages: pip install {' '.join(PACKAGES)}."
+    return f"Run `pip install {' '.join(PACKAGES)}` first: pipelines of the Hub need these packages."
 
 
 def best_device() -> str:
-    """ "cuda" or "cpu"."""
+    """Where pipelines run: "cuda" or "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -100,10 +101,11 @@ def test_own_picture_is_cropped_and_bad_ones_are_refused(model, photo, not_a_pic
     message, problem, _, chosen = panel.own_picture(model, str(photo))
     assert problem == "" and chosen is None and message["image_shape"] == [32, 32, 3]
     middle = Image.open(photo).crop((0, 50, 200, 250)).resize((32, 32), Image.Resampling.LANCZOS)
-    assert np.abs(decoded(message["original"], (32, 32, 3)).astype(int) - np.asarray(middle)).max() <= 1
+    difference = np.abs(decoded(message["original"], (32, 32, 3)).astype(int) - np.asarray(middle))
+    assert difference.mean() < 0.5 and difference.max() <= 4  # beyond the crop's edge there is more photo
     _, problem, kept, _ = panel.own_picture(model, str(not_a_picture))
     assert problem.startswith("This file is not a readable picture") and kept is None
-    assert panel.own_picture(model, str(photo) + "gone")[1] != ""
+    assert panel.own_picture(model, str(photo) + "gone") == panel.own_picture(model, None) == (gr.skip(),) * 4
 
 
 # ---- the panel -------------------------------------------------------------------------------------------
@@ -172,7 +174,7 @@ def in_ms(page, selector):
 @needs_browser
 def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_picture):  # noqa: F811
     page = opened()
-    upload = page.get_by_role("tabpanel", name="Text to image").locator("input[type=file]")
+    upload = page.locator("#own_picture input[type=file]")
     upload.set_input_files(photo)
     expect(page.locator("#reconstruction [data-role=verdict]")).to_contain_text("No emoji")
     message, *_ = panel.own_picture(model, str(photo))
@@ -190,7 +192,7 @@ def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_pic
     page.get_by_label("🐶 dog face").check()
     expect(page.locator("#reconstruction [data-role=verdict]")).to_contain_text("Grey in the difference")
     before = pixels(page, "[data-c=lr-original]")
-    page.locator("[data-testid=image] button[aria-label]").last.click()  # take the photo out again
+    page.locator("#own_picture").get_by_role("button", name="Remove Image").click()
     upload.set_input_files(not_a_picture)
     expect(page.get_by_text("This file is not a readable picture")).to_be_visible()
     assert np.array_equal(before, pixels(page, "[data-c=lr-original]"))

@@ -265,6 +265,8 @@ def controls(model: Model) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown
 def build(model: Model) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
+    title = f"## {text['interpolation']}\n\n{text['interpolation_lead']}"
+    gr.Markdown(title, container=False, elem_classes="lead")
     with gr.Row(elem_classes="workspace"):
         with gr.Column(scale=3, min_width=320):
             parts = {"slider": text["journey_slider"], "position": text["journey_position"]}

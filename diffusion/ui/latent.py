@@ -162,17 +162,15 @@ def build(model: Model) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
     names = list(example_pictures())
-    gr.Markdown(
-        f"## {text['why_latent']}\n\n{text['why_latent_lead']}", container=False, elem_classes="lead inset"
-    )
-    measure = gr.Button(text["measure"], variant="primary", elem_id="measure", elem_classes="narrow inset")
+    gr.Markdown(f"## {text['why_latent']}\n\n{text['why_latent_lead']}", container=False, elem_classes="lead")
+    measure = gr.Button(text["measure"], variant="primary", elem_id="measure", elem_classes="narrow")
     costs = Scrubber("latent", known_costs(model))
     with gr.Row(elem_classes="workspace"):
         with gr.Column(scale=3, min_width=320):
             pictures = Scrubber("reconstruction", chosen_picture(model, names[0]))
             example = gr.Radio(names, value=names[0], label=text["latent_examples"])
         with gr.Column(scale=1, min_width=260, elem_classes="side"):
-            upload = PictureInput()
+            upload = PictureInput(elem_id="own_picture")
             problem = gr.Markdown(elem_classes="problem", container=False)
     how = {
         "concurrency_id": "model",

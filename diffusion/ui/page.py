@@ -1,5 +1,7 @@
 """The whole page: header, tabs, endpoints."""
 
+import os
+
 import gradio as gr
 
 from diffusion.checkpoint import Model
@@ -51,7 +53,8 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
                     text_to_image.build(told)
                     latent.build(told)
                     interpolation.build(told)
-                    pipeline.build()
+                    if "SPACE_ID" not in os.environ:  # there any visitor could fill the disk with models
+                        pipeline.build()
         with gr.Accordion(text["about"], open=False):
             gr.Markdown(prose("about"))
         api.build(models, told)

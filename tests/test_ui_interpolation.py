@@ -1,0 +1,278 @@
+"""The panel Interpolation: the way, the frames on it, and the film in a real browser."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import expect
+from test_browser import browser, frames, pixels  # noqa: F401
+from test_ui_text_to_image import assert_close, model, needs_browser, text_server  # noqa: F401
+
+from diffusion.film import EPS_RANGE, run_sampler
+from diffusion.pictures import to_uint8
+from diffusion.samplers import sample, timesteps
+from diffusion.ui import interpolation as panel
+from diffusion.ui.inputs import InputError
+
+
+def journey(model, mode="both", **changes):  # noqa: F811
+    asked = {
+        "start_prompt": "red heart",
+        "end_prompt": "pizza",
+        "start_seed": 3,
+        "end_seed": 8,
+        "num_frames": 6,
+        "num_steps": 3,
+        "guidance_scale": 3.0,
+    }
+    return panel.checked_journey(model, mode, *{**asked, **changes}.values())
+
+
+def finished(model, request):  # noqa: F811
+    """The finished pictures, (K, H, W, channels)."""
+    return np.concatenate([part.pictures for part in panel.drawn_frames(model, request) if part.finished])
+
+
+def drawn_alone(model, prompt, seed):  # noqa: F811
+    how = {"num_images": 1, "num_steps": 3, "prompts": [prompt], "guidance_scale": 3.0}
+    *_, (step, _) = run_sampler(model, seed=seed, **how)
+    return to_uint8(model.decode(step.x_s))[0].permute(1, 2, 0)
+
+
+# ---- the way ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "mode, ends",
+    [
+        ("prompts", [("red heart", 3), ("pizza", 3)]),
+        ("noises", [("red heart", 3), ("red heart", 8)]),
+        ("both", [("red heart", 3), ("pizza", 8)]),
+    ],
+)
+def test_the_ends_are_what_the_tab_draws_from_these_prompts_and_seeds(model, mode, ends):  # noqa: F811
+    pictures = finished(model, journey(model, mode))
+    assert pictures.shape == (6, 32, 32, 3)
+    for picture, (prompt, seed) in zip((pictures[0], pictures[-1]), ends):
+        assert_close(picture, drawn_alone(model, prompt, seed))
+    steps = [np.abs(a.astype(int) - b).mean() for a, b in zip(pictures, pictures[1:])]
+    assert min(steps) > 0, "every frame differs from its neighbour"
+
+
+def test_a_frame_is_drawn_from_its_own_mixture(model):  # noqa: F811
+    request = journey(model, num_frames=5)
+    a, b = (torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(s)).half().float() for s in (3, 8))
+    omega = torch.acos((a * b).sum() / (a.norm() * b.norm()))
+    x_T = (torch.sin(0.75 * omega) * a + torch.sin(0.25 * omega) * b) / torch.sin(omega)
+    contexts = model.context(["red heart", "pizza"])
+    context = 0.75 * contexts[:1] + 0.25 * contexts[1:]
+    calls = {
+        told: lambda x, t, vectors=vectors: model.net(x, t.float(), context=vectors)
+        for told, vectors in (("with", context), ("without", model.context([""])))
+    }
+
+    def denoise(x_t, t):  # the network predicts v
+        alpha, sigma = model.schedule.alpha_sigma(t, x_t)
+        with_text, without = (alpha * x_t - sigma * call(x_t, t) for call in calls.values())
+        return without + 3 * (with_text - without)
+
+    path = timesteps(model.schedule, 3)
+    *_, step = sample(denoise, model.schedule, x_T[None], path, sampler="dpm++2m")
+    assert_close(finished(model, request)[1], to_uint8(model.decode(step.x_s))[0].permute(1, 2, 0))
+
+
+def test_the_network_is_called_for_several_frames_at_once(model, monkeypatch):  # noqa: F811
+    rows, forward = [], type(model.net).forward
+    monkeypatch.setattr(
+        type(model.net), "forward", lambda net, x, *a, **k: rows.append(len(x)) or forward(net, x, *a, **k)
+    )
+    finished(model, journey(model, guidance_scale=1))
+    assert rows == [4] * 3 + [2] * 3
+
+
+def test_pictures_are_seen_while_they_are_made(model, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(panel, "PREVIEW_SECONDS", 0.0)
+    parts = list(panel.drawn_frames(model, journey(model)))
+    assert [(part.first, part.finished) for part in parts] == [
+        *[(0, False)] * 3, (0, True), *[(4, False)] * 3, (4, True)
+    ]  # fmt: skip
+    assert not np.array_equal(parts[0].pictures, parts[3].pictures)
+
+
+# ---- messages --------------------------------------------------------------------------------------------
+
+
+def test_messages_bring_the_numbers_first_and_lose_no_frame(model):  # noqa: F811
+    request = journey(model, "noises", num_frames=5)
+    first, *rest = json.loads(json.dumps(list(panel.film_messages(model, request))))
+    assert first["frames"] == [] and len({message["film"] for message in rest} | {first["film"]}) == 1
+    info = first["info"]
+    a, b = panel.end_noises(model, request)
+    middle = info["frames"][2]
+    assert middle["w"] == 0.5 and middle["weights"][0] == pytest.approx(middle["weights"][1])
+    mixture = middle["weights"][0] * (a + b)
+    assert middle["variance"] == pytest.approx(mixture.var().item(), rel=1e-4)
+    assert middle["straight_variance"] == pytest.approx(((a + b) / 2).var().item(), rel=1e-4)
+    assert middle["straight_variance"] < 0.65 < 0.85 < middle["variance"]
+    noise = np.frombuffer(base64.b64decode(middle["noise"]), np.uint8).reshape(4, 8, 8)
+    assert np.abs(noise.astype(int) - to_uint8(mixture, EPS_RANGE).numpy()).max() <= 1
+    last = {frame["k"]: frame for message in rest for frame in message["frames"]}
+    assert sorted(last) == [0, 1, 2, 3, 4] and all(frame["row"]["finished"] for frame in last.values())
+    shown = [np.frombuffer(base64.b64decode(last[k]["pixels"]), np.uint8) for k in range(5)]
+    assert np.array_equal(np.stack(shown).reshape(5, 32, 32, 3), finished(model, request))
+    kept = [{frame["k"] for frame in message["frames"] if frame["row"]["finished"]} for message in rest]
+    done = [k for k in kept if k]
+    assert all(before & after for before, after in zip(done, done[1:])), "each repeats the one before"
+
+
+@pytest.mark.parametrize(
+    "mode, change, told",
+    [
+        ("noises", {"end_seed": 3}, "Both ends are the same"),
+        ("noises", {"end_prompt": "xylophone zzz"}, None),  # not used
+        ("prompts", {"end_prompt": "red heart"}, "Both ends are the same"),
+        ("prompts", {"end_prompt": "xylophone zzz"}, "“xylophone zzz”: No word of this prompt"),
+        ("prompts", {"start_prompt": ""}, "The prompt is empty"),
+        ("both", {"end_prompt": "red heart", "end_seed": 3}, "Both ends are the same"),
+        ("both", {"end_prompt": "red heart"}, None),
+    ],
+)
+def test_notes_say_what_is_odd_about_the_ends(model, mode, change, told):  # noqa: F811
+    notes = panel.notes(journey(model, mode, **change))
+    assert notes == [] if told is None else told in " ".join(notes)
+    if told and "Both ends" in told:
+        pictures = finished(model, journey(model, mode, num_frames=3, **change)).astype(int)
+        assert np.abs(pictures - pictures[0]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"mode": "slerp"}, "What changes must be one of: prompts, noises, both"),
+        ({"start_prompt": None}, "must be text"),
+        ({"end_prompt": 7}, "must be text"),
+        ({"start_seed": -1}, "Seed a must be a whole number from 0 to 4,294,967,295"),
+        ({"end_seed": 0.5}, "Seed b must be a whole number"),
+        ({"num_frames": 2}, "The number of pictures must be a whole number from 3 to 17"),
+        ({"num_frames": 18}, "from 3 to 17"),
+        ({"num_steps": 51}, "from 1 to 50"),
+        ({"guidance_scale": float("nan")}, "from 0 to 20"),
+    ],
+)
+def test_refused_values_are_named(model, change, told):  # noqa: F811
+    with pytest.raises(InputError) as refused:
+        journey(model, **change)
+    assert told in refused.value.message
+
+
+# ---- the panel -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(browser, text_server):  # noqa: F811
+    """A function that opens the tab with the panel at a width."""
+    pages = []
+
+    def open_tab(width=1280):
+        page = browser.new_page(viewport={"width": width, "height": 1000}, reduced_motion="reduce")
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(text_server.url)
+        page.get_by_role("tab", name="Text to image").click()
+        expect(page.locator("#interpolation [data-role=idle]")).to_be_visible()
+        expect(page.locator("#text_to_image .neighbour").first).to_be_visible(timeout=20_000)  # it is idle
+        pages.append(page)
+        return page
+
+    yield open_tab
+    assert all(page.errors == [] for page in pages) and not text_server.logged_traceback()
+    for page in pages:
+        page.close()
+
+
+def fill(page, **values):
+    labels = {"start": "Prompt A", "end": "Prompt B", "start_seed": "Seed a", "end_seed": "Seed b"}
+    for name, value in values.items():
+        page.get_by_label(labels[name], exact=True).fill(str(value))
+
+
+def press(page):
+    before = page.locator("#interpolation").get_attribute("data-film")
+    page.get_by_role("button", name="Interpolate", exact=True).click()
+    page.wait_for_function(
+        "before => { const { film, done } = document.querySelector('#interpolation').dataset;"
+        " return film && film !== before && done === 'true'; }",
+        arg=before,
+    )
+    frames(page)
+
+
+@needs_browser
+def test_the_film_is_what_the_network_drew_and_scrubs_without_the_server(opened, model):  # noqa: F811
+    page = opened()
+    page.get_by_label("both", exact=True).check()
+    fill(page, start="red heart", end="pizza", start_seed=3, end_seed=8)
+    press(page)
+    request = journey(model, num_frames=9, num_steps=15)
+    expected = finished(model, request)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    reel = page.locator("#interpolation .reel button")
+    assert reel.count() == 9
+    for k in (8, 0, 3):
+        reel.nth(k).click()
+        frames(page)
+        assert_close(pixels(page, "[data-c=ip-picture]"), torch.from_numpy(expected[k]))
+        expect(reel.nth(k)).to_have_attribute("aria-pressed", "true")
+    number = page.locator("#interpolation [data-role=number]")
+    number.fill("4")
+    number.press("Enter")
+    frames(page)
+    middle = panel.film_info(model, request)["frames"][4]
+    shown = {name: page.locator(f"#interpolation [data-n={name}]").first.inner_text() for name in SHOWN}
+    assert shown == {
+        "w": "0.500",
+        "of_a": "0.500",
+        "slerp_a": f"{middle['weights'][0]:.3f}",
+        "slerp_b": f"{middle['weights'][1]:.3f}",
+        "variance": f"{middle['variance']:.2f}",
+        "straight": f"{middle['straight_variance']:.2f}",
+    }
+    expect(page.locator("#interpolation [data-role=t]")).to_have_attribute(
+        "aria-valuetext", "step 4 of 8, 50 % of the way"
+    )
+    assert requests == []
+
+
+SHOWN = ("w", "of_a", "slerp_a", "slerp_b", "variance", "straight")
+
+
+@needs_browser
+def test_modes_refusals_and_the_film_that_stays(opened):
+    page = opened()
+    page.get_by_label("the noise", exact=True).check()
+    press(page)
+    expect(page.get_by_text("Why not a straight line between noises?")).to_be_visible()
+    expect(page.get_by_text("Prompts are mixed as the vectors")).to_be_hidden()
+    page.get_by_label("the prompt", exact=True).check()
+    press(page)
+    expect(page.get_by_text("Why not a straight line between noises?")).to_be_hidden()
+    expect(page.get_by_text("always the same noise")).to_be_visible()
+    film = page.locator("#interpolation").get_attribute("data-film")
+    fill(page, end_seed="")
+    page.get_by_role("button", name="Interpolate", exact=True).click()
+    expect(page.get_by_text("Seed b must be a whole number from 0 to 4,294,967,295.")).to_be_visible()
+    assert page.locator("#interpolation").get_attribute("data-film") == film
+    fill(page, end_seed=1)
+    press(page)
+    expect(page.get_by_text("Seed b must be a whole number")).to_have_count(0)
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [360, 390])
+def test_panel_fits_a_phone(opened, width):
+    page = opened(width)
+    press(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
