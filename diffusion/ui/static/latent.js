@@ -57,12 +57,14 @@
       const whole = measured.pixels.side === shapes.pixels[1];
       const scale = operations.pixels / measured.operations; // 1 if the whole picture was measured
       const seconds = { pixels: measured.pixels.seconds * scale, latents: measured.latents.seconds };
-      show("seconds", seconds, whole ? "" : "≈ ");
+      const about = whole ? "" : "≈ ";
+      show("seconds", seconds, about);
       show("bytes", { pixels: measured.pixels.bytes, latents: measured.latents.bytes }, whole ? "" : "> ");
       const side = measured.pixels.side;
       part("how").textContent = [
         phrase(text.cost_how, { machine: measured.machine, rounds: measured.rounds }),
         whole ? "" : phrase(text.cost_estimated, { side, whole: shapes.pixels[1] }),
+        whole && seconds.pixels / seconds.latents < operations.pixels / operations.latents ? text.cost_less : "",
       ].join(" ");
       part("autoencoder").textContent = phrase(text.cost_autoencoder, {
         encode: time(measured.encode.seconds),
@@ -73,12 +75,13 @@
       const totals = [number * seconds.pixels, number * seconds.latents + measured.decode.seconds];
       D.fill(root, {
         steps: String(number),
+        equals: whole ? "=" : "≈",
         pixel_step: time(seconds.pixels),
         pixel_total: time(totals[0]),
         latent_step: time(seconds.latents),
         decode: time(measured.decode.seconds),
         latent_total: time(totals[1]),
-        gain: phrase(text.cost_gain, { ratio: digits(totals[0] / totals[1]) }),
+        gain: phrase(text.cost_gain, { ratio: about + digits(totals[0] / totals[1]) }),
       });
     }
 
