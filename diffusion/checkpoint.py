@@ -83,6 +83,14 @@ class Model:
     def device(self) -> torch.device:
         return next(self.net.parameters()).device
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of the pictures: of `decode`'s result for a sample."""
+        if self.autoencoder is None:
+            return self.sample_shape
+        config, (_, height, width) = self.autoencoder.config, self.sample_shape
+        return (config.image_channels, height * config.factor, width * config.factor)
+
     def parts(self) -> dict[str, nn.Module]:
         """The networks, by the prefix of their weights' names in a file."""
         parts = {"": self.net, "text.": self.text, "autoencoder.": self.autoencoder}
@@ -115,6 +123,7 @@ class Model:
         class_labels: Tensor | None = None,
         prompts: Sequence[str] | None = None,
         negative_prompts: Sequence[str] | None = None,
+        context: Tensor | None = None,
         guidance_scale: float = 1.0,
         schedule: NoiseSchedule | None = None,
     ) -> Denoiser:
@@ -124,6 +133,7 @@ class Model:
             class_labels: (B,) int64, or None for no class.
             prompts: B texts, for a model that is told by text; None for no text.
             negative_prompts: B texts that guidance leads away from; None for the empty text.
+            context: (B, L, D) in place of prompts: what `context` gives for texts, or vectors between such.
             guidance_scale: 1.0 is off; without a class or a prompt it has nothing to guide towards.
             schedule: the schedule that is sampled, if not the model's own.
         """
@@ -133,11 +143,11 @@ class Model:
             return network_denoiser(self.net, schedule or self.schedule, self.prediction, **own, **told)
 
         if self.text is not None:
-            number = len(prompts) if prompts is not None else 1
-            without = conditioned_on(context=self.context(negative_prompts or [""] * number))
-            if prompts is None:
+            told = context if prompts is None else self.context(prompts)
+            if told is None:
                 return conditioned_on(context=self.context([""]))
-            return guide(conditioned_on(context=self.context(prompts)), without, guidance_scale)
+            without = conditioned_on(context=self.context(negative_prompts or [""]))
+            return guide(conditioned_on(context=told), without, guidance_scale)
         if class_labels is None:
             return conditioned_on()
         return guide(conditioned_on(class_labels=class_labels), conditioned_on(), guidance_scale)
@@ -167,14 +177,32 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
         config["text"] = asdict(model.text.config)
     if model.autoencoder is not None:
         config["autoencoder"] = asdict(model.autoencoder.config)
-    weights = {f"{k}{name}": v for k, part in model.parts().items() for name, v in part.state_dict().items()}
-    weights = {k: v.to("cpu", dtype).contiguous() for k, v in weights.items()}
-    if not all_finite(weights):
-        raise CheckpointError(f"{model.name} has weights that are not finite in {dtype or 'their type'}.")
+    weights = _to_store(model.name, model.parts(), dtype)
     path.mkdir(parents=True, exist_ok=True)
     if model.tokenizer is not None:
         write_atomically(path / TOKENIZER_FILE, model.tokenizer.to_str(pretty=True).encode())
     write_model(path, weights, config)
+
+
+def _state(parts: dict[str, nn.Module]) -> dict[str, Tensor]:
+    """All weights of the networks, by their names in a file."""
+    return {f"{prefix}{k}": v for prefix, part in parts.items() for k, v in part.state_dict().items()}
+
+
+def _to_store(name: str, parts: dict[str, nn.Module], dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+    """The weights as they go into a file. Raises CheckpointError if they are not finite in this dtype."""
+    weights = {k: v.to("cpu", dtype).contiguous() for k, v in _state(parts).items()}
+    if not all_finite(weights):
+        raise CheckpointError(f"{name} has weights that are not finite in {dtype or 'their type'}.")
+    return weights
+
+
+def _load_parts(path: Path, parts: dict[str, nn.Module], device: torch.device | str) -> None:
+    """Give the networks the weights in a folder, and make them ready to be used."""
+    weights = read_weights(path, _shapes(_state(parts)))
+    for prefix, part in parts.items():
+        part.load_state_dict({k: weights[f"{prefix}{k}"] for k in part.state_dict()}, assign=True)
+        part.to(device).eval().requires_grad_(False)
 
 
 def save_autoencoder(path: Path, autoencoder: Autoencoder, about: dict[str, Any]) -> None:
@@ -184,9 +212,7 @@ def save_autoencoder(path: Path, autoencoder: Autoencoder, about: dict[str, Any]
         CheckpointError: weights that are not finite; nothing is written.
         OSError: the folder cannot be written.
     """
-    weights = {k: v.to("cpu").contiguous() for k, v in autoencoder.state_dict().items()}
-    if not all_finite(weights):
-        raise CheckpointError("The autoencoder has weights that are not finite.")
+    weights = _to_store("The autoencoder", {"": autoencoder})
     path.mkdir(parents=True, exist_ok=True)
     write_model(path, weights, {"autoencoder": asdict(autoencoder.config), "about": about})
 
@@ -202,8 +228,8 @@ def load_autoencoder(path: Path, device: torch.device | str = "cpu") -> Autoenco
     config = read_object(path / CONFIG_FILE)
     with _described_by(path):
         autoencoder = _on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"])
-    autoencoder.load_state_dict(read_weights(path, _shapes(autoencoder.state_dict())), assign=True)
-    return autoencoder.to(device).eval().requires_grad_(False)
+    _load_parts(path, {"": autoencoder}, device)
+    return autoencoder
 
 
 def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None = None) -> Model:
@@ -219,12 +245,7 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
         model = _untrained_model(config, name or path.resolve().name)
     if model.text is not None:
         model = replace(model, tokenizer=_read_tokenizer(path / TOKENIZER_FILE, model.text.config))
-    parts = model.parts()
-    shapes = {f"{k}{name}": v for k, part in parts.items() for name, v in _shapes(part.state_dict()).items()}
-    weights = read_weights(path, shapes)
-    for prefix, part in parts.items():
-        part.load_state_dict({name: weights[f"{prefix}{name}"] for name in part.state_dict()}, assign=True)
-        part.to(device).eval().requires_grad_(False)
+    _load_parts(path, model.parts(), device)
     return replace(model, folder=path)
 
 

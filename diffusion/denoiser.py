@@ -33,7 +33,7 @@ def network_denoiser(
         trained_on: the network's own schedule, if another. Each noise level is then mapped to the
             network's own, fractional t by interpolating half_log_snr, held at its ends.
         class_labels: (B,) int64, or None for the null class.
-        context: (B, L, context_dim), or None.
+        context: (B, L, context_dim), or (1, L, context_dim) for all alike, or None.
 
     Returns:
         The denoiser (x_t, t) → x_0_hat.
@@ -41,9 +41,10 @@ def network_denoiser(
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
         net_t, (alpha, sigma) = t, schedule.alpha_sigma(t, x_t)
+        told = context if context is None else context.expand(len(x_t), -1, -1)
         if trained_on is not None and trained_on is not schedule:
             net_t, alpha, sigma = _same_noise_level(schedule, trained_on, t, x_t)
-        output = net(x_t, net_t.to(x_t.dtype), class_labels=class_labels, context=context)
+        output = net(x_t, net_t.to(x_t.dtype), class_labels=class_labels, context=told)
         return x_0_from_output(prediction, output.to(x_t.dtype), x_t, alpha, sigma)
 
     return denoise
@@ -60,8 +61,13 @@ def _same_noise_level(
     return trained_on.timestep_at(half_log_snr), alpha.to(like), sigma.to(like)
 
 
+def combine(conditional: Tensor, unconditional: Tensor, guidance_scale: float) -> Tensor:
+    """Classifier-free guidance (Ho & Salimans 2022) of two predictions, both (B, *D)."""
+    return unconditional + guidance_scale * (conditional - unconditional)
+
+
 def guide(conditional: Denoiser, unconditional: Denoiser, guidance_scale: float) -> Denoiser:
-    """Classifier-free guidance (Ho & Salimans 2022): uncond + scale · (cond − uncond), in x_0_hat.
+    """`combine`, as a denoiser: uncond + scale · (cond − uncond), in x_0_hat.
 
     1.0 is off: the conditional denoiser itself, bit for bit, and the second network call is saved.
     x_0_hat is affine in ε̂ and v̂ with the same coefficients for both, so it makes no difference
@@ -71,8 +77,7 @@ def guide(conditional: Denoiser, unconditional: Denoiser, guidance_scale: float)
         return conditional
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-        uncond = unconditional(x_t, t)
-        return uncond + guidance_scale * (conditional(x_t, t) - uncond)
+        return combine(conditional(x_t, t), unconditional(x_t, t), guidance_scale)
 
     return denoise
 

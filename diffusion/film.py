@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diffusion.autoencoder import Autoencoder
 from diffusion.checkpoint import Model, write_atomically
-from diffusion.pictures import to_signed, to_uint8
+from diffusion.pictures import to_pixels, to_signed, to_uint8
 from diffusion.process import draw_noise
 from diffusion.samplers import Step, Update, sample, timesteps
 from diffusion.schedules import NoiseSchedule
@@ -177,7 +177,7 @@ def save_reconstructions(file: Path, autoencoder: Autoencoder, images: Tensor) -
 
 def _save_grid(file: Path, x: Tensor) -> None:
     """Write (B, C, H, W) pictures in [−1, 1] as one."""
-    images = to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
+    images = to_pixels(x)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, png_bytes(image_grid(images, GRID_COLUMNS)))
 

@@ -196,10 +196,8 @@ def _size(model: Model) -> str:
     channels, height, width = model.sample_shape
     if model.autoencoder is None:
         return f"{width}×{height}, {channels} channel{'s' * (channels > 1)}"
-    factor = model.autoencoder.config.factor
-    return (
-        f"{width * factor}×{height * factor}, drawn as latents of {width}×{height} with {channels} channels"
-    )
+    _, rows, columns = model.image_shape
+    return f"{columns}×{rows}, drawn as latents of {width}×{height} with {channels} channels"
 
 
 def _told(model: Model) -> str:

@@ -45,6 +45,11 @@ def join_processes(device: str | None) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
 
 
+def best_device() -> str:
+    """Where a network runs if nobody chose: "cuda" or "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def leave_processes() -> None:
     """The end of what `join_processes` began."""
     if dist.is_initialized():

@@ -32,6 +32,11 @@ def to_uint8(x: Tensor, value_range: float = 1.0) -> Tensor:
     return (127.5 * ((x / value_range).clamp(-1, 1) + 1)).round().to(torch.uint8)
 
 
+def to_pixels(x: Tensor) -> np.ndarray:
+    """(B, C, H, W) in [−1, 1], values beyond it cut off → (B, H, W, C) uint8."""
+    return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
+
+
 def open_image(source: str | Path | bytes) -> Image.Image:
     """Open a stranger's picture: upright, first frame, 8-bit RGB, transparency on white.
 

@@ -22,7 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion.film import EPS_RANGE
 from diffusion.hub import local_copy, why_unreachable
+from diffusion.machine import best_device
 from diffusion.pictures import to_uint8
 from diffusion.process import x_0_from_output
 
@@ -32,7 +34,6 @@ NO_SAFETENSORS = ("no file named", "necessary `safetensors`")  # how diffusers s
 OTHER_TASK = "AutoPipeline can't find"
 DENOISERS = ("unet", "transformer")
 MAX_CPU_PARAMETERS = 100_000_000  # of the denoiser: some seconds a step; Stable Diffusion's has 860 million
-LATENT_RANGE = 3.0  # latents have about unit variance: [−3, 3] is shown as black to white
 OPTIONS = {"prompt", "num_inference_steps", "guidance_scale", "generator", "callback_on_step_end"}
 FLOW_MATCHING = "FlowMatchEulerDiscreteScheduler"
 OUR_NAMES = {"epsilon": "epsilon", "v_prediction": "v", "sample": "sample"}
@@ -105,11 +106,6 @@ def missing_packages() -> str | None:
     if all(find_spec(package) for package in PACKAGES):
         return None
     return f"Run `pip install {' '.join(PACKAGES)}` first: pipelines of the Hub need these packages."
-
-
-def best_device() -> str:
-    """Where pipelines run: "cuda" or "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 # ---- loading ---------------------------------------------------------------------------------------------
@@ -384,7 +380,7 @@ def shown_latents(latents: Tensor) -> np.ndarray:
     """(1, C, h, w) latents as (C, h, w) uint8. Raises PipelineError if they have another shape."""
     if latents.ndim != 4:
         raise PipelineError("The latents of this pipeline are no pictures with channels.")
-    return to_uint8(latents[0].float(), LATENT_RANGE).cpu().numpy()
+    return to_uint8(latents[0].float(), EPS_RANGE).cpu().numpy()
 
 
 def decode(pipeline: Any, latents: Tensor) -> tuple[np.ndarray, bool]:

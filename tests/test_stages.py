@@ -64,6 +64,16 @@ def test_the_second_stage_leaves_a_model_that_draws_what_it_is_told(runs):
     assert model.about["settings"]["preset"] == "emoji-mini"
 
 
+def test_a_text_model_draws_without_a_prompt_as_with_an_empty_one(runs):
+    model = load_model(runs / "emoji")
+    settings = {"seed": 0, "num_images": 3, "num_steps": 2}
+    told, untold = (
+        [step for step, _ in run_sampler(model, prompts=prompts, **settings)][-1].x_s
+        for prompts in ([""] * 3, None)
+    )
+    assert torch.allclose(told, untold, atol=1e-5)
+
+
 def test_a_text_models_weights_survive_a_wrong_file_beside_them(runs, tmp_path):
     for file in (runs / "emoji").iterdir():
         if file.is_file():

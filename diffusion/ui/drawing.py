@@ -13,9 +13,10 @@ from torch import Tensor
 
 from diffusion.atlas import Atlas
 from diffusion.checkpoint import Model
-from diffusion.denoiser import network_denoiser
+from diffusion.denoiser import combine, network_denoiser
 from diffusion.film import EPS_RANGE, step_row
-from diffusion.pictures import to_signed, to_uint8
+from diffusion.machine import best_device
+from diffusion.pictures import to_pixels, to_signed, to_uint8
 from diffusion.process import draw_noise
 from diffusion.samplers import SAMPLERS, Step, sample, timesteps
 from diffusion.ui.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
@@ -126,7 +127,7 @@ class PairedDenoiser:
             self.predictions = [told]
         else:
             conditional, unconditional = told.chunk(2)
-            guided = unconditional + self.scale * (conditional - unconditional)
+            guided = combine(conditional, unconditional, self.scale)
             self.predictions = [guided, conditional, unconditional]
         return self.predictions[0]
 
@@ -144,9 +145,9 @@ def walk(model: Model, variant: Variant, drawing: Drawing) -> Iterator[Moment]:
     steps = sample(denoise, model.schedule, x_T, path, sampler=drawing.sampler, generator=generator)
     for step, maps, seconds in _recorded(model, steps):
         attention = token_attention(maps, variant.prompt, model.sample_shape[1:])
-        pictures = shown(model.decode(torch.cat(denoise.predictions)))
+        pictures = to_pixels(model.decode(torch.cat(denoise.predictions)))
         yield Moment(_latent(step.x_t), pictures, *attention, step_row(step, model.schedule, seconds))
-    result = shown(model.decode(step.x_s))
+    result = to_pixels(model.decode(step.x_s))
     yield Moment(_latent(step.x_s), np.concatenate([result, pictures[1:]]), *attention, None)
 
 
@@ -184,11 +185,6 @@ def token_attention(maps: list[Tensor], prompt: Prompt, size: tuple[int, int]) -
     return (shares * (255 / most)).round().to(torch.uint8).cpu().numpy(), most
 
 
-def shown(x: Tensor) -> np.ndarray:
-    """(B, C, H, W) in [−1, 1] → (B, H, W, C) uint8."""
-    return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
-
-
 def _latent(x: Tensor) -> np.ndarray:
     return to_uint8(x[0], EPS_RANGE).cpu().numpy()
 
@@ -196,7 +192,7 @@ def _latent(x: Tensor) -> np.ndarray:
 @on_gpu
 def trajectory(model: Model, drawing: Drawing) -> Iterator[tuple[Moment, ...]]:
     """The one function that runs the network: every step of all variants, what it yields is NumPy's."""
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(best_device())
     yield from zip(*(walk(model, variant, drawing) for variant in drawing.variants))
 
 

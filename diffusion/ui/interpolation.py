@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from diffusion.checkpoint import Model
-from diffusion.denoiser import Denoiser, guide, network_denoiser
 from diffusion.film import EPS_RANGE
 from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
-from diffusion.pictures import to_uint8
+from diffusion.machine import best_device
+from diffusion.pictures import to_pixels, to_uint8
 from diffusion.process import draw_noise
 from diffusion.samplers import sample, timesteps
 from diffusion.ui.inputs import MAX_GUIDANCE, MAX_SEED, InputError, choice, real_number, whole_number
@@ -116,40 +116,24 @@ def contexts(model: Model, journey: Journey) -> Tensor:
     return lerp(start, start if journey.mode == "noises" else end, journey.weights)
 
 
-def told(model: Model, context: Tensor, guidance_scale: float) -> Denoiser:
-    """The denoiser that is told these vectors, (B, L, D), with guidance away from no text."""
-
-    def conditioned_on(vectors: Tensor) -> Denoiser:
-        return network_denoiser(
-            model.net, model.schedule, model.prediction, trained_on=model.schedule, context=vectors
-        )
-
-    nothing = model.context([""]).expand_as(context)
-    return guide(conditioned_on(context), conditioned_on(nothing), guidance_scale)
-
-
-def pictures_of(model: Model, x_0: Tensor) -> np.ndarray:
-    """Latents → (B, H, W, channels) uint8."""
-    return to_uint8(model.decode(x_0)).permute(0, 2, 3, 1).cpu().numpy()
-
-
 @on_gpu
 def drawn_frames(model: Model, journey: Journey) -> Iterator[Pictures]:
     """The one function that runs the network: the frames, BATCH at a time, with looks at them on the way.
 
     Each frame is what its noise and its context alone would give: none knows of its neighbours.
     """
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(best_device())
     noises = slerp(*end_noises(model, journey), journey.weights).to(model.device)
     steps = timesteps(model.schedule, journey.num_steps)
     parts = zip(noises.split(BATCH), contexts(model, journey).split(BATCH))
     for i, (x_T, context) in enumerate(parts):
-        denoise, looked = told(model, context, journey.guidance_scale), time.monotonic()
+        denoise = model.denoiser(context=context, guidance_scale=journey.guidance_scale)
+        looked = time.monotonic()
         for step in sample(denoise, model.schedule, x_T, steps, sampler="dpm++2m"):
             if time.monotonic() - looked > PREVIEW_SECONDS:
-                yield Pictures(i * BATCH, pictures_of(model, step.x_0_hat), finished=False)
+                yield Pictures(i * BATCH, to_pixels(model.decode(step.x_0_hat)), finished=False)
                 looked = time.monotonic()
-        yield Pictures(i * BATCH, pictures_of(model, step.x_s), finished=True)
+        yield Pictures(i * BATCH, to_pixels(model.decode(step.x_s)), finished=True)
 
 
 # ---- messages --------------------------------------------------------------------------------------------
@@ -173,15 +157,14 @@ def film_info(model: Model, journey: Journey) -> dict[str, Any]:
         }
         for k, w in enumerate(weights.tolist())
     ]
-    _, height, width = model.sample_shape
-    side = model.autoencoder.config.factor
+    channels, height, width = model.image_shape
     return {
         "mode": journey.mode,
         "prompts": [prompt.text for prompt in journey.prompts],
         "notes": notes(journey),
         "angle": angle,
         "latent_shape": list(model.sample_shape),
-        "image_shape": [height * side, width * side, model.autoencoder.config.image_channels],
+        "image_shape": [height, width, channels],
         "frames": frames,
         "made": made(model, journey),
     }

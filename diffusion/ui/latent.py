@@ -17,6 +17,7 @@ from diffusion.autoencoder import psnr
 from diffusion.checkpoint import Model
 from diffusion.cost import compare, step_operations
 from diffusion.film import EPS_RANGE
+from diffusion.machine import best_device
 from diffusion.pictures import centre_crop, to_signed, to_uint8
 from diffusion.ui.forward import PictureInput
 from diffusion.ui.inputs import InputError, choice, uploaded_picture
@@ -27,10 +28,6 @@ from diffusion.ui.text import labels
 
 EMOJI_FILE = STATIC / "emoji.png"  # squares in a row, as the font has them
 NOT_EMOJI = ("sunset", "cat", "card")  # of the preset pictures
-
-
-def to_best_device(model: Model) -> None:
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @lru_cache(maxsize=1)
@@ -48,14 +45,9 @@ def example_pictures() -> dict[str, Image.Image]:
     return emoji_pictures() | {name: preset_pictures()[key] for name, key in zip(names, NOT_EMOJI)}
 
 
-def picture_side(model: Model) -> int:
-    """The side of the model's pictures, in pixels."""
-    return model.sample_shape[1] * model.autoencoder.config.factor
-
-
 def as_tensor(picture: Image.Image, model: Model) -> Tensor:
     """A picture's middle as the autoencoder takes it: (1, 3, S, S) in [−1, 1]."""
-    pixels = np.asarray(centre_crop(picture, picture_side(model)))
+    pixels = np.asarray(centre_crop(picture, model.image_shape[1]))
     return to_signed(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]).to(model.device)
 
 
@@ -71,7 +63,7 @@ def emoji_psnr(model: Model) -> float:
 
 def known_costs(model: Model) -> dict[str, Any]:
     """What needs no measurement, as JSON values: shapes, and the operations of one step."""
-    config, tokens, side = model.net.config, model.text.config.num_tokens, picture_side(model)
+    config, tokens, side = model.net.config, model.text.config.num_tokens, model.image_shape[1]
     on_pixels = replace(config, in_channels=model.autoencoder.config.image_channels)
     return {
         "shapes": {"pixels": [on_pixels.in_channels, side, side], "latents": list(model.sample_shape)},
@@ -85,9 +77,9 @@ def known_costs(model: Model) -> dict[str, Any]:
 @on_gpu
 def measured_costs(model: Model) -> dict[str, Any]:
     """The same and what is measured here and now, in a few seconds: time, memory, and the emoji's PSNR."""
-    to_best_device(model)
+    model.to(best_device())
     known, tokens = known_costs(model), model.text.config.num_tokens
-    found = compare(model.net, model.autoencoder, picture_side(model), tokens)
+    found = compare(model.net, model.autoencoder, model.image_shape[1], tokens)
     on_pixels = replace(model.net.config, in_channels=known["shapes"]["pixels"][0])
     measured = {
         **asdict(found),
@@ -116,7 +108,7 @@ def cost_messages(model: Model) -> Iterator[dict[str, Any]]:
 @on_gpu
 def through_latents(model: Model, picture: Image.Image) -> dict[str, Any]:
     """A message: the picture's middle, its latent, what comes back, and how well."""
-    to_best_device(model)
+    model.to(best_device())
     image = as_tensor(picture, model)
     latent = model.encode(image)
     back = model.decode(latent)

@@ -11,13 +11,13 @@ from PIL import Image
 
 from diffusion.checkpoint import CheckpointError
 from diffusion.hub import HubError
+from diffusion.machine import best_device
 from diffusion.pipelines import (
     MAX_CPU_PARAMETERS,
     Drawing,
     Moment,
     PipelineError,
     Shelf,
-    best_device,
     film,
     missing_packages,
 )

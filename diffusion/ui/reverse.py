@@ -12,6 +12,7 @@ import torch
 
 from diffusion.checkpoint import Model
 from diffusion.film import Film, final_frame, run_sampler, step_frame
+from diffusion.machine import best_device
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.inputs import (
@@ -87,7 +88,7 @@ def trajectory(
 
     One call holds the device for the whole walk, and what it yields is NumPy's.
     """
-    model.net.to(device := "cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device := best_device())
     labels = None
     if settings["class_label"]:
         index = model.classes.index(settings["class_label"])

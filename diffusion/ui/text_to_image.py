@@ -35,8 +35,7 @@ _film_ids = itertools.count(1)
 
 def film_info(model: Model, drawing: Drawing) -> dict[str, Any]:
     """What the page must know of a film before its first frame."""
-    _, height, width = model.sample_shape
-    side = model.autoencoder.config.factor
+    channels, height, width = model.image_shape
     made = labels()["drawn_by"].format(
         model=model.name, seed=drawing.seed, sampler=drawing.sampler, steps=drawing.num_steps
     )
@@ -55,7 +54,7 @@ def film_info(model: Model, drawing: Drawing) -> dict[str, Any]:
         "num_steps": drawing.num_steps,
         "num_timesteps": model.schedule.num_timesteps,
         "latent_shape": model.sample_shape,
-        "image_shape": [height * side, width * side, model.autoencoder.config.image_channels],
+        "image_shape": [height, width, channels],
         "made": made,
     }
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from diffusion.checkpoint import Model
 from diffusion.history import History, load_history
+from diffusion.machine import best_device
 from diffusion.pictures import to_signed
 from diffusion.process import draw_noise, eps_from_x_0, q_sample
 from diffusion.ui.inputs import MAX_SEED, refusal, whole_number
@@ -40,7 +41,7 @@ def predicted_noise(model: Model, x_0: Tensor, label: int | None, noise: Tensor,
     Returns:
         (K, C, H, W) on the CPU.
     """
-    model.net.to(device := "cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device := best_device())
     t = torch.tensor(levels, device=device)
     x_0, noise = (x.to(device).expand(len(levels), -1, -1, -1) for x in (x_0, noise))
     x_t = q_sample(model.schedule, x_0, t, noise)
