@@ -8,21 +8,19 @@ Diffusion.views.pipeline = (element, props, watch) => {
   const find = (selector) => root.querySelector(selector);
   const latents = new D.Grid(find('[data-c="latents"]'));
   const canvas = find('[data-c="picture"]');
-  let film = null; // {id, info, frames: [Uint8Array], rows}
-  let live = false; // following the newest frame of a film that is still being made
   let wanted = null; // the frame whose picture is being decoded
 
   // A frame is its latents, then a JPEG; that takes a moment, in which another may have been asked for.
   async function drawPicture(frame) {
     wanted = frame;
-    const start = film.info.latent_shape.reduce((a, b) => a * b);
+    const start = transport.film.info.latent_shape.reduce((a, b) => a * b);
     const bitmap = await createImageBitmap(new Blob([frame.subarray(start)], { type: "image/jpeg" }));
     if (wanted === frame) canvas.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
   }
 
   function draw() {
-    const k = transport.value;
+    const { value: k, film } = transport;
     const frame = film?.frames[k];
     if (!frame) return;
     const row = film.rows[k] ?? film.rows[k - 1]; // what came out has no numbers of its own
@@ -44,42 +42,17 @@ Diffusion.views.pipeline = (element, props, watch) => {
   }
   const redraw = D.onNextFrame(root, draw);
 
-  const transport = new D.Transport(root, {
-    stage: find(".stage"),
-    seconds: 4,
-    describe: (k) => film ? text.valuetext_film.replace("{k}", k).replace("{N}", film.info.num_steps)
-      .replace("{t}", Math.round(film.rows[k]?.t ?? 0)).replace("{T}", film.info.num_timesteps) : "",
+  const transport = new D.FilmTransport(root, {
+    strings: text,
+    onFilm({ info }) {
+      const [channels, height, width] = info.latent_shape;
+      latents.resize(channels, [height, width, 1]);
+      [canvas.height, canvas.width] = info.image_shape;
+      canvas.style.imageRendering = canvas.width < SMALL ? "" : "auto"; // only the small are magnified
+      find('[data-role="channels"]').textContent = text.latent_channels.replace("{count}", channels);
+      find('[data-c="latents"]').setAttribute("aria-label", find('[data-role="channels"]').textContent);
+    },
     onChange: redraw,
   });
-  // A hand on the transport ends the following of the newest frame.
-  for (const kind of ["pointerdown", "keydown"])
-    find(".transport").addEventListener(kind, () => (live = false), true);
-
-  function show(next) {
-    transport.pause();
-    film = next;
-    const [channels, height, width] = film.info.latent_shape;
-    latents.resize(channels, [height, width, 1]);
-    [canvas.height, canvas.width] = film.info.image_shape;
-    canvas.style.imageRendering = canvas.width < SMALL ? "" : "auto"; // only the small are magnified
-    find('[data-role="channels"]').textContent = text.latent_channels.replace("{count}", channels);
-    find('[data-c="latents"]').setAttribute("aria-label", find('[data-role="channels"]').textContent);
-    find('[data-role="made"]').textContent = film.info.made;
-    root.dataset.film = film.id;
-  }
-
-  // A message from Python: {film, info, frames: [{k, pixels, row}]}.
-  function receive() {
-    const message = props.value;
-    if (!message) return;
-    if (message.film !== film?.id) {
-      show({ id: message.film, info: message.info, frames: [], rows: [] });
-      live = true;
-    }
-    D.addFrames(film, message.frames);
-    const last = film.frames.length - 1;
-    transport.setRange(last, live ? last : transport.value);
-    redraw();
-  }
-  watch("value", receive);
+  watch("value", () => transport.receive(props.value));
 };

@@ -5,14 +5,11 @@ Diffusion.views.reverse = (element, props, watch) => {
   const root = element.querySelector(".lab");
   const find = (selector) => root.querySelector(selector);
   const KINDS = ["x_t", "eps_hat", "x_0_hat"];
-  let film = null; // {id, info, frames: [Uint8Array], rows}
-  let live = false; // following the newest frame of a film that is still being made
 
   const grids = KINDS.map((kind) => new D.Grid(find(`[data-c="${kind}"]`)));
 
-  // ---- one frame ---------------------------------------------------------------------------------------
   function draw() {
-    const k = transport.value;
+    const { value: k, film } = transport;
     const frame = film?.frames[k];
     if (!frame) return;
     grids.forEach((grid, i) => grid.show(frame, (i * frame.length) / 3));
@@ -44,46 +41,14 @@ Diffusion.views.reverse = (element, props, watch) => {
   }
   const redraw = D.onNextFrame(root, draw);
 
-  const transport = new D.Transport(root, {
-    stage: find(".stage"),
-    seconds: 4,
-    describe: (k) => {
-      if (!film) return "";
-      const t = film.rows[k] ? film.rows[k].t : 0;
-      return props.strings.valuetext_film.replace("{k}", k).replace("{N}", film.info.num_steps)
-        .replace("{t}", t).replace("{T}", film.info.num_timesteps);
-    },
+  const transport = new D.FilmTransport(root, {
+    strings: props.strings,
+    onFilm: ({ info }) => grids.forEach((grid) => grid.resize(info.num_images, info.image_shape)),
     onChange: redraw,
   });
-  // A hand on the transport ends the following of the newest frame.
-  for (const kind of ["pointerdown", "keydown"])
-    find(".transport").addEventListener(kind, () => (live = false), true);
-
-  // ---- films ---------------------------------------------------------------------------------------------
-  function show(next) {
-    transport.pause();
-    film = next;
-    grids.forEach((grid) => grid.resize(film.info.num_images, film.info.image_shape));
-    find('[data-role="made"]').textContent = film.info.made;
-    transport.setRange(film.frames.length - 1, 0);
-  }
-
-  // A message from Python: {film, info, frames: [{k, pixels, row?}]}, one or two frames of a film in the making.
-  function receive() {
-    const message = props.value;
-    if (!message) return;
-    if (message.film !== film?.id) {
-      show({ id: message.film, info: message.info, frames: [], rows: [] });
-      live = true;
-    }
-    D.addFrames(film, message.frames);
-    const last = film.frames.length - 1;
-    transport.setRange(last, live ? last : transport.value);
-    redraw();
-  }
-  watch("value", receive);
+  watch("value", () => transport.receive(props.value));
   if (D.state.film) {
-    show(D.state.film);
+    transport.show(D.state.film);
     transport.autoplay();
   }
 };

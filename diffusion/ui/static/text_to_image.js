@@ -6,8 +6,6 @@ Diffusion.views.text_to_image = (element, props, watch) => {
   const root = element.querySelector(".lab");
   const find = (selector) => root.querySelector(selector);
   const SHADE = 0.82; // over a place that does not look at the token at all
-  let film = null; // {id, info, frames: [Uint8Array], rows, nearest}
-  let live = false; // following the newest frame of a film that is still being made
   let columns = []; // one Column for each variant
 
   const phrase = (key, values) =>
@@ -148,7 +146,7 @@ Diffusion.views.text_to_image = (element, props, watch) => {
 
   // ---- one frame ------------------------------------------------------------------------------------------
   function draw() {
-    const k = transport.value;
+    const { value: k, film } = transport;
     const frame = film?.frames[k];
     if (!frame) return;
     let offset = 0;
@@ -197,51 +195,22 @@ Diffusion.views.text_to_image = (element, props, watch) => {
     find('[data-role="results"]').replaceChildren(...lists);
   }
 
-  const transport = new D.Transport(root, {
-    stage: find(".stage"),
-    seconds: 4,
-    describe: (k) => film ? phrase("valuetext_film", {
-      k,
-      N: film.info.num_steps,
-      t: film.rows[k]?.t ?? 0,
-      T: film.info.num_timesteps,
-    }) : "",
+  const transport = new D.FilmTransport(root, {
+    strings: text,
+    onFilm({ info }) {
+      looked = null;
+      columns = info.variants.map((variant, i) => new Column(variant, info, i));
+      find('[data-role="variants"]').replaceChildren(...columns.map((column) => column.root));
+      root.classList.toggle("pair", columns.length > 1);
+      find('[data-role="combining"]').hidden = columns.every((column) => column.pictures === 1);
+      find('[data-role="memorised"]').hidden = true;
+    },
     onChange: redraw,
   });
-  // A hand on the transport ends the following of the newest frame.
-  for (const kind of ["pointerdown", "keydown"])
-    find(".transport").addEventListener(kind, () => (live = false), true);
-
-  // ---- films ----------------------------------------------------------------------------------------------
-  function show(next) {
-    transport.pause();
-    film = next;
-    looked = null;
-    columns = film.info.variants.map((variant, i) => new Column(variant, film.info, i));
-    find('[data-role="variants"]').replaceChildren(...columns.map((column) => column.root));
-    root.classList.toggle("pair", columns.length > 1);
-    find('[data-role="combining"]').hidden = columns.every((column) => column.pictures === 1);
-    find('[data-role="memorised"]').hidden = true;
-    find('[data-role="made"]').textContent = film.info.made;
-    root.dataset.film = film.id;
-  }
-
-  // A message from Python: {film, info, frames: [{k, pixels, row?}], nearest?}.
-  function receive() {
-    const message = props.value;
-    if (!message) return;
-    if (message.film !== film?.id) {
-      show({ id: message.film, info: message.info, frames: [], rows: [] });
-      live = true;
-    }
-    D.addFrames(film, message.frames);
-    if (message.nearest) showNearest(message.nearest);
-    const last = film.frames.length - 1;
-    if (last < 0) return;
-    transport.setRange(last, live ? last : transport.value);
-    redraw();
-  }
-  watch("value", receive);
+  watch("value", () => {
+    transport.receive(props.value);
+    if (props.value?.nearest) showNearest(props.value.nearest);
+  });
   // Opened for the first time: draw the prompt that stands there.
   if (!props.value) requestAnimationFrame(() => document.querySelector("#draw")?.click());
 };

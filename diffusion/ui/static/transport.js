@@ -113,3 +113,41 @@ Diffusion.Transport = (() => {
     }
   };
 })();
+
+// The transport of a film that Python makes frame by frame: it follows the newest one until a hand is on it.
+// film: {id, info, frames: [Uint8Array], rows}. onFilm is called when another film begins.
+Diffusion.FilmTransport = class extends Diffusion.Transport {
+  constructor(root, { strings, onFilm, onChange }) {
+    const describe = (k) => {
+      if (!this.film) return "";
+      const { num_steps: N, num_timesteps: T } = this.film.info;
+      return strings.valuetext_film.replace("{k}", k).replace("{N}", N)
+        .replace("{t}", Math.round(this.film.rows[k]?.t ?? 0)).replace("{T}", T);
+    };
+    super(root, { stage: root.querySelector(".stage"), seconds: 4, describe, onChange });
+    Object.assign(this, { root, onFilm, film: null, live: false });
+    for (const kind of ["pointerdown", "keydown"])
+      root.querySelector(".transport").addEventListener(kind, () => (this.live = false), true);
+  }
+
+  show(film) {
+    this.pause();
+    this.film = film;
+    this.root.querySelector('[data-role="made"]').textContent = film.info.made;
+    this.onFilm(film);
+    this.root.dataset.film = film.id;
+    if (film.frames.length) this.setRange(film.frames.length - 1, 0);
+  }
+
+  // A message from Python: {film, info, frames: [{k, pixels, row?}]}, none, one or more frames of a film.
+  receive(message) {
+    if (!message) return;
+    if (message.film !== this.film?.id) {
+      this.show({ id: message.film, info: message.info, frames: [], rows: [] });
+      this.live = true;
+    }
+    Diffusion.addFrames(this.film, message.frames);
+    const last = this.film.frames.length - 1;
+    if (last >= 0) this.setRange(last, this.live ? last : this.value);
+  }
+};
