@@ -1,17 +1,22 @@
 """What several tests share: schedules, a small random network, and the folder of the program."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from diffusion import UNet, UNetConfig, cosine_schedule, linear_schedule, make_film, save_film, save_model
 from diffusion.checkpoint import Model
@@ -21,6 +26,17 @@ from diffusion.schedules import SCHEDULES
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 ROOT = Path(__file__).parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--no-first-run",
+]
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium found: install it with `apt-get install chromium`"
+)
 
 
 @pytest.fixture(params=["linear", "cosine"])
@@ -87,11 +103,36 @@ def server(tiny_model, tmp_path_factory):
         save_model(path, model)
         save_film(path, make_film(model, seed=0, num_images=3, num_steps=6))
     record(folder / "tiny", tiny_model)
+    with running_app(folder, folder / "tiny", folder / "linear") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Model:
+    """A tiny model that is told by text."""
+    from text_models import save_text_model  # which imports from here
+
+    return save_text_model(tmp_path_factory.mktemp("models") / "tiny-text")
+
+
+@pytest.fixture(scope="session")
+def text_server(model, tiny_model, tmp_path_factory):
+    """The real program with a model of each kind."""
+    folder = tmp_path_factory.mktemp("text-app")
+    save_model(folder / "tiny", tiny_model)
+    save_film(folder / "tiny", make_film(tiny_model, seed=0, num_images=3, num_steps=6))
+    with running_app(folder, folder / "tiny", model.folder) as running:
+        yield running
+
+
+@contextmanager
+def running_app(folder: Path, *models: Path) -> Iterator[Server]:
+    """The real program, in a process of its own, showing these models; its log and uploads go to `folder`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {
-        "MODEL": f"{folder / 'tiny'},{folder / 'linear'}",
+        "MODEL": ",".join(map(str, models)),
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "cache"),
         "HF_HUB_OFFLINE": "1",
@@ -119,3 +160,37 @@ def wait_for(url: str, process: subprocess.Popen, seconds: float = 90) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     raise RuntimeError(f"{url} does not answer.")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def visit(browser: Browser, server: Server, **options: Any) -> Page:
+    """A new page that shows the program; script errors are collected in page.errors."""
+    page = browser.new_page(**{"viewport": {"width": 1280, "height": 1000}, **options})
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.goto(server.url)
+    return page
+
+
+@contextmanager
+def text_tabs(browser: Browser, server: Server, **options: Any) -> Iterator[Callable[..., Page]]:
+    """A function that opens the tab Text to image at a width; in the end neither script nor server failed."""
+    pages = []
+
+    def open_tab(width: int = 1280) -> Page:
+        page = visit(browser, server, viewport={"width": width, "height": 1000}, **options)
+        page.get_by_role("tab", name="Text to image").click()
+        pages.append(page)
+        return page
+
+    yield open_tab
+    assert all(page.errors == [] for page in pages) and not server.logged_traceback()
+    for page in pages:
+        page.close()

@@ -3,15 +3,15 @@
 import base64
 import io
 import json
-import shutil
 import time
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import torch
+from conftest import needs_browser, visit
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from diffusion import cosine_schedule, draw_noise, linear_schedule, make_film, q_sample
 from diffusion.losses import diffusion_loss
@@ -19,33 +19,12 @@ from diffusion.pictures import centre_crop, to_signed, to_uint8
 from diffusion.ui.forward import picture_noise
 from diffusion.ui.presets import preset_pictures
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium found: install it with `apt-get install chromium`"
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+pytestmark = needs_browser
 
 
 def open_page(browser, server, **options):
     """A page on which the Forward tab has been drawn; script errors are collected in page.errors."""
-    page = browser.new_page(**{"viewport": {"width": 1280, "height": 1000}, **options})
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.goto(server.url)
+    page = visit(browser, server, **options)
     page.wait_for_function("window.Diffusion?.state.x0 && Diffusion.state.noise && Diffusion.state.tables")
     return page
 

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from conftest import needs_browser, text_tabs
 from playwright.sync_api import expect
-from test_browser import browser, frames, pixels  # noqa: F401
-from test_ui_text_to_image import assert_close, model, needs_browser, text_server  # noqa: F401
+from test_browser import frames, pixels
+from test_ui_text_to_image import assert_close
 
 from diffusion.film import EPS_RANGE, run_sampler
 from diffusion.pictures import to_uint8
@@ -17,7 +18,7 @@ from diffusion.ui import interpolation as panel
 from diffusion.ui.inputs import InputError
 
 
-def journey(model, mode="both", **changes):  # noqa: F811
+def journey(model, mode="both", **changes):
     asked = {
         "start_prompt": "red heart",
         "end_prompt": "pizza",
@@ -30,12 +31,12 @@ def journey(model, mode="both", **changes):  # noqa: F811
     return panel.checked_journey(model, mode, *{**asked, **changes}.values())
 
 
-def finished(model, request):  # noqa: F811
+def finished(model, request):
     """The finished pictures, (K, H, W, channels)."""
     return np.concatenate([part.pictures for part in panel.drawn_frames(model, request) if part.finished])
 
 
-def drawn_alone(model, prompt, seed):  # noqa: F811
+def drawn_alone(model, prompt, seed):
     how = {"num_images": 1, "num_steps": 3, "prompts": [prompt], "guidance_scale": 3.0}
     *_, (step, _) = run_sampler(model, seed=seed, **how)
     return to_uint8(model.decode(step.x_s))[0].permute(1, 2, 0)
@@ -52,7 +53,7 @@ def drawn_alone(model, prompt, seed):  # noqa: F811
         ("both", [("red heart", 3), ("pizza", 8)]),
     ],
 )
-def test_the_ends_are_what_the_tab_draws_from_these_prompts_and_seeds(model, mode, ends):  # noqa: F811
+def test_the_ends_are_what_the_tab_draws_from_these_prompts_and_seeds(model, mode, ends):
     pictures = finished(model, journey(model, mode))
     assert pictures.shape == (6, 32, 32, 3)
     for picture, (prompt, seed) in zip((pictures[0], pictures[-1]), ends):
@@ -61,7 +62,7 @@ def test_the_ends_are_what_the_tab_draws_from_these_prompts_and_seeds(model, mod
     assert min(steps) > 0, "every frame differs from its neighbour"
 
 
-def test_a_frame_is_drawn_from_its_own_mixture(model):  # noqa: F811
+def test_a_frame_is_drawn_from_its_own_mixture(model):
     request = journey(model, num_frames=5)
     a, b = (torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(s)).half().float() for s in (3, 8))
     omega = torch.acos((a * b).sum() / (a.norm() * b.norm()))
@@ -83,7 +84,7 @@ def test_a_frame_is_drawn_from_its_own_mixture(model):  # noqa: F811
     assert_close(finished(model, request)[1], to_uint8(model.decode(step.x_s))[0].permute(1, 2, 0))
 
 
-def test_the_network_is_called_for_several_frames_at_once(model, monkeypatch):  # noqa: F811
+def test_the_network_is_called_for_several_frames_at_once(model, monkeypatch):
     rows, forward = [], type(model.net).forward
     monkeypatch.setattr(
         type(model.net), "forward", lambda net, x, *a, **k: rows.append(len(x)) or forward(net, x, *a, **k)
@@ -92,7 +93,7 @@ def test_the_network_is_called_for_several_frames_at_once(model, monkeypatch):  
     assert rows == [4] * 3 + [2] * 3
 
 
-def test_pictures_are_seen_while_they_are_made(model, monkeypatch):  # noqa: F811
+def test_pictures_are_seen_while_they_are_made(model, monkeypatch):
     monkeypatch.setattr(panel, "PREVIEW_SECONDS", 0.0)
     parts = list(panel.drawn_frames(model, journey(model)))
     assert [(part.first, part.finished) for part in parts] == [
@@ -104,7 +105,7 @@ def test_pictures_are_seen_while_they_are_made(model, monkeypatch):  # noqa: F81
 # ---- messages --------------------------------------------------------------------------------------------
 
 
-def test_messages_bring_the_numbers_first_and_lose_no_frame(model):  # noqa: F811
+def test_messages_bring_the_numbers_first_and_lose_no_frame(model):
     request = journey(model, "noises", num_frames=5)
     first, *rest = json.loads(json.dumps(list(panel.film_messages(model, request))))
     assert first["frames"] == [] and len({message["film"] for message in rest} | {first["film"]}) == 1
@@ -139,7 +140,7 @@ def test_messages_bring_the_numbers_first_and_lose_no_frame(model):  # noqa: F81
         ("both", {"end_prompt": "red heart"}, None),
     ],
 )
-def test_notes_say_what_is_odd_about_the_ends(model, mode, change, told):  # noqa: F811
+def test_notes_say_what_is_odd_about_the_ends(model, mode, change, told):
     notes = panel.notes(journey(model, mode, **change))
     assert notes == [] if told is None else told in " ".join(notes)
     if told and "Both ends" in told:
@@ -161,7 +162,7 @@ def test_notes_say_what_is_odd_about_the_ends(model, mode, change, told):  # noq
         ({"guidance_scale": float("nan")}, "from 0 to 20"),
     ],
 )
-def test_refused_values_are_named(model, change, told):  # noqa: F811
+def test_refused_values_are_named(model, change, told):
     with pytest.raises(InputError) as refused:
         journey(model, **change)
     assert told in refused.value.message
@@ -171,25 +172,19 @@ def test_refused_values_are_named(model, change, told):  # noqa: F811
 
 
 @pytest.fixture
-def opened(browser, text_server):  # noqa: F811
+def opened(browser, text_server):
     """A function that opens the tab with the panel at a width."""
-    pages = []
+    with text_tabs(browser, text_server, reduced_motion="reduce") as open_tab:
 
-    def open_tab(width=1280):
-        page = browser.new_page(viewport={"width": width, "height": 1000}, reduced_motion="reduce")
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(text_server.url)
-        page.get_by_role("tab", name="Text to image").click()
-        expect(page.locator("#interpolation [data-role=idle]")).to_be_visible()
-        expect(page.locator("#text_to_image .neighbour").first).to_be_visible(timeout=20_000)  # it is idle
-        pages.append(page)
-        return page
+        def open_and_wait(width=1280):
+            page = open_tab(width)
+            expect(page.locator("#interpolation [data-role=idle]")).to_be_visible()
+            expect(page.locator("#text_to_image .neighbour").first).to_be_visible(
+                timeout=20_000
+            )  # it is idle
+            return page
 
-    yield open_tab
-    assert all(page.errors == [] for page in pages) and not text_server.logged_traceback()
-    for page in pages:
-        page.close()
+        yield open_and_wait
 
 
 def fill(page, **values):
@@ -210,7 +205,7 @@ def press(page):
 
 
 @needs_browser
-def test_the_film_is_what_the_network_drew_and_scrubs_without_the_server(opened, model):  # noqa: F811
+def test_the_film_is_what_the_network_drew_and_scrubs_without_the_server(opened, model):
     page = opened()
     page.get_by_label("both", exact=True).check()
     fill(page, start="red heart", end="pizza", start_seed=3, end_seed=8)

@@ -7,10 +7,10 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from conftest import needs_browser, text_tabs
 from PIL import Image
 from playwright.sync_api import expect
-from test_browser import browser, frames, pixels  # noqa: F401
-from test_ui_text_to_image import model, needs_browser, text_server  # noqa: F401
+from test_browser import frames, pixels
 
 from diffusion.autoencoder import psnr
 from diffusion.emoji import held_out_emoji, load_emoji
@@ -53,13 +53,13 @@ def test_the_emoji_are_the_fonts_own():
         assert (words[-1] == "✦") == (character in held_out), name
 
 
-def test_costs_before_anything_is_measured(model):  # noqa: F811
+def test_costs_before_anything_is_measured(model):
     known = panel.known_costs(model)
     assert known["shapes"] == {"pixels": [3, 32, 32], "latents": [4, 8, 8]}
     assert known["operations"]["pixels"] > 8 * known["operations"]["latents"] > 10**6
 
 
-def test_costs_are_measured_and_travel_as_json(model):  # noqa: F811
+def test_costs_are_measured_and_travel_as_json(model):
     busy, message = list(panel.cost_messages(model))
     assert busy == panel.known_costs(model) | {"busy": True}
     measured = json.loads(json.dumps(message))["measured"]
@@ -73,7 +73,7 @@ def test_costs_are_measured_and_travel_as_json(model):  # noqa: F811
 
 
 @pytest.mark.parametrize("name, is_emoji", [("🍕 pizza", True), ("sunset", False)])
-def test_a_picture_goes_through_the_autoencoder_and_back(model, name, is_emoji):  # noqa: F811
+def test_a_picture_goes_through_the_autoencoder_and_back(model, name, is_emoji):
     message = panel.chosen_picture(model, name)
     assert json.loads(json.dumps(message)) == message and message["is_emoji"] == is_emoji
     original = decoded(message["original"], message["image_shape"])
@@ -92,12 +92,12 @@ def test_a_picture_goes_through_the_autoencoder_and_back(model, name, is_emoji):
 
 
 @pytest.mark.parametrize("name", ["pizza", "", None, 3, ["🍕 pizza"]])
-def test_only_what_is_offered_can_be_chosen(model, name):  # noqa: F811
+def test_only_what_is_offered_can_be_chosen(model, name):
     with pytest.raises(InputError, match="The picture must be one of: 🍕 pizza"):
         panel.chosen_picture(model, name)
 
 
-def test_own_picture_is_cropped_and_bad_ones_are_refused(model, photo, not_a_picture):  # noqa: F811
+def test_own_picture_is_cropped_and_bad_ones_are_refused(model, photo, not_a_picture):
     message, problem, _, chosen = panel.own_picture(model, str(photo))
     assert problem == "" and chosen is None and message["image_shape"] == [32, 32, 3]
     middle = Image.open(photo).crop((0, 50, 200, 250)).resize((32, 32), Image.Resampling.LANCZOS)
@@ -112,25 +112,17 @@ def test_own_picture_is_cropped_and_bad_ones_are_refused(model, photo, not_a_pic
 
 
 @pytest.fixture
-def opened(browser, text_server):  # noqa: F811
+def opened(browser, text_server):
     """A function that opens the tab with the panel at a width."""
-    pages = []
+    with text_tabs(browser, text_server) as open_tab:
 
-    def open_tab(width=1280):
-        page = browser.new_page(viewport={"width": width, "height": 1000})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(text_server.url)
-        page.get_by_role("tab", name="Text to image").click()
-        expect(page.locator("#reconstruction [data-n=psnr]")).to_contain_text("dB")
-        frames(page)
-        pages.append(page)
-        return page
+        def open_and_wait(width=1280):
+            page = open_tab(width)
+            expect(page.locator("#reconstruction [data-n=psnr]")).to_contain_text("dB")
+            frames(page)
+            return page
 
-    yield open_tab
-    assert all(page.errors == [] for page in pages) and not text_server.logged_traceback()
-    for page in pages:
-        page.close()
+        yield open_and_wait
 
 
 def number(page, selector):
@@ -172,7 +164,7 @@ def in_ms(page, selector):
 
 
 @needs_browser
-def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_picture):  # noqa: F811
+def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_picture):
     page = opened()
     upload = page.locator("#own_picture input[type=file]")
     upload.set_input_files(photo)

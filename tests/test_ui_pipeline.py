@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from conftest import needs_browser, text_tabs
 from gradio_client import Client
 from PIL import Image
 from playwright.sync_api import expect
-from test_browser import CHROMIUM, browser, frames, pixels  # noqa: F401
-from test_ui_text_to_image import model, text_server  # noqa: F401
+from test_browser import frames, pixels
 from tiny_pipeline import tiny_pipeline
 
 from diffusion import pipelines
@@ -117,36 +117,23 @@ def test_closing_the_messages_stops_the_pipeline(folder):
 # ---- the running program ---------------------------------------------------------------------------------
 
 
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium found: install it with `apt-get install chromium`"
-)
-
-
 @pytest.fixture
-def opened(browser, text_server, folder):  # noqa: F811
+def opened(browser, text_server, folder):
     """A function that opens the panel, filled in, at a width."""
-    pages = []
+    with text_tabs(browser, text_server) as open_tab:
 
-    def open_panel(width=1280, **values):
-        page = browser.new_page(viewport={"width": width, "height": 1000})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(text_server.url)
-        page.get_by_role("tab", name="Text to image").click()
-        page.get_by_role("button", name="A large one").click()
-        for label, value in {"Pipeline": folder, "Prompt": RED.prompt, **values}.items():
-            field(page, label).fill(value)
-        settings = {"Steps": STEPS, "Guidance": RED.guidance_scale, "Seed": RED.seed}
-        for label, value in settings.items():
-            field(page, label).fill(str(value))
-            field(page, label).press("Tab")
-        pages.append(page)
-        return page
+        def open_panel(width=1280, **values):
+            page = open_tab(width)
+            page.get_by_role("button", name="A large one").click()
+            for label, value in {"Pipeline": folder, "Prompt": RED.prompt, **values}.items():
+                field(page, label).fill(value)
+            settings = {"Steps": STEPS, "Guidance": RED.guidance_scale, "Seed": RED.seed}
+            for label, value in settings.items():
+                field(page, label).fill(str(value))
+                field(page, label).press("Tab")
+            return page
 
-    yield open_panel
-    assert all(page.errors == [] for page in pages) and not text_server.logged_traceback()
-    for page in pages:
-        page.close()
+        yield open_panel
 
 
 def field(page, label):
@@ -221,6 +208,6 @@ def test_stop_ends_a_film_and_the_next_one_starts(opened):
     expect(page.locator("#pipeline [data-n=k]")).to_have_text(str(STEPS))
 
 
-def test_the_panel_adds_no_endpoint(text_server):  # noqa: F811
+def test_the_panel_adds_no_endpoint(text_server):
     endpoints = Client(text_server.url, verbose=False).view_api(print_info=False, return_format="dict")
     assert not [name for name in endpoints["named_endpoints"] if "pipeline" in name or "stream" in name]

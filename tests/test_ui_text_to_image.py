@@ -2,24 +2,19 @@
 
 import base64
 import json
-import os
-import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, Server, wait_for
+from conftest import needs_browser, text_tabs
 from gradio_client import Client
 from PIL import Image
 from playwright.sync_api import expect
 from test_api import raw
-from test_browser import CHROMIUM, browser, frames, pixels  # noqa: F401
-from text_models import few_emoji, save_text_model
+from test_browser import frames, pixels
+from text_models import few_emoji
 
-from diffusion import save_film, save_model
-from diffusion.film import EPS_RANGE, make_film, run_sampler
+from diffusion.film import EPS_RANGE, run_sampler
 from diffusion.pictures import to_uint8
 from diffusion.ui.drawing import checked_drawing, nearest, trajectory
 from diffusion.ui.inputs import InputError
@@ -28,11 +23,6 @@ from diffusion.ui.text_to_image import film_messages
 from diffusion.unet import recorded_attention
 
 SETTINGS = {"negative": "", "seed": 3, "steps": 4, "guidance": 3.0, "sampler": "dpm++2m"}
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_text_model(tmp_path_factory.mktemp("models") / "tiny-text")
 
 
 def drawing(model, prompt="red heart", **changes):
@@ -236,34 +226,6 @@ def test_refused_values_are_named(model, change, told):
 # ---- the running program ---------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def text_server(model, tiny_model, tmp_path_factory):
-    """The real program with a model of each kind."""
-    folder = tmp_path_factory.mktemp("text-app")
-    save_model(folder / "tiny", tiny_model)
-    save_film(folder / "tiny", make_film(tiny_model, seed=0, num_images=3, num_steps=6))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "MODEL": f"{folder / 'tiny'},{model.folder}",
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "cache"),
-        "HF_HUB_OFFLINE": "1",
-    }
-    with open(folder / "log", "a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    running = Server(f"http://127.0.0.1:{port}", folder / "log", folder / "cache")
-    try:
-        wait_for(running.url, process)
-        yield running
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 def test_endpoint_returns_the_picture_and_all_about_it(model, text_server):
     client = Client(text_server.url, verbose=False)
     endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
@@ -303,30 +265,17 @@ def test_endpoint_refuses_with_a_sentence(text_server, data, told):
     assert "event: error" in answer and told in answer and not text_server.logged_traceback()
 
 
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium found: install it with `apt-get install chromium`"
-)
-
-
 @pytest.fixture
-def opened(browser, text_server):  # noqa: F811
+def opened(browser, text_server):
     """A function that opens the tab at a width; it draws its first prompt by itself."""
-    pages = []
+    with text_tabs(browser, text_server) as open_tab:
 
-    def open_tab(width=1280):
-        page = browser.new_page(viewport={"width": width, "height": 1000})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(text_server.url)
-        page.get_by_role("tab", name="Text to image").click()
-        finished(page)
-        pages.append(page)
-        return page
+        def open_and_wait(width=1280):
+            page = open_tab(width)
+            finished(page)
+            return page
 
-    yield open_tab
-    assert all(page.errors == [] for page in pages) and not text_server.logged_traceback()
-    for page in pages:
-        page.close()
+        yield open_and_wait
 
 
 def finished(page):
