@@ -28,7 +28,7 @@ from diffusion.config import TrainConfig, parse_config
 from diffusion.data import DataError, step_generator
 from diffusion.ema import EMA, ema_beta
 from diffusion.history import Recorder
-from diffusion.hub import HubError, load_metrics, push_to_hub, save_metrics
+from diffusion.hub import HubError, load_metrics, push_to_hub, write_metrics, write_model_card
 from diffusion.machine import (
     Stop,
     join_processes,
@@ -93,7 +93,8 @@ class Run:
 
     def flops_per_image(self) -> float:
         """Floating-point operations of one image's forward and backward pass."""
-        return training_flops(self.net, *self.stage.example(step_generator(0, 0, self.device))) / 2
+        example = self.stage.example(step_generator(0, 0, self.device))
+        return training_flops(self.net, *example) / len(example[0])
 
     @property
     def complete(self) -> bool:
@@ -176,10 +177,9 @@ def export(run: Run, known: dict[str, Any], test: Data | None) -> None:
     """Write the folder in the layout of the Hub: weights, samples, film, metrics (unless known), card."""
     model = run.stage.export(run.ema.weights, run.images_seen)
     metrics = known or (run.stage.measure(model, test) if run.complete and test else {})
+    write_metrics(run.config.out, metrics)
     if isinstance(model, Model):
-        save_metrics(run.config.out, model, metrics)
-    elif metrics:
-        print(metrics, flush=True)
+        write_model_card(run.config.out, model, metrics)
 
 
 def train(config: TrainConfig) -> None:

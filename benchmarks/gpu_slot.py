@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu_slot first  --data-dir data --out OUT   # CIFAR-10: sweep, train, evaluate, ship
     python -m benchmarks.gpu_slot second --data-dir data --out OUT   # MNIST under both schedules, the peers
-    python -m benchmarks.gpu_slot emoji  --data-dir data --out OUT   # emoji from text, in two stages
+    python -m benchmarks.gpu_slot emoji  --data-dir data --out OUT   # emoji from text, in three stages
     python -m benchmarks.gpu_slot first  --data-dir data --out OUT --rehearse   # the same on a CPU, tiny
 
 Each call works for --seconds at most and goes on where the last one stopped; the whole slot ends after
@@ -48,6 +48,7 @@ RESULTS = {
         "runs/slot",
         "runs/emoji-autoencoder/log.jsonl",
         "runs/emoji-autoencoder/samples.png",
+        "runs/emoji-text/log.jsonl",
         "runs/emoji/samples",
     ),
 }
@@ -66,6 +67,7 @@ class Size:
     samples: tuple[str, ...] = (*SAMPLES.split(), "--long")
     peer: tuple[str, ...] = ("--sample-minutes", "3")
     autoencoder: tuple[str, ...] = ("--minutes", "4")
+    text: tuple[str, ...] = ("--minutes", "1.5")
     compiled: tuple[str, ...] = ("--compile", "blocks")
     prompts: tuple[str, ...] = ()
 
@@ -78,6 +80,7 @@ REHEARSAL = Size(
     samples=("--num-samples", "10", "--num-bits", "10", "--num-steps-samples", "10"),
     peer=("--num-samples", "8", "--sample-minutes", "0.1", "--sample-batch", "4", "--dim", "8"),
     autoencoder=("--total-images", "64", "--batch-size", "8"),
+    text=("--total-images", "64", "--batch-size", "8"),
     compiled=(),
     prompts=("--num", "8", "--num-per-point", "4", "--steps", "2"),
 )
@@ -255,12 +258,12 @@ def second(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
 
 
 def emoji(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
-    """Emoji from text: an autoencoder, then the rest; yields after each stage whether it is finished."""
+    """Emoji from text: autoencoder, text encoder, then the rest; yields after each stage whether it is finished."""
     install(slot)
     carried = Path(data[-1]) / FONT
     font = ["--emoji-font", str(carried)] if carried.exists() else []
-    name = "emoji-autoencoder"
-    yield train(slot, size, name, name, *font, *size.device, *size.autoencoder)
+    for name, length in (("emoji-autoencoder", size.autoencoder), ("emoji-text", size.text)):
+        yield train(slot, size, name, name, *font, *size.device, *length)
     length = size.training or ("--minutes", f"{slot.training_minutes():.2f}")
     yield train(slot, size, "emoji", "emoji", *font, *size.device, *size.compiled, *length)
     evaluate(slot, "emoji", font, *size.device, *size.prompts, judge="prompts")

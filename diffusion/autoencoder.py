@@ -134,6 +134,10 @@ class Autoencoder(nn.Module):
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).mean(1)
         return self.decoder(mean + (0.5 * log_variance).exp() * noise).float(), kl
 
+    def residual_blocks(self) -> list[PlainBlock]:
+        """All of them: where most of the time goes."""
+        return [module for module in self.modules() if isinstance(module, PlainBlock)]
+
     def latent_shape(self, size: int) -> tuple[int, int, int]:
         """(C, H, W) of the latent of a picture of size × size."""
         return (self.config.latent_channels, size // self.config.factor, size // self.config.factor)

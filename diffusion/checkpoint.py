@@ -38,6 +38,7 @@ from diffusion.weights import (
 )
 
 TOKENIZER_FILE = "tokenizer.json"
+PARTS = {"autoencoder": "autoencoder", "text": "text encoder"}  # that are trained alone, before the model
 MODEL_FILES = (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -212,9 +213,7 @@ def save_autoencoder(path: Path, autoencoder: Autoencoder, about: dict[str, Any]
         CheckpointError: weights that are not finite; nothing is written.
         OSError: the folder cannot be written.
     """
-    weights = _to_store("The autoencoder", {"": autoencoder})
-    path.mkdir(parents=True, exist_ok=True)
-    write_model(path, weights, {"autoencoder": asdict(autoencoder.config), "about": about})
+    _save_part(path, "autoencoder", autoencoder, about)
 
 
 def load_autoencoder(path: Path, device: torch.device | str = "cpu") -> Autoencoder:
@@ -223,13 +222,38 @@ def load_autoencoder(path: Path, device: torch.device | str = "cpu") -> Autoenco
     Raises:
         CheckpointError: something is missing, broken or foreign; says what.
     """
+    return _load_part(path, "autoencoder", Autoencoder, AutoencoderConfig, device)
+
+
+def save_text_encoder(path: Path, text: TextEncoder, tokenizer: Tokenizer, about: dict[str, Any]) -> None:
+    """The same with a text encoder and its vocabulary, the second stage. Raises as `save_autoencoder`."""
+    _save_part(path, "text", text, about)
+    write_atomically(path / TOKENIZER_FILE, tokenizer.to_str(pretty=True).encode())
+
+
+def load_text_encoder(path: Path, device: torch.device | str = "cpu") -> tuple[TextEncoder, Tokenizer]:
+    """Read what `save_text_encoder` wrote. Raises as `load_autoencoder`."""
+    text = _load_part(path, "text", TextEncoder, TextConfig, device)
+    return text, _read_tokenizer(path / TOKENIZER_FILE, text.config)
+
+
+def _save_part(path: Path, kind: str, part: Autoencoder | TextEncoder, about: dict[str, Any]) -> None:
+    weights = _to_store(f"The {PARTS[kind]}", {"": part})
+    path.mkdir(parents=True, exist_ok=True)
+    write_model(path, weights, {kind: asdict(part.config), "about": about})
+
+
+def _load_part(
+    path: Path, kind: str, module: type[nn.Module], shape: type, device: torch.device | str
+) -> Any:
     if not (path / CONFIG_FILE).is_file():
-        raise CheckpointError(f"{path} holds no trained autoencoder: train it first, or name --autoencoder.")
+        flag = PARTS[kind].replace(" ", "-")
+        raise CheckpointError(f"{path} holds no trained {PARTS[kind]}: train it first, or name --{flag}.")
     config = read_object(path / CONFIG_FILE)
     with _described_by(path):
-        autoencoder = _on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"])
-    _load_parts(path, {"": autoencoder}, device)
-    return autoencoder
+        part = _on_meta(module, shape, config[kind])
+    _load_parts(path, {"": part}, device)
+    return part
 
 
 def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None = None) -> Model:

@@ -37,6 +37,7 @@ class TrainConfig:
     dropout: float = 0.0
     latent_channels: int = 8  # of an autoencoder
     autoencoder: Path | None = flag(None, "of an emoji preset: the trained autoencoder's folder")
+    text_encoder: Path | None = flag(None, "of an emoji preset: the trained text encoder's folder")
     text_width: int = 256  # of a text encoder
     text_layers: int = 3
     num_tokens: int = 24  # of a prompt
@@ -69,10 +70,10 @@ class TrainConfig:
 
 LARGER = {"channels": 64, "attention_levels": (1, 2), "dropout": 0.1}  # for colour at 32×32
 AUTOENCODER = {"stage": "autoencoder", "learning_rate": 2e-3, "attention_levels": ()}
-TEXT = {
-    "stage": "text",
-    "weighting": "v",
-}  # in latents the noisy levels, which decide what is seen, count more
+MATCHING = {"stage": "matching", "batch_size": 256, "learning_rate": 1e-3}
+# Which emoji it becomes is decided where there is little but noise: of cosine's steps a tenth has σ/α > 6, of
+# linear's, with as much weight on each, two fifths.
+TEXT = {"stage": "text", "weighting": "v", "schedule": "linear"}
 PRESETS = {
     "mnist": TrainConfig("mnist"),
     "cifar10": TrainConfig(
@@ -96,6 +97,13 @@ PRESETS = {
         total_images=1_000_000,
         batch_size=128,
     ),
+    "emoji-text": TrainConfig(
+        "emoji-text",
+        **MATCHING,
+        image_size=128,
+        total_images=2_000_000,
+        autoencoder=Path("runs/emoji-autoencoder"),
+    ),
     "emoji": TrainConfig(
         "emoji",
         **TEXT,
@@ -109,6 +117,7 @@ PRESETS = {
         batch_size=512,
         learning_rate=5e-4,
         autoencoder=Path("runs/emoji-autoencoder"),
+        text_encoder=Path("runs/emoji-text"),
     ),
     "emoji-mini-autoencoder": TrainConfig(  # 64×64 → 16×16 latents: what a laptop's CPU can train
         "emoji-mini-autoencoder",
@@ -120,6 +129,15 @@ PRESETS = {
         total_images=100_000,
         batch_size=32,
     ),
+    "emoji-mini-text": TrainConfig(
+        "emoji-mini-text",
+        **MATCHING,
+        image_size=64,
+        skin_tones=False,
+        text_width=192,
+        total_images=500_000,
+        autoencoder=Path("runs/emoji-mini-autoencoder"),
+    ),
     "emoji-mini": TrainConfig(
         "emoji-mini",
         **TEXT,
@@ -128,16 +146,15 @@ PRESETS = {
         channels=64,
         channel_mult=(1, 2, 4),
         attention_levels=(1, 2),
-        text_width=192,
-        total_images=240_000,
-        batch_size=48,
-        learning_rate=1e-3,
+        total_images=400_000,
+        batch_size=32,
         autoencoder=Path("runs/emoji-mini-autoencoder"),
+        text_encoder=Path("runs/emoji-mini-text"),
     ),
 }
 FREE_TO_CHANGE = {  # when resuming
     "data_dir", "out", "minutes", "time_limit", "device", "compile", "channels_last", "push_to_hub",
-    "emoji_font", "autoencoder", "start_from",
+    "emoji_font", "autoencoder", "text_encoder", "start_from",
 }  # fmt: skip
 
 

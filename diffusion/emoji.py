@@ -26,7 +26,7 @@ TEMPLATES = {
     "ja": ("{}", "{}の絵文字"),
     "zh": ("{}", "{}表情符号"),
 }
-LANGUAGE_SHARES = {"en": 0.4, "ko": 0.2, "else": 0.4 / (len(LANGUAGES) - 2)}  # of the captions trained on
+LANGUAGE_SHARES = {"en": 0.2, "ko": 0.2, "else": 0.6 / (len(LANGUAGES) - 2)}  # of the captions trained on
 SKIN_TONES = tuple(chr(0x1F3FB + i) for i in range(5))
 MAX_WIDTH = 1.5  # of one emoji, in units of a plain one
 FONT_SIZE, CANVAS = 109, (136, 128)  # the only size of the font's bitmaps, and theirs

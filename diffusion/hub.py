@@ -158,10 +158,15 @@ def load_metrics(path: Path) -> dict[str, Any]:
     return metrics if isinstance(metrics, dict) else {}
 
 
-def save_metrics(path: Path, model: Model, metrics: dict[str, Any]) -> None:
-    """Write metrics.json and the model card that shows it into a model's folder."""
+def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
+    """Write metrics.json into a folder."""
     content = json.dumps(metrics, indent=1, ensure_ascii=False)
     write_atomically(path / METRICS_FILE, content.encode())
+
+
+def save_metrics(path: Path, model: Model, metrics: dict[str, Any]) -> None:
+    """The same into a model's folder, with the model card that shows it."""
+    write_metrics(path, metrics)
     write_model_card(path, model, metrics)
 
 

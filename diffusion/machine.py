@@ -90,7 +90,7 @@ def prepare(
     """The network as a loss should call it: data parallel, and in bf16 where the hardware has it.
 
     Args:
-        net: a UNet on `device`.
+        net: on `device`; it knows its `residual_blocks`.
         device: of this process.
         compiled: None; "blocks", each residual block by itself, which starts fast; or "network".
         channels_last: lay the weights, and with them all activations, out as (B, H, W, C).
@@ -152,7 +152,9 @@ def has_bf16(device: torch.device) -> bool:
     """Whether the hardware computes in bfloat16 itself, rather than slowly imitating it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()  # AVX-512's bf16 is slower than fp32
+    return device.type == "cpu" and (
+        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    )
 
 
 class Stop:

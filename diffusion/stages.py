@@ -1,6 +1,7 @@
 """What each preset trains: its data, its network, the loss of a batch, and what is written in the end.
 
-Three stages share one loop: diffusion on pictures; an autoencoder; diffusion on its latents, told by text.
+Four stages share one loop: diffusion on pictures; an autoencoder; a text encoder that matches captions with
+its latents; diffusion on those latents, told by text.
 """
 
 import json
@@ -13,17 +14,25 @@ from torch import Tensor, nn
 
 from diffusion.atlas import save_atlas
 from diffusion.autoencoder import Autoencoder, AutoencoderConfig, psnr, reconstruction_loss
-from diffusion.checkpoint import Model, load_autoencoder, save_autoencoder, save_model
+from diffusion.captions import Captions, all_captions
+from diffusion.checkpoint import (
+    Model,
+    load_autoencoder,
+    load_text_encoder,
+    save_autoencoder,
+    save_model,
+    save_text_encoder,
+)
 from diffusion.config import FREE_TO_CHANGE, TrainConfig
 from diffusion.data import ImageData, load_data, shuffled
-from diffusion.emoji import LANGUAGE_SHARES, EmojiSet, captions, load_emoji
+from diffusion.emoji import EmojiSet, load_emoji
 from diffusion.film import class_rows, make_film, save_film, save_reconstructions, save_samples
 from diffusion.likelihood import describe_bits
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.machine import rank, world_size
 from diffusion.pictures import to_signed
 from diffusion.schedules import SCHEDULES
-from diffusion.text import PromptedUNet, TextConfig, TextEncoder, drop_words, encode_words, train_tokenizer
+from diffusion.text import Matcher, TextConfig, TextEncoder, encode_prompts, train_tokenizer
 from diffusion.unet import UNet, UNetConfig
 
 HELD_OUT_IMAGES = 500
@@ -84,7 +93,7 @@ class Diffusion:
         return diffusion_loss(forward, self.schedule, x_0, t, noise, **how).mean()
 
     def example(self, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Arguments for the network, two pictures' worth, to count its operations with."""
+        """Arguments for the network, for a few pictures, to count its operations with."""
         x_0, _ = self.batch(range(2), generator)
         return x_0, torch.ones(2, device=self.device)
 
@@ -125,58 +134,43 @@ class Diffusion:
 
 
 class TextDiffusion(Diffusion):
-    """The same on latents, told by captions; UNet and text encoder are trained as one network."""
+    """The same on latents, told by captions; autoencoder and text encoder are trained already, and stay."""
 
     def __init__(self, config: TrainConfig, data: EmojiSet, device: torch.device) -> None:
         self.autoencoder = load_autoencoder(config.autoencoder, device)
-        images = to_signed(data.images)
-        with torch.no_grad():
-            self.latents = torch.cat([self.autoencoder.encode(part) for part in images.split(128)])
-        texts = [captions(data, language) for language in data.names]
-        everything = [caption for language in texts for each in language for caption in each]
-        self.tokenizer = train_tokenizer(everything, config.vocabulary_size, config.num_tokens)
-        tokens, words = encode_words(self.tokenizer, everything)
-        shape = (len(texts), len(data.characters), -1, config.num_tokens)  # language, emoji, template
-        self.tokens, self.words = tokens.view(shape).to(device), words.view(shape).to(device)
-        self.nothing = encode_words(self.tokenizer, [""])[0].to(device)
-        shares = [LANGUAGE_SHARES.get(language, LANGUAGE_SHARES["else"]) for language in data.names]
-        self.shares = torch.tensor(shares, device=device)
+        self.text, self.tokenizer = load_text_encoder(config.text_encoder, device)
+        self.latents = latents_of(self.autoencoder, data)
+        self.captions = Captions(data, self.tokenizer, device)
         super().__init__(config, data, device)
 
-    def build(self) -> PromptedUNet:
-        config = self.config
-        size = self.tokenizer.get_vocab_size()
-        text = TextConfig(size, config.text_width, config.text_layers, config.num_tokens)
-        unet = self.unet(self.latents.shape[1], context_dim=config.text_width)
-        return PromptedUNet(unet, TextEncoder(text))
+    def build(self) -> UNet:
+        return self.unet(self.latents.shape[1], context_dim=self.text.config.width)
 
     def batch(self, positions: range, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Latents and tokens: a language, a template, some words left out, sometimes all of them."""
+        """Latents and what the text encoder makes of their captions, some of which are left out whole."""
         config, number = self.config, len(positions)
         index = shuffled(len(self.latents), positions, config.seed, self.device)
-        language = self.shares.multinomial(number, replacement=True, generator=generator)
-        how_many = self.tokens.shape[2]
-        template = torch.randint(how_many, (number,), generator=generator, device=self.device)
-        tokens, words = self.tokens[language, index, template], self.words[language, index, template]
-        tokens = drop_words(tokens, words, config.word_dropout, generator)
+        tokens = self.captions.draw(index, config.word_dropout, generator)
         dropped = torch.rand(number, 1, generator=generator, device=self.device) < config.class_dropout
-        return self.latents[index], {"tokens": torch.where(dropped, self.nothing, tokens)}
+        tokens = torch.where(dropped, self.captions.nothing, tokens)
+        with torch.no_grad():
+            return self.latents[index], {"context": self.text(tokens)}
 
-    def example(self, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def example(self, generator: torch.Generator) -> tuple[Tensor | None, ...]:
         x_0, told = self.batch(range(2), generator)
-        return x_0, torch.ones(2, device=self.device), told["tokens"]
+        return x_0, torch.ones(2, device=self.device), None, told["context"]
 
     def model(self, weights: dict[str, Tensor] | None, images_seen: int) -> Model:
-        config, net = self.config, self.with_weights(weights)
+        config = self.config
         return Model(
             config.out.resolve().name,
-            net.unet,
+            self.with_weights(weights),
             config.schedule,
             self.schedule.to("cpu"),
             config.prediction,
             tuple(self.latents.shape[1:]),
             about=self.about(images_seen),
-            text=net.text,
+            text=self.text,
             tokenizer=self.tokenizer,
             autoencoder=self.autoencoder,
         )
@@ -192,6 +186,62 @@ class TextDiffusion(Diffusion):
     def measure(self, model: Model, test: Data) -> dict[str, str]:
         """Nothing here: whether a prompt gets what it says is measured by `benchmarks.prompts`."""
         return {}
+
+
+class Matching(Diffusion):
+    """A text encoder, trained to tell which picture a caption belongs to."""
+
+    def __init__(self, config: TrainConfig, data: EmojiSet, device: torch.device) -> None:
+        self.autoencoder = load_autoencoder(config.autoencoder, device)
+        self.latents = latents_of(self.autoencoder, data).flatten(1)
+        self.tokenizer = train_tokenizer(all_captions(data), config.vocabulary_size, config.num_tokens)
+        self.captions = Captions(data, self.tokenizer, device)
+        super().__init__(config, data, device)
+
+    def build(self) -> Matcher:
+        config, size = self.config, self.tokenizer.get_vocab_size()
+        shape = TextConfig(size, config.text_width, config.text_layers, config.num_tokens)
+        return Matcher(TextEncoder(shape), self.latents.shape[1])
+
+    def loss(self, forward: Any, positions: range, generator: torch.Generator) -> Tensor:
+        """The cross-entropy of choosing a caption's picture out of all."""
+        index = shuffled(len(self.latents), positions, self.config.seed, self.device)
+        tokens = self.captions.draw(index, self.config.word_dropout, generator)
+        return nn.functional.cross_entropy(forward(tokens, self.latents).float(), index)
+
+    def example(self, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """As many captions as in a step, since one pass over the pictures serves all of them."""
+        index = shuffled(len(self.latents), range(self.config.batch_size), self.config.seed, self.device)
+        return self.captions.draw(index, self.config.word_dropout, generator), self.latents
+
+    def save_samples(self, file: Any, weights: dict[str, Tensor], images_seen: int) -> None:
+        """Nothing: it draws no pictures."""
+
+    def export(self, weights: dict[str, Tensor], images_seen: int) -> Matcher:
+        matcher = self.with_weights(weights)
+        save_text_encoder(self.config.out, matcher.text, self.tokenizer, self.about(images_seen))
+        return matcher
+
+    @torch.no_grad()
+    def measure(self, model: Matcher, test: Data) -> dict[str, str]:
+        """How many names find their own picture: trained ones among the trained, held-out ones among all."""
+        latents = torch.cat([self.latents, latents_of(self.autoencoder, test.to(self.device)).flatten(1)])
+        found = {}
+        for language in self.data.names:
+            hits = []
+            for data, known in ((self.data, self.latents), (test, latents)):
+                tokens = encode_prompts(self.tokenizer, data.names[language]).to(self.device)
+                nearest = model(tokens, known).argmax(1).cpu()
+                own = torch.arange(len(known) - len(nearest), len(known))
+                hits.append(f"{(nearest == own).float().mean():.1%}")
+            found[f"names matched ({language})"] = f"{hits[0]}; {hits[1]} of {len(test.characters)} held-out"
+        return found
+
+
+def latents_of(autoencoder: Autoencoder, data: EmojiSet) -> Tensor:
+    """(N, C, H, W): the pictures' latents, on their device."""
+    with torch.no_grad():
+        return torch.cat([autoencoder.encode(part) for part in to_signed(data.images).split(128)])
 
 
 class Reconstruction(Diffusion):
@@ -254,4 +304,9 @@ def fixed_settings(config: TrainConfig) -> dict[str, Any]:
     return json.loads(json.dumps(settings))
 
 
-STAGES = {"diffusion": Diffusion, "autoencoder": Reconstruction, "text": TextDiffusion}
+STAGES = {
+    "diffusion": Diffusion,
+    "autoencoder": Reconstruction,
+    "matching": Matching,
+    "text": TextDiffusion,
+}

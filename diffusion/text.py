@@ -1,13 +1,14 @@
 """Prompts for a network: a byte-pair vocabulary over the captions, and a small transformer.
 
-The tokenizer is the library `tokenizers`'; the transformer is trained together with the UNet that it
-speaks to. There is no CLIP and nothing pretrained: it knows what the captions say.
+The tokenizer is the library `tokenizers`'. As in Stable Diffusion the transformer is trained first, by matching
+captions with pictures, and then stays as it is. Nothing comes from elsewhere: it knows what the captions say.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from tokenizers import (
     Encoding,
     Regex,
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 PAD, START, END, UNKNOWN = SPECIAL = ("[pad]", "[start]", "[end]", "[unknown]")
 PAD_ID, START_ID, END_ID, UNKNOWN_ID = range(len(SPECIAL))
+FIRST_SCALE = 14.0  # of cosines before the softmax; CLIP's
 MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_TOKENS = 100_000, 1024, 256
 
 
@@ -71,6 +73,7 @@ class TextEncoder(nn.Module):
         self.config = config
         width = config.width
         self.tokens = nn.Embedding(config.vocabulary_size, width)
+        nn.init.normal_(self.tokens.weight, std=0.3)
         self.positions = nn.Parameter(0.1 * torch.randn(config.num_tokens, width))
         how = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
         layers = (
@@ -88,19 +91,30 @@ class TextEncoder(nn.Module):
         return self.norm(torch.cat([mean, x[:, 1:]], dim=1))
 
 
-class PromptedUNet(nn.Module):
-    """A text encoder and a UNet, trained as one network: (x_t, t, tokens) → output."""
+class Matcher(nn.Module):
+    """What teaches a text encoder: which of these pictures does this caption belong to?
 
-    def __init__(self, unet: nn.Module, text: TextEncoder) -> None:
+    It is the question of CLIP (Radford et al. 2021), asked of a whole, small data set at once. The pictures'
+    side is one linear map of their latents, so what pictures share, the vectors of their captions share too.
+
+    Args:
+        text: the encoder, whose first vector is matched.
+        picture_dim: D, numbers in a latent.
+    """
+
+    def __init__(self, text: TextEncoder, picture_dim: int) -> None:
         super().__init__()
-        self.unet, self.text = unet, text
+        self.text = text
+        self.pictures = nn.Linear(picture_dim, text.config.width)
+        self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
 
-    def forward(self, x_t: Tensor, t: Tensor, tokens: Tensor) -> Tensor:
-        return self.unet(x_t, t, context=self.text(tokens))
+    def forward(self, tokens: Tensor, pictures: Tensor) -> Tensor:  # (B, L), (N, D) → (B, N) logits
+        told = F.normalize(self.text(tokens)[:, 0], dim=1)
+        return self.log_scale.exp() * told @ F.normalize(self.pictures(pictures), dim=1).mT
 
     def residual_blocks(self) -> list[nn.Module]:
-        """The UNet's, where most of the time goes."""
-        return self.unet.residual_blocks()
+        """The transformer's layers, where most of the time goes."""
+        return list(self.text.layers)
 
 
 def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: int) -> Tokenizer:

@@ -203,8 +203,7 @@ class UNet(nn.Module):
         labelled = config.num_classes is not None
         self.class_embedding = nn.Embedding(config.num_classes + 1, emb_dim) if labelled else None
         told = config.context_dim is not None
-        # Zero at first: a text that means nothing yet would be noise, and be learned to be ignored.
-        self.context_embedding = zero(nn.Linear(config.context_dim, emb_dim)) if told else None
+        self.context_embedding = nn.Linear(config.context_dim, emb_dim) if told else None
         self.conv_in = nn.Conv2d(config.in_channels, c, 3, padding=1)
         self._build_levels(emb_dim)
         self.out = nn.Sequential(

@@ -104,15 +104,17 @@ def commands_of(size: Size, data_dir: Path) -> list[tuple[str, ...]]:
     return slot.commands
 
 
-def test_the_emoji_slot_trains_both_stages_then_ships_and_measures(tmp_path):
+def test_the_emoji_slot_trains_three_stages_then_ships_and_measures(tmp_path):
     size = replace(Size(), device=("--device", "cpu"))
-    encoder, emoji, shipping, measuring = commands_of(size, tmp_path)
-    first, second = (parse_config(list(command[1:])) for command in (encoder, emoji))
+    *trained, shipping, measuring = commands_of(size, tmp_path)
+    first, text, second = (parse_config(list(command[1:])) for command in trained)
     assert (first.preset, first.minutes, first.out) == (
         "emoji-autoencoder",
         4,
         Path("runs/emoji-autoencoder"),
     )
+    assert (text.preset, text.minutes, text.out) == ("emoji-text", 1.5, Path("runs/emoji-text"))
+    assert text.autoencoder == first.out and second.text_encoder == text.out
     assert (second.preset, second.compile, second.out) == ("emoji", "blocks", Path("runs/emoji"))
     assert 15 < second.minutes < 1590 / 60 and second.autoencoder == first.out
     assert shipping[:2] == ("-m", "benchmarks.ship") and measuring[:2] == ("-m", "benchmarks.prompts")

@@ -10,7 +10,7 @@ LEVELS = {
     0: ["schedules", "unet", "text", "ema", "pictures", "metrics", "machine", "progress", "interpolation"],
     1: ["process", "data", "config", "autoencoder"],
     2: ["denoiser", "losses", "emoji", "cost"],
-    3: ["samplers", "likelihood", "weights"],
+    3: ["samplers", "likelihood", "weights", "captions"],
     4: ["checkpoint"],
     5: ["film", "hub"],
     6: ["history", "atlas", "pipelines"],

@@ -11,7 +11,7 @@ import diffusion.config
 import train
 from diffusion.atlas import load_atlas
 from diffusion.autoencoder import Autoencoder
-from diffusion.checkpoint import CheckpointError, load_autoencoder, start_from
+from diffusion.checkpoint import CheckpointError, load_autoencoder, load_text_encoder, start_from
 from diffusion.config import parse_config
 from diffusion.data import step_generator
 from diffusion.film import run_sampler
@@ -24,13 +24,15 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder in which both stages of emoji-mini were trained."""
+    """A folder in which the three stages of emoji-mini were trained."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         training.shrink(patch.setattr)
         common = ["--device", "cpu", "--total-images", "48"]
         train.main(["emoji-mini-autoencoder", "--out", str(folder / "ae"), *common])
         told = ["--autoencoder", str(folder / "ae")]
+        train.main(["emoji-mini-text", "--out", str(folder / "text"), *common, *told])
+        told += ["--text-encoder", str(folder / "text")]
         train.main(["emoji-mini", "--out", str(folder / "emoji"), *common, *told])
     return folder
 
@@ -39,7 +41,8 @@ def runs(tmp_path_factory):
 def tiny(monkeypatch, runs):
     """The config of the tiny run."""
     training.shrink(monkeypatch.setattr)
-    return replace(parse_config(["emoji-mini"]), autoencoder=runs / "ae", out=runs / "again")
+    there = {"autoencoder": runs / "ae", "text_encoder": runs / "text", "out": runs / "again"}
+    return replace(parse_config(["emoji-mini"]), **there)
 
 
 def test_the_first_stage_leaves_an_autoencoder_with_latents_of_unit_variance(runs, tiny):
@@ -50,7 +53,7 @@ def test_the_first_stage_leaves_an_autoencoder_with_latents_of_unit_variance(run
     assert torch.allclose(latents.std((0, 2, 3)), torch.ones(latents.shape[1]), atol=1e-2)
 
 
-def test_the_second_stage_leaves_a_model_that_draws_what_it_is_told(runs):
+def test_the_last_stage_leaves_a_model_that_draws_what_it_is_told(runs):
     model = load_model(runs / "emoji")
     settings = {"seed": 0, "num_images": 2, "num_steps": 2, "guidance_scale": 3.0}
     last = [step for step, _ in run_sampler(model, prompts=["red heart", "고양이 얼굴"], **settings)][-1]
@@ -96,13 +99,13 @@ def test_batches_depend_on_seed_and_position_alone_and_hold_what_they_should(tin
     stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
     x_0, told = stage.batch(range(400), step_generator(0, 0, CPU))
     again, same = stage.batch(range(400), step_generator(0, 0, CPU))
-    assert torch.equal(x_0, again) and torch.equal(told["tokens"], same["tokens"])
-    tokens = told["tokens"]
-    silent = (tokens == stage.nothing).all(1).float().mean()
-    assert 0.04 < silent < 0.18  # a tenth of the captions is dropped
-    lengths = (tokens != PAD_ID).sum(1)
-    assert lengths.min() == 2 and len(tokens.unique(dim=0)) > 200
-    text = stage.tokenizer.decode(stage.tokens[0, 0, 0].tolist())
+    assert torch.equal(x_0, again) and torch.equal(told["context"], same["context"])
+    nothing = stage.text(stage.captions.nothing)[0]
+    silent = [torch.allclose(context, nothing, atol=1e-5) for context in told["context"]]
+    assert 0.04 < sum(silent) / len(silent) < 0.18  # a tenth of the captions is dropped
+    tokens = stage.captions.draw(torch.arange(len(stage.latents)).repeat(8), 0.1, step_generator(0, 0, CPU))
+    assert (tokens != PAD_ID).sum(1).min() > 2 and len(tokens.unique(dim=0)) > 200
+    text = stage.tokenizer.decode(stage.captions.tokens[0, 0, 0].tolist())
     assert text in stage.data.names["en"][0].lower()
 
 
@@ -111,11 +114,35 @@ def test_a_text_stage_without_its_autoencoder_says_so(tiny, tmp_path):
         STAGES["text"](replace(tiny, autoencoder=tmp_path), load_training_data(tiny), CPU)
 
 
+def test_a_text_encoder_is_loaded_as_it_was_trained_and_stays_so(runs, tiny):
+    stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
+    text, tokenizer = load_text_encoder(runs / "text")
+    drawn = load_model(runs / "emoji")
+    for name, weight in text.state_dict().items():
+        assert torch.equal(weight, stage.text.state_dict()[name])
+        assert torch.equal(weight, drawn.text.state_dict()[name])
+    assert tokenizer.to_str() == drawn.tokenizer.to_str()
+    assert not any(name.startswith("text") for name, _ in stage.net.named_parameters())
+    with pytest.raises(CheckpointError, match="holds no trained text encoder: train it first, or name --text"):
+        load_text_encoder(runs)
+    with pytest.raises(CheckpointError, match="does not describe a model: 'text' is missing"):
+        load_text_encoder(runs / "ae")
+
+
+def test_a_matcher_is_measured_on_trained_and_on_held_out_names(runs, tiny):
+    config = replace(tiny, stage="matching", preset="emoji-mini-text")
+    stage = STAGES["matching"](config, load_training_data(config), CPU)
+    test = load_training_data(config, train=False)
+    found = stage.measure(stage.net.eval(), test)
+    assert set(found) == {f"names matched ({language})" for language in stage.data.names}
+    assert all(value.endswith(f"of {training.NUM_HELD_OUT} held-out") for value in found.values())
+
+
 def test_a_run_can_start_from_another_ones_weights(runs, tiny):
     torch.manual_seed(7)
     stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
     trained = load_model(runs / "emoji")
-    weight = stage.net.unet.conv_in.weight
+    weight = stage.net.conv_in.weight
     assert not torch.equal(weight, trained.net.conv_in.weight)
     start_from(runs / "emoji", stage.net)
     assert torch.equal(weight, trained.net.conv_in.weight)
