@@ -23,8 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffusion.checkpoint import CheckpointError, Model, load_run, save_run, saved_settings, start_from
-from diffusion.config import TrainConfig, parse_config
+from diffusion.checkpoint import CheckpointError, Model
+from diffusion.config import TrainConfig, fixed_settings, parse_config
 from diffusion.data import DataError, step_generator
 from diffusion.ema import EMA, ema_beta
 from diffusion.history import Recorder
@@ -43,7 +43,8 @@ from diffusion.machine import (
     world_size,
 )
 from diffusion.progress import Progress
-from diffusion.stages import STAGES, Data, fixed_settings, load_training_data
+from diffusion.run_state import load_run, save_run, saved_settings, start_from
+from diffusion.stages import STAGES, Data, load_training_data
 
 FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45
 MIN_IMAGES_PER_GRID, MAX_GRIDS, MAX_LISTED = 20_000, 20, 20

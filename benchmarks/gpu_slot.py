@@ -258,7 +258,7 @@ def second(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
 
 
 def emoji(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
-    """Emoji from text: autoencoder, text encoder, then the rest; yields after each stage whether it is finished."""
+    """Emoji from text, in three stages; yields after each whether it is finished."""
     install(slot)
     carried = Path(data[-1]) / FONT
     font = ["--emoji-font", str(carried)] if carried.exists() else []

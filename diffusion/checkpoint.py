@@ -1,25 +1,20 @@
 """Trained models as folders, in the layout of a Hub model repo: config.json and the weights.
 
-And the state of a training run, to continue it. Nothing here unpickles.
+Nothing here unpickles.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from diffusion.autoencoder import Autoencoder, AutoencoderConfig
 from diffusion.denoiser import Denoiser, guide, network_denoiser
-from diffusion.ema import EMA
 from diffusion.process import PREDICTIONS
 from diffusion.schedules import SCHEDULES, NoiseSchedule
 from diffusion.text import TextConfig, TextEncoder, encode_prompts
@@ -33,6 +28,7 @@ from diffusion.weights import (
     all_finite,
     read_object,
     read_weights,
+    shapes_of,
     write_atomically,
     write_model,
 )
@@ -46,7 +42,6 @@ MODEL_FILES = (
     SHARDS,
     TOKENIZER_FILE,
 )  # as globs: all that `save_model` may write
-STATE_FILE = "state.safetensors"
 MAX_TIMESTEPS, MAX_SIDE = 10_000, 1024
 
 
@@ -200,7 +195,7 @@ def _to_store(name: str, parts: dict[str, nn.Module], dtype: torch.dtype | None 
 
 def _load_parts(path: Path, parts: dict[str, nn.Module], device: torch.device | str) -> None:
     """Give the networks the weights in a folder, and make them ready to be used."""
-    weights = read_weights(path, _shapes(_state(parts)))
+    weights = read_weights(path, shapes_of(_state(parts)))
     for prefix, part in parts.items():
         part.load_state_dict({k: weights[f"{prefix}{k}"] for k in part.state_dict()}, assign=True)
         part.to(device).eval().requires_grad_(False)
@@ -344,105 +339,3 @@ def _bounded(value: Any, maximum: int) -> int:
     if type(value) is not int or not 1 <= value <= maximum:
         raise ValueError(f"{value!r} is not a whole number from 1 to {maximum:,}")
     return value
-
-
-def save_run(
-    path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, images_seen: int, settings: dict[str, Any]
-) -> None:
-    """Write all that a training run needs to continue, atomically.
-
-    Args:
-        path: the folder, which gets a state.safetensors.
-        net, ema, optimizer: the state of training.
-        images_seen: so far.
-        settings: JSON values that may not change when the run continues.
-
-    Raises:
-        CheckpointError: weights that are not finite; an earlier state is untouched.
-        OSError: the state cannot be written; an earlier one is untouched.
-    """
-    weights = net.state_dict()
-    if not all_finite(weights):
-        raise CheckpointError(f"The weights are not finite any more; {path / STATE_FILE} is from before.")
-    tensors = {f"net.{k}": v for k, v in weights.items()}
-    tensors |= {f"ema.{k}": v for k, v in ema.weights.items()}
-    for i, slot in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{k}": v for k, v in slot.items()}
-    tensors = {k: v.detach().contiguous() for k, v in tensors.items()}
-    meta = json.dumps({"images_seen": images_seen, "config": settings})
-    write_atomically(path / STATE_FILE, safetensors.torch.save(tensors, {"meta": meta}))
-
-
-def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, settings: dict[str, Any]) -> int:
-    """Put back what `save_run` wrote (arguments as there).
-
-    Returns:
-        The images seen; 0 where nothing was saved yet.
-
-    Raises:
-        CheckpointError: the state is broken, or of a run with other settings; says which.
-    """
-    file = path / STATE_FILE
-    if not file.exists():
-        return 0
-    parts: dict[str, dict[str, Tensor]] = {"net": {}, "ema": {}, "optimizer": {}}
-    slots: dict[int, dict[str, Tensor]] = {}
-    try:
-        with safe_open(file, "pt", device=str(next(net.parameters()).device)) as state:
-            meta = json.loads(state.metadata()["meta"])
-            other = sorted(k for k in settings if meta["config"].get(k) != settings[k])
-            for key in state.keys():  # noqa: SIM118
-                part, name = key.split(".", 1)
-                parts[part][name] = state.get_tensor(key)
-        for key, value in parts["optimizer"].items():
-            index, name = key.split(".")
-            slots.setdefault(int(index), {})[name] = value
-        images_seen = int(meta["images_seen"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError):
-        raise CheckpointError(f"{file} is broken, or not the state of a training run.") from None
-    if other:
-        raise CheckpointError(f"{path} holds a run with another {', '.join(other)}: choose another --out.")
-    expected = {"net": net.state_dict(), "ema": ema.weights}
-    if any(_shapes(parts[part]) != _shapes(known) for part, known in expected.items()):
-        raise CheckpointError(f"{path} holds a run of another network: choose another --out.")
-    net.load_state_dict(parts["net"])
-    ema.weights = {k: parts["ema"][k] for k in ema.weights}
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": slots, "param_groups": groups})
-    return images_seen
-
-
-def start_from(path: Path, net: nn.Module) -> None:
-    """Give a network the averaged weights of another run, as far as names and shapes are the same.
-
-    Args:
-        path: the other run's folder.
-        net: gets them.
-
-    Raises:
-        CheckpointError: there is no run, or none with any weights of this network.
-    """
-    own = net.state_dict()
-    try:
-        with safe_open(path / STATE_FILE, "pt") as state:
-            names = [k for k in own if f"ema.{k}" in state.keys()]  # noqa: SIM118
-            found = {k: state.get_tensor(f"ema.{k}") for k in names}
-    except (SafetensorError, OSError):
-        raise CheckpointError(f"{path} holds no training run to start from.") from None
-    found = {k: v for k, v in found.items() if v.shape == own[k].shape}
-    if not found:
-        raise CheckpointError(f"{path} holds a run of another network.")
-    net.load_state_dict(own | found)
-
-
-def _shapes(tensors: dict[str, Tensor]) -> dict[str, list[int]]:
-    return {name: list(tensor.shape) for name, tensor in tensors.items()}
-
-
-def saved_settings(path: Path) -> dict[str, Any] | None:
-    """The settings of the run that `save_run` wrote there; None if there is none that can be read."""
-    try:
-        with safe_open(path / STATE_FILE, "pt") as state:
-            return json.loads(state.metadata()["meta"])["config"]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        return None

@@ -1,7 +1,8 @@
 """The settings of a training run: presets, and the few that the command line can change."""
 
 import argparse
-from dataclasses import dataclass, field, fields, replace
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -185,3 +186,9 @@ def parse_config(arguments: list[str] | None = None) -> TrainConfig:
         if applies:
             parser.error(message)
     return replace(config, out=config.out or Path("runs") / config.preset)
+
+
+def fixed_settings(config: TrainConfig) -> dict[str, Any]:
+    """What may not change while a run lasts, as JSON has it."""
+    settings = {k: v for k, v in asdict(config).items() if k not in FREE_TO_CHANGE}
+    return json.loads(json.dumps(settings))

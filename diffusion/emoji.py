@@ -89,14 +89,9 @@ def load_emoji(size: int, skin_tones: bool, font: Path | None = None) -> EmojiSe
     """
     names = emoji_names()
     characters = tuple(c for c in names["en"] if skin_tones or not set(c) & set(SKIN_TONES))
-    typeface = _typeface(font)
-    widest = MAX_WIDTH * typeface.getlength("😀")  # what the font has no picture of becomes several glyphs
-    characters = tuple(c for c in characters if typeface.getlength(c) < widest)
-    images = np.stack([_render(character, typeface, size) for character in characters])
-    known = images.reshape(len(images), -1).min(1) < 255  # or is left blank
-    characters, images = tuple(c for c, drawn in zip(characters, known) if drawn), images[known]
+    characters, images = _pictures(characters, size, _font_file(font))
     in_order = {language: tuple(all_[c] for c in characters) for language, all_ in names.items()}
-    return EmojiSet(characters, in_order, torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())
+    return EmojiSet(characters, in_order, images)
 
 
 @lru_cache(maxsize=1)
@@ -123,10 +118,26 @@ def held_out_emoji() -> frozenset[str]:
     return frozenset(line.split("\t")[0] for line in lines if line and not line.startswith("# "))
 
 
-def _typeface(font: Path | None) -> ImageFont.FreeTypeFont:
+@lru_cache(maxsize=1)  # a run asks for what it trains on, what is held out, and all
+def _pictures(characters: tuple[str, ...], size: int, file: Path) -> tuple[tuple[str, ...], Tensor]:
+    """Those that the font has, and their pictures, (N, 3, size, size) uint8."""
+    typeface = _typeface(file)
+    widest = MAX_WIDTH * typeface.getlength("😀")  # what the font has no picture of becomes several glyphs
+    characters = tuple(c for c in characters if typeface.getlength(c) < widest)
+    images = np.stack([_render(character, typeface, size) for character in characters])
+    known = images.reshape(len(images), -1).min(1) < 255  # or is left blank
+    characters = tuple(c for c, drawn in zip(characters, known) if drawn)
+    return characters, torch.from_numpy(images[known]).permute(0, 3, 1, 2).contiguous()
+
+
+def _font_file(font: Path | None) -> Path:
     file = font or next((f for f in FONT_FILES if f.is_file()), None)
     if file is None:
         raise DataError(NO_FONT)
+    return file
+
+
+def _typeface(file: Path) -> ImageFont.FreeTypeFont:
     if not features.check("raqm"):
         raise DataError("joining emoji needs the library FriBidi: `sudo apt install libfribidi0`.")
     try:

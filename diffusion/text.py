@@ -1,7 +1,8 @@
 """Prompts for a network: a byte-pair vocabulary over the captions, and a small transformer.
 
-The tokenizer is the library `tokenizers`'. As in Stable Diffusion the transformer is trained first, by matching
-captions with pictures, and then stays as it is. Nothing comes from elsewhere: it knows what the captions say.
+The tokenizer is the library `tokenizers`'. As in Stable Diffusion the transformer is trained first, by
+matching captions with pictures, and then stays as it is. Nothing comes from elsewhere: it knows what the
+captions say.
 """
 
 from collections.abc import Iterable, Sequence

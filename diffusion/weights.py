@@ -124,6 +124,10 @@ def all_finite(weights: dict[str, Tensor]) -> bool:
     return all(bool(w.isfinite().all()) for w in weights.values())
 
 
+def shapes_of(weights: dict[str, Tensor]) -> dict[str, list[int]]:
+    return {name: list(tensor.shape) for name, tensor in weights.items()}
+
+
 def read_object(file: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises CheckpointError: there is none, or none that can be read."""
     try:

@@ -11,10 +11,11 @@ import pytest
 import safetensors.torch
 import torch
 from conftest import ROOT, randomised
+from test_run_state import training
 
-from diffusion import Model, UNet, UNetConfig, weights
-from diffusion.checkpoint import CheckpointError, load_folder, load_run, save_model, save_run
-from diffusion.ema import EMA
+from diffusion import Model, UNet, weights
+from diffusion.checkpoint import CheckpointError, load_folder, save_model
+from diffusion.run_state import load_run
 from diffusion.weights import write_atomically
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -422,88 +423,6 @@ def test_a_config_without(saved, key):
 def test_another_networks_config(saved):
     changed_config(saved, "unet", channels=64)
     refused(saved, naming="model.safetensors", saying="another network")
-
-
-# Runs
-
-
-def training(classes: int = 3) -> tuple[UNet, EMA, torch.optim.AdamW]:
-    torch.manual_seed(0)
-    net = randomised(UNet(UNetConfig(1, 32, (1,), 1, (), num_classes=classes))).requires_grad_()
-    return net, EMA(net), torch.optim.AdamW(net.parameters(), 1e-3)
-
-
-def learn(net: UNet, ema: EMA, optimizer: torch.optim.AdamW, steps: int) -> None:
-    for step in range(steps):
-        x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(step))
-        net(x, torch.ones(2)).square().mean().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        ema.update(0.9)
-
-
-def test_a_run_comes_back_bitwise(tmp_path):
-    parts, settings = training(), {"seed": 0, "sizes": [1, 2]}
-    learn(*parts, 3)
-    save_run(tmp_path, *parts, 24, settings)
-    others = training()
-    assert load_run(tmp_path, *others, settings) == 24
-    learn(*parts, 2)
-    learn(*others, 2)
-    for mine, other in zip(parts, others):
-        mine, other = (p.weights if isinstance(p, EMA) else p.state_dict() for p in (mine, other))
-        if "state" in mine:
-            pairs = [
-                (mine["state"][i][k], other["state"][i][k]) for i in mine["state"] for k in mine["state"][i]
-            ]
-        else:
-            pairs = [(mine[k], other[k]) for k in mine]
-        assert pairs and all(torch.equal(a, b) for a, b in pairs)
-
-
-def test_no_state_is_a_new_run(tmp_path):
-    assert load_run(tmp_path, *training(), {}) == 0
-
-
-def test_a_run_with_other_settings_is_refused(tmp_path):
-    save_run(tmp_path, *training(), 0, {"seed": 0, "batch_size": 8})
-    with pytest.raises(CheckpointError, match="another batch_size, seed: choose another --out"):
-        load_run(tmp_path, *training(), {"seed": 1, "batch_size": 16})
-
-
-def test_a_run_of_another_network_is_refused(tmp_path):
-    save_run(tmp_path, *training(), 0, {})
-    with pytest.raises(CheckpointError, match="another network"):
-        load_run(tmp_path, *training(classes=4), {})
-
-
-@pytest.mark.parametrize("length", [0, 5, 1000, -1])
-def test_a_broken_state_is_refused(tmp_path, length):
-    save_run(tmp_path, *training(), 0, {})
-    file = tmp_path / "state.safetensors"
-    file.write_bytes(file.read_bytes()[:length])
-    with pytest.raises(CheckpointError, match="state.safetensors is broken"):
-        load_run(tmp_path, *training(), {})
-
-
-@pytest.mark.parametrize(
-    "meta", [None, {}, {"meta": "["}, {"meta": "[]"}, {"meta": '{"config": {}}'}, {"meta": '{"config": 1}'}]
-)
-def test_a_file_that_is_no_state_is_refused(tmp_path, meta):
-    safetensors.torch.save_file({"net.weight": torch.zeros(1)}, tmp_path / "state.safetensors", meta)
-    with pytest.raises(CheckpointError, match="not the state of a training run"):
-        load_run(tmp_path, *training(), {"seed": 0})
-
-
-def test_broken_weights_do_not_replace_a_state(tmp_path):
-    parts = training()
-    save_run(tmp_path, *parts, 8, {})
-    before = (tmp_path / "state.safetensors").read_bytes()
-    with torch.no_grad():
-        next(parts[0].parameters()).fill_(float("nan"))
-    with pytest.raises(CheckpointError, match="not finite"):
-        save_run(tmp_path, *parts, 16, {})
-    assert (tmp_path / "state.safetensors").read_bytes() == before
 
 
 # Writing

@@ -11,11 +11,13 @@ LEVELS = {
     1: ["process", "data", "config", "autoencoder"],
     2: ["denoiser", "losses", "emoji", "cost"],
     3: ["samplers", "likelihood", "weights", "captions"],
-    4: ["checkpoint"],
+    4: ["checkpoint", "run_state"],
     5: ["film", "hub"],
     6: ["history", "atlas", "pipelines"],
-    7: ["stages"],
-    8: ["ui"],
+    7: ["pixel_stage"],
+    8: ["latent_stages"],
+    9: ["stages"],
+    10: ["ui"],
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 FILES = sorted((ROOT / "diffusion").rglob("*.py"))

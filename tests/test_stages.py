@@ -11,12 +11,14 @@ import diffusion.config
 import train
 from diffusion.atlas import load_atlas
 from diffusion.autoencoder import Autoencoder
-from diffusion.checkpoint import CheckpointError, load_autoencoder, load_text_encoder, start_from
+from diffusion.checkpoint import CheckpointError, load_autoencoder, load_text_encoder
 from diffusion.config import parse_config
 from diffusion.data import step_generator
 from diffusion.film import run_sampler
 from diffusion.hub import load_model
-from diffusion.stages import STAGES, load_training_data, shifted
+from diffusion.latent_stages import shifted
+from diffusion.run_state import start_from
+from diffusion.stages import STAGES, load_training_data
 from diffusion.text import PAD_ID
 
 CPU = torch.device("cpu")
@@ -123,7 +125,9 @@ def test_a_text_encoder_is_loaded_as_it_was_trained_and_stays_so(runs, tiny):
         assert torch.equal(weight, drawn.text.state_dict()[name])
     assert tokenizer.to_str() == drawn.tokenizer.to_str()
     assert not any(name.startswith("text") for name, _ in stage.net.named_parameters())
-    with pytest.raises(CheckpointError, match="holds no trained text encoder: train it first, or name --text"):
+    with pytest.raises(
+        CheckpointError, match="no trained text encoder: train it first, or name --text-encoder"
+    ):
         load_text_encoder(runs)
     with pytest.raises(CheckpointError, match="does not describe a model: 'text' is missing"):
         load_text_encoder(runs / "ae")
