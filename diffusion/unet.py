@@ -125,7 +125,8 @@ class Attention(nn.Module):
         self.record: list[Tensor] | None = None  # see `recorded_attention`
 
     def forward(self, x: Tensor, context: Tensor | None) -> Tensor:  # (B, C, H, W), (B, L, D) → x's shape
-        q, k, v = self.qkv(self.norm(x)).flatten(2).mT.chunk(3, dim=2)  # each (B, HW, C)
+        rows = self.qkv(self.norm(x)).flatten(2).mT.contiguous()  # (B, HW, 3C); fast kernels want it so
+        q, k, v = rows.chunk(3, dim=2)
         if self.context_kv is not None and context is not None:
             context_k, context_v = self.context_kv(context).chunk(2, dim=2)
             k, v = torch.cat([k, context_k], dim=1), torch.cat([v, context_v], dim=1)

@@ -14,7 +14,7 @@ LEVELS = {
     4: ["checkpoint", "run_state"],
     5: ["film", "hub"],
     6: ["history", "atlas", "pipelines"],
-    7: ["pixel_stage"],
+    7: ["pixel_stage", "pipeline_film"],
     8: ["latent_stages"],
     9: ["stages"],
     10: ["ui"],

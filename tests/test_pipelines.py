@@ -32,9 +32,10 @@ from tiny_pipeline import CHANNELS, FACTOR, SCHEDULE, SIDE, tiny_pipeline
 from training import environment
 from transformers import CLIPConfig, CLIPImageProcessor
 
-from diffusion import CheckpointError, pipelines
+from diffusion import CheckpointError, pipeline_film
 from diffusion.pictures import to_uint8
-from diffusion.pipelines import Drawing, PipelineError, Shelf, expected_latents, film, load_pipeline
+from diffusion.pipeline_film import Drawing, expected_latents, film
+from diffusion.pipelines import PipelineError, Shelf, load_pipeline
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = 4
@@ -229,14 +230,14 @@ def test_what_the_safety_checker_refuses_is_black_in_every_frame(refuses, tmp_pa
 def test_half_precision_that_would_overflow_is_decoded_in_full(pipeline, monkeypatch):
     """As Stable Diffusion XL asks for: its autoencoder is in fp32 for the call alone."""
     latents = torch.randn(1, CHANNELS, 16, 16, generator=torch.Generator().manual_seed(0))
-    whole, _ = pipelines.decode(pipeline, latents)
+    whole, _ = pipeline_film.decode(pipeline, latents)
     monkeypatch.setattr(StableDiffusionPipeline, "upcast_vae", lambda self: None, raising=False)
     seen = []
     hook = pipeline.vae.decoder.register_forward_hook(lambda *a: seen.append(a[2].dtype))
     pipeline.vae.half()
     try:
         with torch.no_grad():
-            picture, _ = pipelines.decode(pipeline, latents.half())
+            picture, _ = pipeline_film.decode(pipeline, latents.half())
         assert seen == [torch.float32] and pipeline.vae.dtype == torch.float16
     finally:
         hook.remove()

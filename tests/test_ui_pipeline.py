@@ -15,7 +15,8 @@ from test_browser import frames, pixels
 from tiny_pipeline import tiny_pipeline
 
 from diffusion import pipelines
-from diffusion.pipelines import Drawing, film, load_pipeline
+from diffusion.pipeline_film import Drawing, film
+from diffusion.pipelines import load_pipeline
 from diffusion.ui import pipeline as panel
 from diffusion.ui.inputs import InputError
 

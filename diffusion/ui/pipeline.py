@@ -12,15 +12,8 @@ from PIL import Image
 from diffusion.checkpoint import CheckpointError
 from diffusion.hub import HubError
 from diffusion.machine import best_device
-from diffusion.pipelines import (
-    MAX_CPU_PARAMETERS,
-    Drawing,
-    Moment,
-    PipelineError,
-    Shelf,
-    film,
-    missing_packages,
-)
+from diffusion.pipeline_film import Drawing, Moment, film
+from diffusion.pipelines import MAX_CPU_PARAMETERS, PipelineError, Shelf, missing_packages
 from diffusion.ui.inputs import MAX_GUIDANCE, MAX_SEED, InputError, real_number, refusal, whole_number
 from diffusion.ui.reverse import on_gpu, paced
 from diffusion.ui.scrubber import Scrubber
