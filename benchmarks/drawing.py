@@ -1,0 +1,82 @@
+"""How long the page takes to draw a prompt: until its first frame is made, and until the picture is.
+
+    python -m benchmarks.drawing checkpoints/emoji
+
+Prints the median seconds of rounds in which all take turns: the film of the tab Text to image, with every
+step's picture decoded and its attention recorded; and the same picture without a film, with the network in
+float32 and in bf16.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from benchmarks.common import in_turns, ratio_table
+from benchmarks.quality import InBf16
+from diffusion.checkpoint import CheckpointError, Model, load_folder
+from diffusion.film import run_sampler
+from diffusion.ui.drawing import DEFAULT_GUIDANCE, DEFAULT_STEPS, Moment, checked_drawing, trajectory
+
+SAMPLER, PROMPT = "dpm++2m", "a picture of red heart"
+
+
+def seconds_of(work: Callable[[int], object]) -> Callable[[], float]:
+    """`work` with a new seed each time, and how long it takes."""
+    seeds = count()
+
+    def timed() -> float:
+        started = time.perf_counter()
+        work(next(seeds))
+        return time.perf_counter() - started
+
+    return timed
+
+
+def contestants(model: Model, num_steps: int) -> dict[str, Callable[[], float]]:
+    def moments(seed: int) -> Iterator[tuple[Moment, ...]]:  # read and checked, as for a visitor
+        request = checked_drawing(model, PROMPT, "", seed, num_steps, DEFAULT_GUIDANCE, SAMPLER)
+        return trajectory(model, request)
+
+    def picture(model: Model, seed: int) -> None:
+        settings = {"prompts": [PROMPT], "guidance_scale": DEFAULT_GUIDANCE, "sampler": SAMPLER}
+        for step, _ in run_sampler(model, seed=seed, num_images=1, num_steps=num_steps, **settings):
+            x_0 = step.x_s
+        model.decode(x_0)
+
+    in_bf16 = replace(model, net=InBf16(deepcopy(model.net), model.device))
+    title = f"{num_steps} steps, guidance {DEFAULT_GUIDANCE:g}"
+    work = {
+        f"the film, {title}": lambda seed: list(moments(seed)),
+        "its first frame": lambda seed: next(moments(seed)),
+        f"the picture alone, {title}": partial(picture, model),
+        "the same in bf16": partial(picture, in_bf16),
+    }
+    return {name: seconds_of(each) for name, each in work.items()}
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint", type=Path, help="the folder of a text model")
+    parser.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="default: %(default)s")
+    parser.add_argument("--repeats", type=int, default=7, help="rounds; default: %(default)s")
+    return parser.parse_args(arguments)
+
+
+def main(options: argparse.Namespace) -> None:
+    model = load_folder(options.checkpoint)
+    if model.text is None:
+        raise CheckpointError(f"{options.checkpoint} is not told by text.")
+    print(ratio_table("drawing one prompt", in_turns(contestants(model, options.steps), options.repeats)))
+
+
+if __name__ == "__main__":
+    try:
+        main(parse_arguments())
+    except CheckpointError as error:
+        sys.exit(str(error))
