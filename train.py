@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.checkpoint import CheckpointError, Model
-from diffusion.config import TrainConfig, fixed_settings, parse_config
+from diffusion.config import TrainConfig, parse_config
 from diffusion.data import DataError, step_generator
 from diffusion.ema import EMA, ema_beta
 from diffusion.history import Recorder
@@ -67,7 +67,7 @@ class Run:
         self.config, self.device = config, device
         self.stage = STAGES[config.stage](config, data, device)
         self.net = self.stage.net
-        if config.start_from:
+        if config.start_from and not saved_settings(config.out):
             start_from(config.start_from, self.net)
         self.ema = EMA(self.net)
         adam = {"betas": (0.9, 0.99), "weight_decay": 0.0, "fused": True}
@@ -104,12 +104,12 @@ class Run:
     def save(self) -> None:
         """Write the state from which the same command resumes."""
         parts = (self.net, self.ema, self.optimizer)
-        save_run(self.config.out, *parts, self.images_seen, fixed_settings(self.config))
+        save_run(self.config.out, *parts, self.images_seen, self.stage.settings())
 
     def resume(self) -> None:
         """Continue from the state in the output folder, if there is one."""
         parts = (self.net, self.ema, self.optimizer)
-        self.images_seen = load_run(self.config.out, *parts, fixed_settings(self.config))
+        self.images_seen = load_run(self.config.out, *parts, self.stage.settings())
 
 
 def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:

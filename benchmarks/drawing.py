@@ -20,8 +20,9 @@ from pathlib import Path
 from benchmarks.common import in_turns, ratio_table
 from benchmarks.quality import InBf16
 from diffusion.checkpoint import CheckpointError, Model, load_folder
-from diffusion.film import run_sampler
-from diffusion.ui.drawing import DEFAULT_GUIDANCE, DEFAULT_STEPS, Moment, checked_drawing, trajectory
+from diffusion.film import PROMPT_GUIDANCE, run_sampler
+from diffusion.machine import best_device
+from diffusion.ui.drawing import DEFAULT_STEPS, MAX_PROMPT_STEPS, Moment, checked_drawing, trajectory
 
 SAMPLER, PROMPT = "dpm++2m", "a picture of red heart"
 
@@ -40,17 +41,17 @@ def seconds_of(work: Callable[[int], object]) -> Callable[[], float]:
 
 def contestants(model: Model, num_steps: int) -> dict[str, Callable[[], float]]:
     def moments(seed: int) -> Iterator[tuple[Moment, ...]]:  # read and checked, as for a visitor
-        request = checked_drawing(model, PROMPT, "", seed, num_steps, DEFAULT_GUIDANCE, SAMPLER)
+        request = checked_drawing(model, PROMPT, "", seed, num_steps, PROMPT_GUIDANCE, SAMPLER)
         return trajectory(model, request)
 
     def picture(model: Model, seed: int) -> None:
-        settings = {"prompts": [PROMPT], "guidance_scale": DEFAULT_GUIDANCE, "sampler": SAMPLER}
+        settings = {"prompts": [PROMPT], "guidance_scale": PROMPT_GUIDANCE, "sampler": SAMPLER}
         for step, _ in run_sampler(model, seed=seed, num_images=1, num_steps=num_steps, **settings):
             x_0 = step.x_s
-        model.decode(x_0)
+        model.decode(x_0).cpu()  # waits for the device
 
     in_bf16 = replace(model, net=InBf16(deepcopy(model.net), model.device))
-    title = f"{num_steps} steps, guidance {DEFAULT_GUIDANCE:g}"
+    title = f"{num_steps} steps, guidance {PROMPT_GUIDANCE:g}"
     work = {
         f"the film, {title}": lambda seed: list(moments(seed)),
         "its first frame": lambda seed: next(moments(seed)),
@@ -65,11 +66,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("checkpoint", type=Path, help="the folder of a text model")
     parser.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; default: %(default)s")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not 1 <= options.steps <= MAX_PROMPT_STEPS or options.repeats < 1:
+        parser.error(f"--steps must be from 1 to {MAX_PROMPT_STEPS}, --repeats at least 1")
+    return options
 
 
 def main(options: argparse.Namespace) -> None:
-    model = load_folder(options.checkpoint)
+    model = load_folder(options.checkpoint, best_device())
     if model.text is None:
         raise CheckpointError(f"{options.checkpoint} is not told by text.")
     print(ratio_table("drawing one prompt", in_turns(contestants(model, options.steps), options.repeats)))

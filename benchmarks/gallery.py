@@ -146,4 +146,4 @@ class Gallery:
     def copies(self, found: Found, space: str) -> Tensor:
         """(B,) which drawings are copies of a training picture."""
         distances, indices = found[space]
-        return ~self.emoji.held_out[indices] & (distances < self.copy_limits[space])
+        return ~self.held_out[indices] & (distances < self.copy_limits[space])

@@ -1,6 +1,7 @@
-"""The pictures that a text model was trained on, small, with all their names: atlas.png and atlas.json.
+"""The pictures that a text model was trained on, and those held out, small, with all their names.
 
-They travel with the checkpoint, so that what it draws can be held against what it has seen.
+They travel with the checkpoint, as atlas.png and atlas.json, so that what it draws can be held against what
+it has seen.
 """
 
 import json

@@ -309,6 +309,8 @@ def _untrained_model(config: dict[str, Any], name: str) -> Model:
     autoencoder = _on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"]) if latent else None
     if shape.context_dim != (text.config.width if text else None):
         raise ValueError("the text encoder does not fit the network")
+    if (text is None) != (autoencoder is None):
+        raise ValueError("a text encoder and an autoencoder go together")
     if autoencoder and shape.in_channels != autoencoder.config.latent_channels:
         raise ValueError("the autoencoder does not fit the network")
     if shape.num_classes != (len(classes) if classes else None):

@@ -68,6 +68,10 @@ class TrainConfig:
     channels_last: bool = flag(False, "pixels of a channel apart in memory, which suits some GPUs")
     push_to_hub: str | None = flag(None, "afterwards, upload to this Hub repo, user/name")
 
+    def shape(self, network: type) -> dict[str, Any]:
+        """What a network's config takes from this one: the fields of the same names."""
+        return {f.name: getattr(self, f.name) for f in fields(network) if hasattr(self, f.name)}
+
 
 LARGER = {"channels": 64, "attention_levels": (1, 2), "dropout": 0.1}  # for colour at 32×32
 AUTOENCODER = {"stage": "autoencoder", "learning_rate": 2e-3, "attention_levels": ()}
@@ -136,7 +140,7 @@ PRESETS = {
         image_size=64,
         skin_tones=False,
         text_width=192,
-        total_images=500_000,
+        total_images=1_000_000,
         autoencoder=Path("runs/emoji-mini-autoencoder"),
     ),
     "emoji-mini": TrainConfig(
@@ -147,8 +151,8 @@ PRESETS = {
         channels=64,
         channel_mult=(1, 2, 4),
         attention_levels=(1, 2),
-        total_images=400_000,
-        batch_size=32,
+        total_images=230_000,
+        batch_size=24,
         autoencoder=Path("runs/emoji-mini-autoencoder"),
         text_encoder=Path("runs/emoji-mini-text"),
     ),
@@ -175,6 +179,8 @@ def parse_config(arguments: list[str] | None = None) -> TrainConfig:
     refusals = {
         "--total-images and --batch-size must be at least 1": min(config.total_images, config.batch_size) < 1,
         f"--batch-size must be a multiple of the {world_size()} processes": config.batch_size % world_size(),
+        "--push-to-hub takes a model that draws, and this is a part of one": config.push_to_hub is not None
+        and config.stage in ("autoencoder", "matching"),
         "--time-limit must be above 0": config.time_limit is not None and not config.time_limit > 0,
         "--minutes must be above 0": config.minutes is not None and not config.minutes > 0,
         f"--schedule can be {' or '.join(SCHEDULES)}": config.schedule not in SCHEDULES,

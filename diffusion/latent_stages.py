@@ -3,7 +3,6 @@
 Each reads what the one before it left in its folder.
 """
 
-from dataclasses import fields
 from typing import Any
 
 import torch
@@ -26,19 +25,16 @@ from diffusion.emoji import EmojiSet, load_emoji
 from diffusion.film import save_reconstructions, save_samples
 from diffusion.pictures import to_signed
 from diffusion.pixel_stage import Data, Diffusion
-from diffusion.text import Matcher, TextConfig, TextEncoder, encode_prompts, train_tokenizer
+from diffusion.text import Matcher, TextConfig, TextEncoder, encode_prompts, matching_loss, train_tokenizer
 from diffusion.unet import UNet
+from diffusion.weights import fingerprint
 
 
 class Reconstruction(Diffusion):
     """An autoencoder: pictures through a narrow latent and back."""
 
     def build(self) -> Autoencoder:
-        config = self.config
-        shape = {
-            f.name: getattr(config, f.name) for f in fields(AutoencoderConfig) if hasattr(config, f.name)
-        }
-        return Autoencoder(AutoencoderConfig(**shape))
+        return Autoencoder(AutoencoderConfig(**self.config.shape(AutoencoderConfig)))
 
     def loss(self, forward: Any, positions: range, generator: torch.Generator) -> Tensor:
         images, noise = self.example(generator, positions)
@@ -84,16 +80,18 @@ class Matching(Diffusion):
         self.captions = Captions(data, self.tokenizer, device)
         super().__init__(config, data, device)
 
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"autoencoder": fingerprint(self.autoencoder.state_dict())}
+
     def build(self) -> Matcher:
         config, size = self.config, self.tokenizer.get_vocab_size()
         shape = TextConfig(size, config.text_width, config.text_layers, config.num_tokens)
         return Matcher(TextEncoder(shape), self.latents.shape[1])
 
     def loss(self, forward: Any, positions: range, generator: torch.Generator) -> Tensor:
-        """The cross-entropy of choosing a caption's picture out of all."""
         index = shuffled(len(self.latents), positions, self.config.seed, self.device)
         tokens = self.captions.draw(index, self.config.word_dropout, generator)
-        return nn.functional.cross_entropy(forward(tokens, self.latents).float(), index)
+        return matching_loss(forward, tokens, self.latents, index).mean()
 
     def example(self, generator: torch.Generator) -> tuple[Tensor, ...]:
         """As many captions as in a step, since one pass over the pictures serves all of them."""
@@ -117,9 +115,9 @@ class Matching(Diffusion):
             hits = []
             for data, known in ((self.data, self.latents), (test, latents)):
                 tokens = encode_prompts(self.tokenizer, data.names[language]).to(self.device)
-                nearest = model(tokens, known).argmax(1).cpu()
-                own = torch.arange(len(known) - len(nearest), len(known))
-                hits.append(f"{(nearest == own).float().mean():.1%}")
+                nearest = model(tokens, known)[0].argmax(1)
+                own = known[-len(nearest) :]
+                hits.append(f"{(known[nearest] == own).all(1).float().mean():.1%}")  # some look the same
             found[f"names matched ({language})"] = f"{hits[0]}; {hits[1]} of {len(test.characters)} held-out"
         return found
 
@@ -133,6 +131,11 @@ class TextDiffusion(Diffusion):
         self.latents = latents_of(self.autoencoder, data)
         self.captions = Captions(data, self.tokenizer, device)
         super().__init__(config, data, device)
+
+    def settings(self) -> dict[str, Any]:
+        """With which autoencoder and text encoder: a run goes on with the same."""
+        parts = {"autoencoder": self.autoencoder, "text_encoder": self.text}
+        return super().settings() | {k: fingerprint(part.state_dict()) for k, part in parts.items()}
 
     def build(self) -> UNet:
         return self.unet(self.latents.shape[1], context_dim=self.text.config.width)

@@ -1,7 +1,6 @@
 """The stage that everybody begins with: diffusion on pictures as they are."""
 
 from copy import deepcopy
-from dataclasses import fields
 from typing import Any
 
 import torch
@@ -43,9 +42,7 @@ class Diffusion:
 
     def unet(self, in_channels: int, **conditions: int | None) -> UNet:
         """A UNet of the shape that the settings give."""
-        config = self.config
-        shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
-        return UNet(UNetConfig(in_channels, **conditions, **shape))
+        return UNet(UNetConfig(in_channels, **conditions, **self.config.shape(UNetConfig)))
 
     def batch(self, positions: range, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """x_0 and what the network is told about it, at these positions of the run."""
@@ -75,10 +72,14 @@ class Diffusion:
         net.load_state_dict(net.state_dict() | (weights or {}))
         return net
 
+    def settings(self) -> dict[str, Any]:
+        """What may not change while a run lasts, as JSON has it."""
+        return fixed_settings(self.config)
+
     def about(self, images_seen: int) -> dict[str, Any]:
         """What the model card tells."""
         told = {"data": self.data.title, "licence": self.data.licence, "images_seen": images_seen}
-        return told | {"settings": fixed_settings(self.config)}
+        return told | {"settings": self.settings()}
 
     def model(self, weights: dict[str, Tensor] | None, images_seen: int) -> Model:
         """The network as a model, with these parameters in place of its own."""

@@ -82,26 +82,25 @@ def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, setting
 
 
 def start_from(path: Path, net: nn.Module) -> None:
-    """Give a network the averaged weights of another run, as far as names and shapes are the same.
+    """Give a network the averaged weights of another run of the same network.
 
     Args:
         path: the other run's folder.
         net: gets them.
 
     Raises:
-        CheckpointError: there is no run, or none with any weights of this network.
+        CheckpointError: there is no run, or one of another network.
     """
-    own = net.state_dict()
+    own = dict(net.named_parameters())
     try:
         with safe_open(path / STATE_FILE, "pt") as state:
-            names = [k for k in own if f"ema.{k}" in state.keys()]  # noqa: SIM118
-            found = {k: state.get_tensor(f"ema.{k}") for k in names}
+            names = [key for key in state.keys() if key.startswith("ema.")]  # noqa: SIM118
+            found = {key.removeprefix("ema."): state.get_tensor(key) for key in names}
     except (SafetensorError, OSError):
         raise CheckpointError(f"{path} holds no training run to start from.") from None
-    found = {k: v for k, v in found.items() if v.shape == own[k].shape}
-    if not found:
+    if shapes_of(found) != shapes_of(own):
         raise CheckpointError(f"{path} holds a run of another network.")
-    net.load_state_dict(own | found)
+    net.load_state_dict(net.state_dict() | found)
 
 
 def saved_settings(path: Path) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 PAD, START, END, UNKNOWN = SPECIAL = ("[pad]", "[start]", "[end]", "[unknown]")
 PAD_ID, START_ID, END_ID, UNKNOWN_ID = range(len(SPECIAL))
 FIRST_SCALE = 14.0  # of cosines before the softmax; CLIP's
+PICTURE_WEIGHT = 10.0
 MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_TOKENS = 100_000, 1024, 256
 
 
@@ -93,13 +94,15 @@ class TextEncoder(nn.Module):
 
 
 class Matcher(nn.Module):
-    """What teaches a text encoder: which of these pictures does this caption belong to?
+    """What teaches a text encoder: which picture does a caption belong to, and what does that look like?
 
-    It is the question of CLIP (Radford et al. 2021), asked of a whole, small data set at once. The pictures'
-    side is one linear map of their latents, so what pictures share, the vectors of their captions share too.
+    The first is the question of CLIP (Radford et al. 2021), asked of a whole, small data set at once. The
+    second is what a denoiser has to answer where there is nothing but noise: E[x_0 | caption]. The pictures
+    are latents, and both answers are one linear map away from the encoder's first vector. So what pictures
+    share, the vectors of their captions share too, and the denoiser need not learn each pair by heart.
 
     Args:
-        text: the encoder, whose first vector is matched.
+        text: the encoder.
         picture_dim: D, numbers in a latent.
     """
 
@@ -107,15 +110,31 @@ class Matcher(nn.Module):
         super().__init__()
         self.text = text
         self.pictures = nn.Linear(picture_dim, text.config.width)
+        self.expected = nn.Linear(text.config.width, picture_dim)
         self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
 
-    def forward(self, tokens: Tensor, pictures: Tensor) -> Tensor:  # (B, L), (N, D) → (B, N) logits
-        told = F.normalize(self.text(tokens)[:, 0], dim=1)
-        return self.log_scale.exp() * told @ F.normalize(self.pictures(pictures), dim=1).mT
+    def forward(self, tokens: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, L) captions, (N, D) pictures → (B, N) logits of each being the caption's; (B, D) expected."""
+        told = self.text(tokens)[:, 0]
+        cosines = F.normalize(told, dim=1) @ F.normalize(self.pictures(pictures), dim=1).mT
+        return self.log_scale.exp() * cosines, self.expected(told)
 
     def residual_blocks(self) -> list[nn.Module]:
         """The transformer's layers, where most of the time goes."""
         return list(self.text.layers)
+
+
+def matching_loss(net: nn.Module, tokens: Tensor, pictures: Tensor, index: Tensor) -> Tensor:
+    """What a Matcher is trained on, (B,): cross-entropy of the choice, and ‖x_0 − E[x_0 | caption]‖².
+
+    Args:
+        net: called as `Matcher.forward`.
+        tokens, pictures: as there.
+        index: (B,) int64, the picture that each caption belongs to.
+    """
+    logits, expected = (x.float() for x in net(tokens, pictures))
+    error = (expected - pictures[index]).square().mean(1)
+    return F.cross_entropy(logits, index, reduction="none") + PICTURE_WEIGHT * error
 
 
 def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: int) -> Tokenizer:

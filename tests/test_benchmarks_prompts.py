@@ -263,7 +263,7 @@ def test_what_is_known_is_not_measured_again(folder, monkeypatch):
     assert len(drawn) == 4 and drawn[-1] == prompts.How("dpm++2m", 2, 3.0)
     monkeypatch.setattr(prompts, "GUIDANCE_SCALES", (1.0, 2.0, 4.0))
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
-    metrics.pop("guidance scale recognised most")
+    metrics.pop("least guidance within an error of the best")
     (folder / "metrics.json").write_text(json.dumps(metrics))
     assert len(script(folder, *only, "--num", "5")[1]["guidance"]) == 3 and len(drawn) == 5
 
@@ -281,7 +281,14 @@ def test_arguments(capsys):
     assert (options.num, options.num_per_point, options.languages) == (256, 64, ["en", "ko"])
     assert prompts.parse_arguments(["x", "--device", "cuda"]).num is None
     assert set(prompts.parse_arguments(["x", "--languages", *LANGUAGES]).languages) == set(LANGUAGES)
-    for wrong in (["--only", "speed"], ["--languages", "xx"], ["--num", "-1"], ["--steps", "0"]):
+    for wrong in (
+        ["--only", "speed"],
+        ["--languages", "xx"],
+        ["--num", "-1"],
+        ["--num", "0"],
+        ["--num-per-point", "0"],
+        ["--steps", "0"],
+    ):
         with pytest.raises(SystemExit):
             prompts.parse_arguments(["x", *wrong])
 

@@ -4,6 +4,7 @@ import torch
 from diffusion.text import (
     END_ID,
     PAD_ID,
+    PICTURE_WEIGHT,
     START_ID,
     UNKNOWN_ID,
     Matcher,
@@ -12,6 +13,7 @@ from diffusion.text import (
     drop_words,
     encode_prompts,
     encode_words,
+    matching_loss,
     train_tokenizer,
 )
 from diffusion.unet import UNet, UNetConfig, recorded_attention
@@ -89,17 +91,29 @@ def test_captions_learn_to_find_their_pictures(tokenizer):
     pictures, tokens = torch.randn(7, 30), encode_prompts(tokenizer, CAPTIONS[:7])
     optimizer = torch.optim.AdamW(matcher.parameters(), 3e-3)
     first = None
-    for _ in range(60):
-        logits = matcher(tokens, pictures)
-        loss = torch.nn.functional.cross_entropy(logits, torch.arange(7))
+    for _ in range(100):
+        loss = matching_loss(matcher, tokens, pictures, torch.arange(7)).mean()
         first = first or loss.item()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert logits.shape == (7, 7) and loss.item() < 0.1 * first
-    assert torch.equal(matcher(tokens, pictures).argmax(1), torch.arange(7))
-    scale = matcher.log_scale.exp()
-    assert (matcher(tokens, 5 * pictures).abs() <= scale * 1.001).all()  # cosines, times one number
+    logits, expected = matcher(tokens, pictures)
+    assert loss.item() < 0.1 * first and torch.equal(logits.argmax(1), torch.arange(7))
+    assert (expected - pictures).square().mean() < 0.1 * pictures.square().mean()
+    scaled, same = matcher(tokens, 5 * pictures)
+    assert (scaled.abs() <= matcher.log_scale.exp() * 1.001).all()  # cosines, times one number
+    assert torch.equal(same, expected)  # from the caption alone
+
+
+def test_the_matching_loss_is_of_each_captions_own_picture():
+    pictures, index = torch.eye(3), torch.tensor([2, 0])
+    logits = torch.tensor([[0.0, 0.0, 50.0], [50.0, 0.0, 0.0]])
+    right, wrong = (
+        matching_loss(lambda tokens, known: (rows, pictures[shown]), None, pictures, index)
+        for rows, shown in ((logits, index), (logits.flip(0), index.flip(0)))
+    )
+    assert torch.allclose(right, torch.zeros(2), atol=1e-6)
+    assert torch.allclose(wrong, torch.full((2,), 50 + PICTURE_WEIGHT * 2 / 3))
 
 
 def test_a_prompt_reaches_the_picture(tokenizer):
@@ -131,4 +145,3 @@ def test_recorded_attention_is_what_the_network_uses():
     ]  # fmt: skip
     for m in maps:
         assert (m >= 0).all() and (m.sum(1) < 1).all() and (m.sum(1) > 0).all()
-    assert len(maps) == 7  # nothing is recorded after the block

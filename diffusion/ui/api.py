@@ -11,11 +11,10 @@ from gradio.components.api_component import Api
 from PIL import Image
 
 from diffusion.checkpoint import Model
-from diffusion.film import image_grid
+from diffusion.film import PROMPT_GUIDANCE, image_grid
 from diffusion.pictures import centre_crop
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.drawing import (
-    DEFAULT_GUIDANCE,
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
     checked_drawing,
@@ -58,7 +57,7 @@ prompt: at most 500 characters and the network's number of tokens are read; empt
 negative_prompt: what guidance leads away from, or empty. seed: 0 to 4294967295. num_steps: 1 to 100.
 guidance_scale: 0 to 20, 1 is off. sampler: ddpm, ddim or dpm++2m. Returns a PNG, and a JSON object with the
 settings, notes about the prompt, its tokens (known: in the vocabulary; seen: the word is in a caption that
-was trained on), the nearest emoji of the training set, and one entry per step."""
+was trained on), the nearest real emoji (held_out: never trained on), and one entry per step."""
 
 
 class PictureFile(gr.File):
@@ -180,7 +179,7 @@ def text_to_image_endpoint(model: Model) -> Endpoint:
         value("", "string", "what to lead away from, or empty"),
         value(0, "integer", SEED_RANGE),
         value(DEFAULT_STEPS, "integer", f"1 to {MAX_PROMPT_STEPS}"),
-        value(DEFAULT_GUIDANCE, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
+        value(PROMPT_GUIDANCE, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
         value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
     ]
     outputs = [png_output(), gr.JSON(visible=False)]

@@ -25,7 +25,7 @@ from diffusion.ui.reverse import on_gpu
 from diffusion.unet import recorded_attention
 
 MAX_PROMPT_STEPS = 100
-DEFAULT_STEPS, DEFAULT_GUIDANCE = 20, 3.0
+DEFAULT_STEPS = 20
 NEAREST = 3
 
 
@@ -191,13 +191,13 @@ def _latent(x: Tensor) -> np.ndarray:
 
 @on_gpu
 def trajectory(model: Model, drawing: Drawing) -> Iterator[tuple[Moment, ...]]:
-    """The one function that runs the network: every step of all variants, what it yields is NumPy's."""
+    """Every step of all variants; what it yields is NumPy's, so that a lent GPU can go back."""
     model.to(best_device())
     yield from zip(*(walk(model, variant, drawing) for variant in drawing.variants))
 
 
 def nearest(atlas: Atlas | None, picture: np.ndarray) -> dict[str, Any] | None:
-    """The training set's pictures most like one that was drawn, and how far apart such pictures are.
+    """The real pictures most like one that was drawn, and how far apart such pictures are.
 
     Args:
         atlas: None gives None.

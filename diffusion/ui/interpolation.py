@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from diffusion.checkpoint import Model
-from diffusion.film import EPS_RANGE
+from diffusion.film import EPS_RANGE, PROMPT_GUIDANCE
 from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
 from diffusion.machine import best_device
 from diffusion.pictures import to_pixels, to_uint8
@@ -118,7 +118,7 @@ def contexts(model: Model, journey: Journey) -> Tensor:
 
 @on_gpu
 def drawn_frames(model: Model, journey: Journey) -> Iterator[Pictures]:
-    """The one function that runs the network: the frames, BATCH at a time, with looks at them on the way.
+    """The frames, BATCH at a time, with looks at them on the way.
 
     Each frame is what its noise and its context alone would give: none knows of its neighbours.
     """
@@ -181,13 +181,14 @@ def notes(journey: Journey) -> list[str]:
 
 def made(model: Model, journey: Journey) -> str:
     """How the film was made, in a sentence."""
-    return labels()["journey_made"].format(
+    text = labels()
+    seeds = text["journey_seed" if journey.mode == "prompts" else "journey_seeds"]
+    return text["journey_made"].format(
         frames=journey.num_frames,
         model=model.name,
         steps=journey.num_steps,
         guidance=f"{journey.guidance_scale:g}",
-        seed=journey.seeds[0],
-        end_seed=journey.seeds[1],
+        seeds=seeds.format(*journey.seeds),
     )
 
 
@@ -222,14 +223,7 @@ def controls(model: Model) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown
     )
     with gr.Row():
         start_seed, end_seed = (
-            gr.Number(
-                number,
-                label=text[f"{end}_seed"],
-                precision=0,
-                minimum=0,
-                maximum=MAX_SEED,
-                min_width=100,
-            )
+            gr.Number(number, label=text[f"{end}_seed"], min_width=100)
             for number, end in enumerate(("start", "end"))
         )
     with gr.Row():
@@ -240,7 +234,9 @@ def controls(model: Model) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown
     with gr.Accordion(text["more"], open=False):
         most = min(MAX_STEPS, model.schedule.num_timesteps)
         steps = gr.Slider(1, most, 15, step=1, label=text["num_steps"])
-        guidance = gr.Slider(0, 10, 3, step=0.1, label=text["guidance"], info=text["prompt_guidance_info"])
+        guidance = gr.Slider(
+            0, 10, PROMPT_GUIDANCE, step=0.1, label=text["guidance"], info=text["prompt_guidance_info"]
+        )
     asked = [mode, start_prompt, end_prompt, start_seed, end_seed, frames, steps, guidance]
     return asked, go, stop, problem
 

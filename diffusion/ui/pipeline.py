@@ -56,7 +56,7 @@ def short_text(value: Any, name: str, most: int) -> str:
 
 @on_gpu
 def trajectory(name: str, drawing: Drawing) -> Iterator[Moment]:
-    """The one function that runs the networks; what it yields is NumPy's."""
+    """The pipeline's moments; what it yields is NumPy's, so that a lent GPU can go back."""
     yield from film(shelf.get(name), drawing)
 
 
@@ -134,7 +134,7 @@ def build() -> None:
                 negative = gr.Textbox("", label=text["negative_prompt"], elem_classes="prompt")
                 steps = gr.Slider(1, MAX_STEPS, 30, step=1, label=text["num_steps"])
                 guidance = gr.Slider(0, MAX_GUIDANCE, 7.5, step=0.1, label=text["guidance"])
-                seed = gr.Number(0, label=text["seed"], precision=0, minimum=0, maximum=MAX_SEED)
+                seed = gr.Number(0, label=text["seed"])
 
     def stream(*request: Any) -> Iterator[tuple[Any, str, str]]:
         try:

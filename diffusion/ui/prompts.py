@@ -63,7 +63,7 @@ class PromptReader:
 
     Args:
         tokenizer: the model's.
-        atlas: what it was trained on; None if that is not known.
+        atlas: what it was trained on, and what was held out; None if that is not known.
     """
 
     tokenizer: Tokenizer

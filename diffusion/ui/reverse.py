@@ -84,7 +84,7 @@ def checked_settings(
 def trajectory(
     model: Model, settings: dict[str, Any]
 ) -> Iterator[tuple[np.ndarray, dict[str, float] | None]]:
-    """The one function that runs the network: every frame with its table row, the last one with none.
+    """Every frame with its table row, the last one with none.
 
     One call holds the device for the whole walk, and what it yields is NumPy's.
     """
@@ -192,7 +192,7 @@ def build(models: dict[str, Model]) -> None:
             sampler = gr.Dropdown(
                 list(SAMPLERS), value="dpm++2m", label=text["sampler"], info=text["sampler_info"]
             )
-            seed = gr.Number(0, label=text["seed"], precision=0, minimum=0, maximum=MAX_SEED)
+            seed = gr.Number(0, label=text["seed"])
             with gr.Accordion(text["more"], open=False):
                 model = gr.Dropdown(list(models), value=first.name, label=text["checkpoint"])
                 schedules = [(text["own_schedule"], ""), *((text[name], name) for name in SCHEDULES)]

@@ -11,10 +11,9 @@ from PIL import Image
 
 from diffusion.atlas import Atlas
 from diffusion.checkpoint import Model
-from diffusion.film import png_bytes
+from diffusion.film import PROMPT_GUIDANCE, png_bytes
 from diffusion.samplers import SAMPLERS
 from diffusion.ui.drawing import (
-    DEFAULT_GUIDANCE,
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
     Drawing,
@@ -103,12 +102,13 @@ def examples(model: Model) -> tuple[list[list[str]], list[str]]:
     return [[p] for p in prompts], [f"{p} {mark}" if p.lower() in held_out else p for p in prompts]
 
 
-def ask(
-    samples: list[list[str]], sample_labels: list[str]
-) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Dataset]:
+def ask(model: Model) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Dataset]:
     """Lay out the prompt, Draw and Stop, and the examples."""
     text = labels()
-    gr.Markdown(text["text_to_image_lead"], container=False, elem_classes="lead")
+    samples, sample_labels = examples(model)
+    shape = " × ".join(map(str, model.sample_shape))
+    lead = text["text_to_image_lead"].format(shape=shape)
+    gr.Markdown(lead, container=False, elem_classes="lead")
     with gr.Row():
         first = samples[0][0]
         prompt = gr.Textbox(
@@ -133,7 +133,7 @@ def settings() -> tuple[gr.Textbox, gr.Number, gr.Slider, gr.Slider, gr.Dropdown
     """Lay out the controls beside the stage, in the order in which `checked_drawing` takes their values."""
     text = labels()
     info = text["prompt_guidance_info"]
-    guidance = gr.Slider(0, 10, DEFAULT_GUIDANCE, step=0.1, label=text["guidance"], info=info)
+    guidance = gr.Slider(0, 10, PROMPT_GUIDANCE, step=0.1, label=text["guidance"], info=info)
     steps = gr.Slider(1, MAX_PROMPT_STEPS, DEFAULT_STEPS, step=1, label=text["num_steps"])
     # Numbers with a range of their own would raise before `checked_drawing` can name it.
     seed = gr.Number(0, label=text["seed"])
@@ -153,7 +153,7 @@ def settings() -> tuple[gr.Textbox, gr.Number, gr.Slider, gr.Slider, gr.Dropdown
 def build(model: Model) -> None:
     """Lay out the tab inside the current gr.Blocks."""
     text = labels()
-    prompt, start, stop, pick = ask(*examples(model))
+    prompt, start, stop, pick = ask(model)
     problem = gr.Markdown(elem_classes="problem", container=False)
     with gr.Row(elem_classes="workspace"):
         with gr.Column(scale=3, min_width=320):

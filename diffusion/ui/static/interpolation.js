@@ -73,7 +73,7 @@ Diffusion.views.interpolation = (element, props, watch) => {
     transport.pause();
     film = { id: message.film, info, frames: [], rows: [] };
     const [channels, height, width] = info.latent_shape;
-    noise.resize(channels, [height, width, 1], channels / 2);
+    noise.resize(channels, [height, width, 1], Math.ceil(channels / 2));
     picture.resize(1, info.image_shape);
     film.noises = info.frames.map((frame) => D.bytesFrom(frame.noise));
     layReel();

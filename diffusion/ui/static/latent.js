@@ -2,8 +2,7 @@
 (() => {
   "use strict";
   const D = Diffusion;
-  const phrase = (text, values) =>
-    Object.entries(values).reduce((phrased, [name, value]) => phrased.replaceAll(`{${name}}`, () => value), text);
+  const { phrase } = D;
   const digits = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
   const time = (seconds) => (seconds >= 1 ? `${digits(seconds)} s` : `${digits(1000 * seconds)} ms`);
   const times = (shape) => shape.join(" × ");

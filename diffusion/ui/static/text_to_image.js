@@ -8,8 +8,7 @@ Diffusion.views.text_to_image = (element, props, watch) => {
   const SHADE = 0.82; // over a place that does not look at the token at all
   let columns = []; // one Column for each variant
 
-  const phrase = (key, values) =>
-    Object.entries(values).reduce((phrased, [name, value]) => phrased.replace(`{${name}}`, () => value), text[key]);
+  const phrase = (key, values) => D.phrase(text[key], values);
   const node = (tag, className, content = "") =>
     Object.assign(document.createElement(tag), { className, textContent: content });
   const percent = (share) => (100 * share).toFixed(1);
@@ -28,7 +27,7 @@ Diffusion.views.text_to_image = (element, props, watch) => {
       this.grids = {};
       for (const kind of ["decoded", "with", "without", "difference", "latent"])
         this.grids[kind] = new D.Grid(this.canvas(kind));
-      this.grids.latent.resize(channels, [height, width, 1], info.variants.length > 1 ? channels : channels / 2);
+      this.grids.latent.resize(channels, [height, width, 1], info.variants.length > 1 ? channels : Math.ceil(channels / 2));
       for (const kind of ["decoded", "with", "without", "difference"])
         this.grids[kind].resize(1, info.image_shape);
       this.heat = this.canvas("heat");
@@ -132,7 +131,6 @@ Diffusion.views.text_to_image = (element, props, watch) => {
     }
 
     describe(row) {
-      if (this.token === null || !row) return text.attention_idle;
       const scale = row.attention_max[this.index] / 255;
       const values = this.attention;
       return phrase("attention_note", {
@@ -155,7 +153,8 @@ Diffusion.views.text_to_image = (element, props, watch) => {
       offset += column.size;
     }
     const row = film.rows[k] ?? film.rows[k - 1]; // the last frame shows the last step's attention
-    find('[data-role="attention"]').textContent = looked ? looked.describe(row) : text.attention_idle;
+    const telling = looked?.token != null ? looked : columns.find((column) => column.token !== null);
+    find('[data-role="attention"]').textContent = telling && row ? telling.describe(row) : text.attention_idle;
     const at = film.rows[k];
     D.fill(root, {
       t: String(at?.t ?? 0),
