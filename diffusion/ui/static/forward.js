@@ -112,8 +112,9 @@ Diffusion.views.forward = (element, props, watch, server) => {
     describe: (t) => {
       if (!state.tables) return "";
       const percent = (100 * Math.sqrt(table()[t])).toFixed(0);
-      return props.strings.valuetext.replace("{t}", t).replace("{T}", transport.last)
-        .replace("{percent}", percent).replace("{schedule}", props.strings[schedule]);
+      return D.phrase(props.strings.valuetext, {
+        t, T: transport.last, percent, schedule: props.strings[schedule],
+      });
     },
     onChange: (t) => {
       if (markov && (t === 0) !== atStart) drawSources();

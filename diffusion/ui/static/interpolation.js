@@ -42,8 +42,9 @@ Diffusion.views.interpolation = (element, props, watch) => {
     seconds: 3,
     describe: (k) => {
       if (!film) return "";
-      return text.valuetext_journey.replace("{k}", k).replace("{K}", film.info.frames.length - 1)
-        .replace("{percent}", percent(film.info.frames[k]?.w ?? 0));
+      return D.phrase(text.valuetext_journey, {
+        k, K: film.info.frames.length - 1, percent: percent(film.info.frames[k]?.w ?? 0),
+      });
     },
     onChange: redraw,
   });
@@ -58,7 +59,7 @@ Diffusion.views.interpolation = (element, props, watch) => {
       const button = document.createElement("button");
       button.type = "button";
       button.disabled = true;
-      button.setAttribute("aria-label", text.journey_frame.replace("{k}", k).replace("{percent}", percent(w)));
+      button.setAttribute("aria-label", D.phrase(text.journey_frame, { k, percent: percent(w) }));
       const canvas = button.appendChild(document.createElement("canvas"));
       const grid = new D.Grid(canvas);
       grid.resize(1, film.info.image_shape);

@@ -53,8 +53,9 @@ Diffusion.views.objective = (element, props, watch, server) => {
   const transport = new D.Transport(root, {
     stage: find(".stage"),
     seconds: 6,
-    describe: (k) => props.strings.valuetext_level.replace("{t}", levels[k]).replace("{T}", T)
-      .replace("{loss}", answer ? D.fixed(answer.loss[k], 4) : "–"),
+    describe: (k) => D.phrase(props.strings.valuetext_level, {
+      t: levels[k], T, loss: answer ? D.fixed(answer.loss[k], 4) : "–",
+    }),
     onChange: redraw,
   });
 
@@ -100,7 +101,7 @@ Diffusion.views.objective = (element, props, watch, server) => {
   for (const example of examples) paint(button(example.name, example));
 
   // The Forward tab's picture, as the network would have to see it.
-  const own = button(props.strings.own_example.replace("{width}", width).replace("{height}", height), null);
+  const own = button(D.phrase(props.strings.own_example, { width, height }), null);
   own.classList.add("mine");
   async function takeOwn() {
     const image = new Image();
@@ -118,7 +119,7 @@ Diffusion.views.objective = (element, props, watch, server) => {
       text += String.fromCharCode(...values);
     }
     const wasChosen = chosen && chosen === own.picture;
-    own.picture = { pixels: btoa(text), label: null, note: props.strings.own_note.replace("{data}", data) };
+    own.picture = { pixels: btoa(text), label: null, note: D.phrase(props.strings.own_note, { data }) };
     paint(own);
     if (wasChosen) choose(own.picture);
   }

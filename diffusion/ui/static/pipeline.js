@@ -49,7 +49,7 @@ Diffusion.views.pipeline = (element, props, watch) => {
       latents.resize(channels, [height, width, 1]);
       [canvas.height, canvas.width] = info.image_shape;
       canvas.style.imageRendering = canvas.width < SMALL ? "" : "auto"; // only the small are magnified
-      find('[data-role="channels"]').textContent = text.latent_channels.replace("{count}", channels);
+      find('[data-role="channels"]').textContent = D.phrase(text.latent_channels, { count: channels });
       find('[data-c="latents"]').setAttribute("aria-label", find('[data-role="channels"]').textContent);
     },
     onChange: redraw,

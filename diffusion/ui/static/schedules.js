@@ -84,7 +84,7 @@ Diffusion.views.schedules = (element, props, watch, server) => {
     }
     const held = NAMES.find((name) => both[name].held);
     const message = !equalSnr ? "" : held
-      ? props.strings.held.replace("{schedule}", props.strings[held])
+      ? D.phrase(props.strings.held, { schedule: props.strings[held] })
       : props.strings.equal_note;
     const line = find('[data-role="held"]');
     if (line.textContent !== message) line.textContent = message;
@@ -132,8 +132,9 @@ Diffusion.views.schedules = (element, props, watch, server) => {
       if (!tables) return "";
       const percent = (a) => (100 * Math.sqrt(a)).toFixed(0);
       const both = bothAt(t);
-      return props.strings.valuetext_both.replace("{t}", t).replace("{T}", tables.T)
-        .replace("{linear}", percent(both.linear.a)).replace("{cosine}", percent(both.cosine.a));
+      return D.phrase(props.strings.valuetext_both, {
+        t, T: tables.T, linear: percent(both.linear.a), cosine: percent(both.cosine.a),
+      });
     },
     onChange: redraw,
     shared: true,

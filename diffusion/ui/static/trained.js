@@ -23,8 +23,7 @@ Diffusion.views.trained = (element, props) => {
   const transport = new D.Transport(root, {
     stage: find(".stage"),
     seconds: 4,
-    describe: (k) => props.strings.valuetext_film.replace("{k}", k).replace("{N}", last)
-      .replace("{t}", t[k]).replace("{T}", t[0]),
+    describe: (k) => D.phrase(props.strings.valuetext_film, { k, N: last, t: t[k], T: t[0] }),
     onChange: redraw,
   });
   transport.setRange(last, last);

@@ -40,7 +40,7 @@ Diffusion.views.training = (element, props) => {
   const transport = new D.Transport(root, {
     stage: find(".stage"),
     seconds: 6,
-    describe: (k) => props.strings.valuetext_moment.replace("{seen}", seen(k)),
+    describe: (k) => D.phrase(props.strings.valuetext_moment, { seen: seen(k) }),
     onChange: redraw,
   });
   transport.setRange(last, last);

@@ -121,8 +121,7 @@ Diffusion.FilmTransport = class extends Diffusion.Transport {
     const describe = (k) => {
       if (!this.film) return "";
       const { num_steps: N, num_timesteps: T } = this.film.info;
-      return strings.valuetext_film.replace("{k}", k).replace("{N}", N)
-        .replace("{t}", Math.round(this.film.rows[k]?.t ?? 0)).replace("{T}", T);
+      return Diffusion.phrase(strings.valuetext_film, { k, N, t: Math.round(this.film.rows[k]?.t ?? 0), T });
     };
     super(root, { stage: root.querySelector(".stage"), seconds: 4, describe, onChange });
     Object.assign(this, { root, onFilm, film: null, live: false });
