@@ -1,4 +1,4 @@
-"""The README's pictures: docs/film.gif from the shipped film, docs/screenshot.png from the running app.
+"""The README's pictures: docs/film.gif from the shipped film, the others from the running app.
 
 python -m benchmarks.pictures
 """
@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.common import serving
 from diffusion import load_film
@@ -33,23 +33,40 @@ def film_gif(checkpoint: Path) -> None:
     frames[0].save(DOCS / "film.gif", save_all=True, append_images=frames[1:], duration=150, loop=0)
 
 
-def screenshot() -> None:
-    """The Forward tab at t = 250, in the light theme."""
+def forward(page: Page) -> None:
+    """The Forward tab at t = 250."""
+    page.get_by_role("button", name="Cat").click()
+    page.locator("#forward input[data-role=number]").fill("250")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(4500)
+    page.screenshot(path=DOCS / "screenshot.png")
+
+
+def text_to_image(page: Page) -> None:
+    """The tab Text to image in the middle of its first drawing, showing what attends to the last token."""
+    page.get_by_role("tab", name="Text to image").click()
+    page.wait_for_selector("#text_to_image [data-role=memorised]:not([hidden])", timeout=60_000)
+    page.locator("#text_to_image .chip").last.click()
+    page.locator("#text_to_image input[data-role=number]").fill("8")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1000)
+    page.screenshot(path=DOCS / "text_to_image.png")
+
+
+def screenshots() -> None:
+    """Of the running app, in the light theme."""
     with serving("app.py") as (url, _), sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(f"{url}/?__theme=light")
         page.wait_for_function("window.Diffusion?.state.x0 && Diffusion.state.noise")
-        page.get_by_role("button", name="Cat").click()
-        page.locator("#forward input[data-role=number]").fill("250")
-        page.keyboard.press("Enter")
-        page.wait_for_timeout(4500)
-        page.screenshot(path=DOCS / "screenshot.png")
+        forward(page)
+        text_to_image(page)
         browser.close()
 
 
 if __name__ == "__main__":
     DOCS.mkdir(exist_ok=True)
     film_gif(ROOT / "checkpoints/mnist")
-    screenshot()
+    screenshots()
