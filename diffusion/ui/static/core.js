@@ -200,6 +200,11 @@ window.Diffusion = (() => {
   }
 
   // Call `listener` with the chosen value of a group of radio buttons, on each change.
+  // A text with a value in the place of each {name}.
+  function phrase(text, values) {
+    return Object.entries(values).reduce((filled, [name, value]) => filled.replaceAll(`{${name}}`, () => value), text);
+  }
+
   function onChoice(root, name, listener) {
     for (const input of root.querySelectorAll(`input[name="${name}"]`))
       input.addEventListener("change", () => listener(input.value));
@@ -236,7 +241,7 @@ window.Diffusion = (() => {
 
   return {
     SIZE, HISTOGRAM_RANGE, state, views, subscribe, update, bytesFrom, halfFloats, setPicture, setSeed, Picture, Grid,
-    addFrames, density, normalDensity, decibels, fixed, fill, onNextFrame, onChoice, presetRow,
+    addFrames, density, normalDensity, decibels, fixed, fill, phrase, onNextFrame, onChoice, presetRow,
     reducedMotion: matchMedia("(prefers-reduced-motion: reduce)"),
   };
 })();
