@@ -199,12 +199,12 @@ window.Diffusion = (() => {
     return ask;
   }
 
-  // Call `listener` with the chosen value of a group of radio buttons, on each change.
   // A text with a value in the place of each {name}.
   function phrase(text, values) {
     return Object.entries(values).reduce((filled, [name, value]) => filled.replaceAll(`{${name}}`, () => value), text);
   }
 
+  // Call `listener` with the chosen value of a group of radio buttons, on each change.
   function onChoice(root, name, listener) {
     for (const input of root.querySelectorAll(`input[name="${name}"]`))
       input.addEventListener("change", () => listener(input.value));
