@@ -9,9 +9,10 @@ from conftest import randomised
 from training import few_emoji
 
 import diffusion.emoji
-from benchmarks import gallery, prompts, ship
+from benchmarks import drawing, gallery, prompts, ship
 from benchmarks.gallery import Gallery, emoji_of, groups, reconstructions, subset, without_skin_tone
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
+from diffusion.atlas import save_atlas
 from diffusion.autoencoder import Autoencoder, AutoencoderConfig, reconstruction_loss
 from diffusion.checkpoint import CheckpointError
 from diffusion.emoji import LANGUAGES, emoji_names, load_emoji
@@ -274,6 +275,18 @@ def test_other_models_are_refused(tiny_model, model, tmp_path, few):
         script(tmp_path / "tiny")
     with pytest.raises(CheckpointError, match="em is not a text model that was trained on emoji"):
         emoji_of(replace(model, about={}), None)
+
+
+def test_drawing_is_timed(few, model, tmp_path, capsys):
+    save_model(tmp_path, model)
+    save_atlas(tmp_path, few)
+    drawing.main(drawing.parse_arguments([str(tmp_path), "--steps", "2", "--repeats", "1"]))
+    out = capsys.readouterr().out
+    assert "| the film, 2 steps, guidance 3 |" in out and "| its first frame |" in out
+    assert "| the picture alone, 2 steps, guidance 3 |" in out and "| the same in bf16 |" in out
+    for wrong in (["--steps", "0"], ["--steps", "101"], ["--repeats", "0"]):
+        with pytest.raises(SystemExit):
+            drawing.parse_arguments(["x", *wrong])
 
 
 def test_arguments(capsys):

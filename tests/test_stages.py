@@ -25,6 +25,7 @@ from diffusion.latent_stages import shifted
 from diffusion.run_state import start_from
 from diffusion.stages import STAGES, load_training_data
 from diffusion.text import PAD_ID, encode_prompts
+from diffusion.unet import UNet
 
 CPU = torch.device("cpu")
 
@@ -99,6 +100,11 @@ def test_a_text_models_weights_survive_a_wrong_file_beside_them(runs, tmp_path):
     config["text"]["width"] = 128
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match="the text encoder does not fit the network"):
+        load_model(tmp_path)
+    del config["autoencoder"]
+    config["text"]["width"] = 64
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="a text encoder and an autoencoder go together"):
         load_model(tmp_path)
 
 
@@ -176,8 +182,10 @@ def test_a_run_can_start_from_another_ones_weights(runs, tiny):
     assert not torch.equal(weight, trained.net.conv_in.weight)
     start_from(runs / "emoji", stage.net)
     assert torch.equal(weight, trained.net.conv_in.weight)
-    with pytest.raises(CheckpointError, match="a run of another network"):
-        start_from(runs / "ae", stage.net)
+    wider = replace(stage.net.config, channel_mult=(2,))
+    for folder, net in ((runs / "ae", stage.net), (runs / "emoji", UNet(wider))):
+        with pytest.raises(CheckpointError, match="a run of another network"):
+            start_from(folder, net)
     with pytest.raises(CheckpointError, match="holds no training run"):
         start_from(runs, stage.net)
 

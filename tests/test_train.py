@@ -117,6 +117,8 @@ def test_flags_replace_values_of_the_preset():
         "mnist --compile everything",
         "mnist --device quantum",
         "mnist --channels 3",
+        "emoji-mini-text --push-to-hub user/name",
+        "emoji-autoencoder --push-to-hub user/name",
     ],
 )
 def test_wrong_flags_are_refused(flags, capsys):
