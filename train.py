@@ -43,7 +43,7 @@ from diffusion.machine import (
     world_size,
 )
 from diffusion.progress import Progress
-from diffusion.run_state import load_run, save_run, saved_settings, start_from
+from diffusion.run_state import load_run, save_run, saved_settings
 from diffusion.stages import STAGES, Data, load_training_data
 
 FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45
@@ -67,8 +67,6 @@ class Run:
         self.config, self.device = config, device
         self.stage = STAGES[config.stage](config, data, device)
         self.net = self.stage.net
-        if config.start_from and not saved_settings(config.out):
-            start_from(config.start_from, self.net)
         self.ema = EMA(self.net)
         adam = {"betas": (0.9, 0.99), "weight_decay": 0.0, "fused": True}
         self.optimizer = torch.optim.AdamW(self.net.parameters(), config.learning_rate, **adam)

@@ -60,7 +60,6 @@ class TrainConfig:
     decay: float = 0.5  # share of the run, at its end, in which it falls to 0
     gradient_clip: float = 1.0
     ema_width: float = 0.08  # σ_rel of the average, see diffusion/ema.py
-    start_from: Path | None = flag(None, "a run's folder, whose averaged weights this run starts from")
     # machine
     seed: int = flag(0, "of the weights, the data order and the noise")
     device: str | None = flag(None, "cuda or cpu; default: the best there is")
@@ -159,7 +158,7 @@ PRESETS = {
 }
 FREE_TO_CHANGE = {  # when resuming
     "data_dir", "out", "minutes", "time_limit", "device", "compile", "channels_last", "push_to_hub",
-    "emoji_font", "autoencoder", "text_encoder", "start_from",
+    "emoji_font", "autoencoder", "text_encoder",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The state of a training run, to continue it or to start another from it. Nothing here unpickles."""
+"""The state of a training run, to continue it. Nothing here unpickles."""
 
 import json
 from pathlib import Path
@@ -79,28 +79,6 @@ def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, setting
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     return images_seen
-
-
-def start_from(path: Path, net: nn.Module) -> None:
-    """Give a network the averaged weights of another run of the same network.
-
-    Args:
-        path: the other run's folder.
-        net: gets them.
-
-    Raises:
-        CheckpointError: there is no run, or one of another network.
-    """
-    own = dict(net.named_parameters())
-    try:
-        with safe_open(path / STATE_FILE, "pt") as state:
-            names = [key for key in state.keys() if key.startswith("ema.")]  # noqa: SIM118
-            found = {key.removeprefix("ema."): state.get_tensor(key) for key in names}
-    except (SafetensorError, OSError):
-        raise CheckpointError(f"{path} holds no training run to start from.") from None
-    if shapes_of(found) != shapes_of(own):
-        raise CheckpointError(f"{path} holds a run of another network.")
-    net.load_state_dict(net.state_dict() | found)
 
 
 def saved_settings(path: Path) -> dict[str, Any] | None:

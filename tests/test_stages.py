@@ -22,10 +22,8 @@ from diffusion.data import step_generator
 from diffusion.film import run_sampler
 from diffusion.hub import load_model
 from diffusion.latent_stages import shifted
-from diffusion.run_state import start_from
 from diffusion.stages import STAGES, load_training_data
 from diffusion.text import PAD_ID, encode_prompts
-from diffusion.unet import UNet
 
 CPU = torch.device("cpu")
 
@@ -172,22 +170,6 @@ def test_a_run_continues_only_with_the_parts_that_it_began_with(runs, tiny, tmp_
     changed = replace(config, autoencoder=tmp_path / "ae")
     others = STAGES["text"](changed, load_training_data(config), CPU).settings()
     assert {key for key in settings if settings[key] != others[key]} == {"autoencoder"}
-
-
-def test_a_run_can_start_from_another_ones_weights(runs, tiny):
-    torch.manual_seed(7)
-    stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
-    trained = load_model(runs / "emoji")
-    weight = stage.net.conv_in.weight
-    assert not torch.equal(weight, trained.net.conv_in.weight)
-    start_from(runs / "emoji", stage.net)
-    assert torch.equal(weight, trained.net.conv_in.weight)
-    wider = replace(stage.net.config, channel_mult=(2,))
-    for folder, net in ((runs / "ae", stage.net), (runs / "emoji", UNet(wider))):
-        with pytest.raises(CheckpointError, match="a run of another network"):
-            start_from(folder, net)
-    with pytest.raises(CheckpointError, match="holds no training run"):
-        start_from(runs, stage.net)
 
 
 def test_a_shift_moves_a_picture_and_lets_white_in():
