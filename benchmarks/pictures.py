@@ -43,12 +43,10 @@ def forward(page: Page) -> None:
 
 
 def text_to_image(page: Page) -> None:
-    """The tab Text to image in the middle of its first drawing, showing what attends to the last token."""
+    """The tab Text to image after its first drawing, showing what attends to the last token."""
     page.get_by_role("tab", name="Text to image").click()
     page.wait_for_selector("#text_to_image [data-role=memorised]:not([hidden])", timeout=60_000)
     page.locator("#text_to_image .chip").last.click()
-    page.locator("#text_to_image input[data-role=number]").fill("8")
-    page.keyboard.press("Enter")
     page.wait_for_timeout(1000)
     page.screenshot(path=DOCS / "text_to_image.png")
 
