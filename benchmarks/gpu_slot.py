@@ -67,7 +67,7 @@ class Size:
     samples: tuple[str, ...] = (*SAMPLES.split(), "--long")
     peer: tuple[str, ...] = ("--sample-minutes", "3")
     autoencoder: tuple[str, ...] = ("--minutes", "4")
-    text: tuple[str, ...] = ("--minutes", "1.5")
+    text: tuple[str, ...] = ("--minutes", "3")
     compiled: tuple[str, ...] = ("--compile", "blocks")
     prompts: tuple[str, ...] = ()
 

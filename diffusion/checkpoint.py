@@ -319,6 +319,10 @@ def _untrained_model(config: dict[str, Any], name: str) -> Model:
     halvings = len(shape.channel_mult) - 1
     if in_channels != shape.in_channels or len(sides) != 2 or any(side % 2**halvings for side in sides):
         raise ValueError("sample_shape does not fit the network")
+    if text and shape.sketch_side is None:
+        raise ValueError("a network that is told by text needs a sketch_side")
+    if text and sides != [shape.sketch_side] * 2:
+        raise ValueError("sketch_side does not fit sample_shape")
     schedule_name, prediction = config["schedule"]["name"], config["prediction"]
     if schedule_name not in SCHEDULES or prediction not in PREDICTIONS:
         raise ValueError(f"schedule {schedule_name!r} or prediction {prediction!r} is unknown")

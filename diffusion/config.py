@@ -74,7 +74,7 @@ class TrainConfig:
 
 LARGER = {"channels": 64, "attention_levels": (1, 2), "dropout": 0.1}  # for colour at 32×32
 AUTOENCODER = {"stage": "autoencoder", "learning_rate": 2e-3, "attention_levels": ()}
-MATCHING = {"stage": "matching", "batch_size": 256, "learning_rate": 1e-3}
+MATCHING = {"stage": "matching", "decay": 0.9}
 # Which emoji it becomes is decided where there is little but noise: of cosine's steps a tenth has σ/α > 6, of
 # linear's, with as much weight on each, two fifths.
 TEXT = {"stage": "text", "weighting": "v", "schedule": "linear"}
@@ -105,7 +105,9 @@ PRESETS = {
         "emoji-text",
         **MATCHING,
         image_size=128,
-        total_images=2_000_000,
+        total_images=3_000_000,
+        batch_size=256,
+        learning_rate=1e-3,
         autoencoder=Path("runs/emoji-autoencoder"),
     ),
     "emoji": TrainConfig(
@@ -139,7 +141,9 @@ PRESETS = {
         image_size=64,
         skin_tones=False,
         text_width=192,
-        total_images=1_000_000,
+        total_images=2_200_000,
+        batch_size=128,
+        learning_rate=6e-4,
         autoencoder=Path("runs/emoji-mini-autoencoder"),
     ),
     "emoji-mini": TrainConfig(
@@ -150,7 +154,7 @@ PRESETS = {
         channels=64,
         channel_mult=(1, 2, 4),
         attention_levels=(1, 2),
-        total_images=230_000,
+        total_images=540_000,
         batch_size=24,
         autoencoder=Path("runs/emoji-mini-autoencoder"),
         text_encoder=Path("runs/emoji-mini-text"),

@@ -54,6 +54,11 @@ class Comparison:
     rounds: int
 
 
+def on_pixels(config: UNetConfig, channels: int) -> UNetConfig:
+    """The same network for pictures of any size, without the sketch of a latent."""
+    return replace(config, in_channels=channels, sketch_side=None)
+
+
 def step_call(net: UNet, side: int, num_tokens: int) -> Call:
     """One step's call of the network: a noisy picture, a timestep, and a text of so many tokens."""
     device, config = next(net.parameters()).device, net.config
@@ -158,7 +163,7 @@ def compare(net: UNet, autoencoder: Autoencoder, side: int, num_tokens: int) -> 
     on_latents = step_call(net, side // factor, num_tokens)
     on_latents()  # the first call of all also finds its algorithms
     speed = step_operations(net.config, side // factor, num_tokens) / timed(on_latents, device)
-    twin = UNet(replace(net.config, in_channels=channels)).to(device).eval().requires_grad_(False)
+    twin = UNet(on_pixels(net.config, channels)).to(device).eval().requires_grad_(False)
     twin_side = affordable_side(twin.config, side, num_tokens, speed)
     picture = torch.zeros(1, channels, side, side, device=device)
     latent = autoencoder.encode(picture)

@@ -29,6 +29,8 @@ from diffusion.text import Matcher, TextConfig, TextEncoder, encode_prompts, mat
 from diffusion.unet import UNet
 from diffusion.weights import fingerprint
 
+RIDGE = 1e-7  # of the sum of squares: where there are fewer names than numbers in a vector
+
 
 class Reconstruction(Diffusion):
     """An autoencoder: pictures through a narrow latent and back."""
@@ -138,7 +140,34 @@ class TextDiffusion(Diffusion):
         return super().settings() | {k: fingerprint(part.state_dict()) for k, part in parts.items()}
 
     def build(self) -> UNet:
-        return self.unet(self.latents.shape[1], context_dim=self.text.config.width)
+        _, channels, _, side = self.latents.shape
+        net = self.unet(channels, context_dim=self.text.config.width, sketch_side=side)
+        self.fit_sketch(net.sketch.linear)
+        return net
+
+    @torch.no_grad()
+    def fit_sketch(self, linear: nn.Linear) -> None:
+        """Set the layer, once and for good, to the least-squares guess of a latent from its bare names.
+
+        Languages count as often as they are drawn, and for no text the guess is the mean of all latents, as
+        often as captions are left out. Like the text encoder the layer is not trained: the network sees its
+        answer beside x_t from the first step on.
+        """
+        latents = self.latents.flatten(1).double()
+        nothing = self.captions.nothing.expand(len(latents), -1)
+        kept = 1 - self.config.class_dropout
+        told = [(kept * share, tokens, latents) for share, tokens in zip(self.captions.shares, self.captions.names)]
+        told.append((1 - kept, nothing, latents))
+        gram = moments = 0.0
+        for share, tokens, wanted in told:
+            vectors = torch.cat([self.text(part)[:, 0] for part in tokens.split(512)]).double()
+            vectors = nn.functional.pad(vectors, (0, 1), value=1.0)  # for the bias
+            gram, moments = gram + share * vectors.mT @ vectors, moments + share * vectors.mT @ wanted
+        gram += RIDGE * gram.trace() * torch.eye(len(gram), device=self.device)
+        weight, bias = torch.linalg.solve(gram, moments).split([len(gram) - 1, 1])
+        linear.weight.copy_(weight.mT)
+        linear.bias.copy_(bias[0])
+        linear.requires_grad_(False)
 
     def batch(self, positions: range, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Latents and what the text encoder makes of their captions, some of which are left out whole."""

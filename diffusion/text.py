@@ -99,7 +99,8 @@ class Matcher(nn.Module):
     The first is the question of CLIP (Radford et al. 2021), asked of a whole, small data set at once. The
     second is what a denoiser has to answer where there is nothing but noise: E[x_0 | caption]. The pictures
     are latents, and both answers are one linear map away from the encoder's first vector. So what pictures
-    share, the vectors of their captions share too, and the denoiser need not learn each pair by heart.
+    share, the vectors of their captions share too, and the denoiser need not learn each pair by heart: its
+    sketch is the second map, fitted once more to the encoder as it stays.
 
     Args:
         text: the encoder.

@@ -7,7 +7,7 @@ The shape of Ho et al. 2020, with the noise level as a scale and shift of each b
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import gcd, log
+from math import gcd, log, prod
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 MAX_WIDTH = 4096  # of a level, in channels
 HEAD_DIM = 64  # of attention
+MAX_SKETCH = 256  # pixels along a side
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class UNetConfig:
         dropout: inside the residual blocks.
         num_classes: of class labels, or None; label `num_classes` is the null class.
         context_dim: width of a text's vectors, or None.
+        sketch_side: of the square pictures, for which a linear layer turns the text's first vector into a
+            sketch of x_0 that the network sees beside x_t; or None.
 
     Raises:
         ValueError: no network has this shape; says what is out of range.
@@ -44,6 +47,7 @@ class UNetConfig:
     dropout: float = 0.0
     num_classes: int | None = None
     context_dim: int | None = None
+    sketch_side: int | None = None
 
     def __post_init__(self) -> None:
         _check_whole("in_channels", self.in_channels, 1, 64)
@@ -67,6 +71,10 @@ class UNetConfig:
         for name in ("num_classes", "context_dim"):
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), 1, 100_000)
+        if self.sketch_side is not None:
+            _check_whole("sketch_side", self.sketch_side, 1, MAX_SKETCH)
+            if self.context_dim is None:
+                raise ValueError("a sketch needs a context_dim")
 
 
 def _check_whole(name: str, value: Any, low: int, high: int) -> None:
@@ -189,11 +197,25 @@ class Upsample(nn.Module):
         return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
 
 
+class Sketch(nn.Module):
+    """What the text alone says about the picture, as one linear map of its first vector."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.shape = (config.in_channels, config.sketch_side, config.sketch_side)
+        self.linear = nn.Linear(config.context_dim, prod(self.shape))
+        self.conv = nn.Conv2d(config.in_channels, config.channels, 3, padding=1)  # as x_t comes in
+
+    def forward(self, context: Tensor) -> Tensor:  # (B, L, D) → (B, C, H, W)
+        return self.linear(context[:, 0]).unflatten(1, self.shape)
+
+
 class UNet(nn.Module):
     """The denoising network.
 
     Args:
-        config: its shape. The sides of pictures must be divisible by 2^(levels − 1).
+        config: its shape. The sides of pictures must be divisible by 2^(levels − 1); with a sketch there
+            is but one size.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -206,6 +228,7 @@ class UNet(nn.Module):
         told = config.context_dim is not None
         self.context_embedding = nn.Linear(config.context_dim, emb_dim) if told else None
         self.conv_in = nn.Conv2d(config.in_channels, c, 3, padding=1)
+        self.sketch = Sketch(config) if config.sketch_side is not None else None
         self._build_levels(emb_dim)
         self.out = nn.Sequential(
             group_norm(c), nn.SiLU(), zero(nn.Conv2d(c, config.in_channels, 3, padding=1))
@@ -256,6 +279,8 @@ class UNet(nn.Module):
             emb = emb + self.context_embedding(context[:, 0])
         emb = F.silu(emb)
         x = self.conv_in(x_t)
+        if self.sketch is not None and context is not None:
+            x = x + self.sketch.conv(self.sketch(context))
         skips = [x]
         for level in self.down:
             for block in level.blocks:

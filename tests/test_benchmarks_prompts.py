@@ -56,12 +56,13 @@ def model(few, autoencoder) -> Model:
     tokenizer = train_tokenizer([name for names in few.names.values() for name in names], 400, 12)
     torch.manual_seed(0)
     text = TextEncoder(TextConfig(tokenizer.get_vocab_size(), 64, 1, 12)).eval().requires_grad_(False)
-    net = randomised(UNet(UNetConfig(8, 64, (1,), 1, (0,), context_dim=64)))
+    shape = autoencoder.latent_shape(SIDE)
+    net = randomised(UNet(UNetConfig(8, 64, (1,), 1, (0,), context_dim=64, sketch_side=shape[1])))
     settings = {"image_size": SIDE, "skin_tones": False}
     about = {"data": few.title, "licence": few.licence, "images_seen": 0, "settings": settings}
     schedule = cosine_schedule()
     parts = {"text": text, "tokenizer": tokenizer, "autoencoder": autoencoder}
-    return Model("em", net, "cosine", schedule, "v", autoencoder.latent_shape(SIDE), about=about, **parts)
+    return Model("em", net, "cosine", schedule, "v", shape, about=about, **parts)
 
 
 @dataclass(frozen=True, eq=False)

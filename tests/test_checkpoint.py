@@ -382,6 +382,7 @@ WRONG = [
     ("unet", {"num_classes": 4}),
     ("unet", {"num_classes": None}),
     ("unet", {"context_dim": -1}),
+    ("unet", {"sketch_side": 16}),  # of no text
     ("unet", {"surprise": 1}),
     (None, {"unet": []}),
     (None, {"unet": None}),

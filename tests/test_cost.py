@@ -79,7 +79,7 @@ def test_what_would_take_too_long_is_measured_smaller():
 def test_comparison_is_of_one_network_on_pixels_and_latents(monkeypatch, affordable, side):
     monkeypatch.setattr(cost, "SECONDS", 0.5)
     monkeypatch.setattr(cost, "AFFORDABLE", affordable)
-    net = randomised(UNet(CONFIG))
+    net = randomised(UNet(replace(CONFIG, sketch_side=16)))
     autoencoder = randomised(Autoencoder(AutoencoderConfig(3, 4, 32, (1, 1), 1)))
     found = cost.compare(net, autoencoder, 64, 12)
     assert (found.latents.side, found.pixels.side, found.decode.side) == (16, side, 64)

@@ -113,7 +113,7 @@ def test_the_emoji_slot_trains_three_stages_then_ships_and_measures(tmp_path):
         4,
         Path("runs/emoji-autoencoder"),
     )
-    assert (text.preset, text.minutes, text.out) == ("emoji-text", 1.5, Path("runs/emoji-text"))
+    assert (text.preset, text.minutes, text.out) == ("emoji-text", 3, Path("runs/emoji-text"))
     assert text.autoencoder == first.out and second.text_encoder == text.out
     assert (second.preset, second.compile, second.out) == ("emoji", "blocks", Path("runs/emoji"))
     assert 15 < second.minutes < 1590 / 60 and second.autoencoder == first.out

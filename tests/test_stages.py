@@ -120,6 +120,21 @@ def test_batches_depend_on_seed_and_position_alone_and_hold_what_they_should(tin
     assert text == stage.data.names["en"][0].lower()
 
 
+def test_the_network_starts_with_the_best_linear_sketch_of_its_captions_and_keeps_it(tiny, runs):
+    stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
+    told = torch.cat([stage.text(tokens)[:, 0] for tokens in stage.captions.tokens[:, :, 0]])
+    weights = stage.captions.shares.repeat_interleave(len(stage.latents)).sqrt()[:, None]
+    latents = stage.latents.flatten(1).repeat(len(stage.captions.shares), 1)
+    rows = torch.cat([told, torch.ones(len(told), 1)], dim=1)
+    best = torch.linalg.lstsq(weights * rows, weights * latents, driver="gelsd").solution
+    linear = stage.net.sketch.linear
+    error, least = ((weights * (x - latents)).square().mean() for x in (linear(told), rows @ best))
+    assert error <= 1.01 * least + 1e-4 < weights.square().mean() * latents.var()
+    trained = load_model(runs / "emoji").net.sketch
+    assert torch.allclose(trained.linear.weight, linear.weight, atol=2e-3)  # stored as fp16
+    assert not torch.equal(trained.conv.weight, stage.net.sketch.conv.weight)
+
+
 def test_a_text_stage_without_its_autoencoder_says_so(tiny, tmp_path):
     with pytest.raises(CheckpointError, match="holds no trained autoencoder: train it first"):
         STAGES["text"](replace(tiny, autoencoder=tmp_path), load_training_data(tiny), CPU)

@@ -117,9 +117,13 @@ def test_predictions_are_with_and_without_the_prompt(model):
     (moments,) = drawn_steps(model, drawing(model, negative="pizza"))
     x_t = next(run_sampler(model, seed=3, num_images=1, num_steps=4))[0].x_t
     t = torch.tensor([model.schedule.num_timesteps])
-    for picture, prompt in zip(moments[0].pictures[1:], ("red heart", "pizza")):
+    for picture, prompt in zip(moments[0].pictures[1:3], ("red heart", "pizza")):
         alone = model.denoiser(prompts=[prompt])(x_t, t)
         assert_close(picture, to_uint8(model.decode(alone))[0].permute(1, 2, 0))
+    told = model.context(["red heart"])[0, 0]
+    sketch = (model.net.sketch.linear.weight @ told + model.net.sketch.linear.bias).view(1, 4, 8, 8)
+    for moment in moments:
+        assert_close(moment.pictures[3], to_uint8(model.decode(sketch))[0].permute(1, 2, 0))
 
 
 def test_the_network_is_called_once_a_step_and_with_one_row_at_guidance_1(model, monkeypatch):
@@ -128,10 +132,10 @@ def test_the_network_is_called_once_a_step_and_with_one_row_at_guidance_1(model,
         type(model.net), "forward", lambda net, x, *a, **k: rows.append(len(x)) or forward(net, x, *a, **k)
     )
     (moments,) = drawn_steps(model, drawing(model, guidance=1))
-    assert rows == [1] * 4 and len(moments[0].pictures) == 1
+    assert rows == [1] * 4 and len(moments[0].pictures) == 2
     rows.clear()
     (moments,) = drawn_steps(model, drawing(model, guidance=2))
-    assert rows == [2] * 4 and len(moments[0].pictures) == 3
+    assert rows == [2] * 4 and len(moments[0].pictures) == 4
 
 
 @pytest.mark.parametrize("sampler", ["dpm++2m", "ddpm"])
@@ -191,7 +195,7 @@ def test_the_film_arrives_whole_and_the_tokens_before_the_first_step(model):
     arrived = {frame["k"]: frame for message in rest for frame in message["frames"]}
     assert sorted(arrived) == [0, 1, 2, 3, 4]
     size = sum(
-        4 * 8 * 8 + (1 if v["guidance_scale"] == 1 else 3) * 32 * 32 * 3 + len(v["tokens"]) * 64
+        4 * 8 * 8 + (2 if v["guidance_scale"] == 1 else 4) * 32 * 32 * 3 + len(v["tokens"]) * 64
         for v in variants
     )
     assert {len(base64.b64decode(frame["pixels"])) for frame in arrived.values()} == {size}
@@ -294,7 +298,7 @@ def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, 
     page.on("request", lambda request: requests.append(request.url))
     for k in (20, 0, 7):
         scrub(page, k)
-        for name, shown in zip(("decoded", "with", "without"), moments[k].pictures):
+        for name, shown in zip(("decoded", "with", "without", "sketch"), moments[k].pictures):
             assert_close(pixels(page, f"#text_to_image [data-c={name}]"), torch.from_numpy(shown))
     chips = page.locator("#text_to_image .chip")
     assert chips.count() == len(moments[7].attention)

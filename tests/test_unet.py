@@ -11,7 +11,7 @@ from diffusion.unet import timestep_embedding
     [
         (UNetConfig(1), 28),
         (UNetConfig(3, 32, (1, 2, 4), 2, (1, 2), 0.1, 10), 32),
-        (UNetConfig(4, 32, (1, 2), 1, (0, 1), context_dim=24), 16),
+        (UNetConfig(4, 32, (1, 2), 1, (0, 1), context_dim=24, sketch_side=16), 16),
     ],
 )
 def test_output_has_the_input_shape_and_starts_at_zero(config, side):
@@ -21,7 +21,7 @@ def test_output_has_the_input_shape_and_starts_at_zero(config, side):
 
 
 def test_every_condition_has_an_effect():
-    net = randomised(UNet(UNetConfig(1, 32, (1, 2), 1, (1,), num_classes=3, context_dim=8)))
+    net = randomised(UNet(UNetConfig(1, 32, (1, 2), 1, (1,), num_classes=3, context_dim=8, sketch_side=8)))
     x_t, t, labels, context = (
         torch.randn(2, 1, 8, 8),
         torch.ones(2),
@@ -53,7 +53,7 @@ def test_examples_do_not_mix():
 
 
 def test_every_parameter_learns():
-    net = randomised(UNet(UNetConfig(1, 32, (1, 2), 1, (1,), num_classes=2, context_dim=4))).requires_grad_()
+    net = randomised(UNet(UNetConfig(1, 32, (1, 2), 1, (1,), num_classes=2, context_dim=4, sketch_side=8))).requires_grad_()
     net(
         torch.randn(2, 1, 8, 8), torch.ones(2), torch.tensor([0, 2]), torch.randn(2, 3, 4)
     ).square().sum().backward()

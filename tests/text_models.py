@@ -32,7 +32,7 @@ def text_model() -> Model:
     tokenizer = train_tokenizer(spoken, 600, NUM_TOKENS)
     torch.manual_seed(0)
     text = TextEncoder(TextConfig(tokenizer.get_vocab_size(), 64, 1, NUM_TOKENS))
-    net = UNet(UNetConfig(4, 32, (1, 2), 1, (0, 1), context_dim=64))
+    net = UNet(UNetConfig(4, 32, (1, 2), 1, (0, 1), context_dim=64, sketch_side=8))
     autoencoder = Autoencoder(AutoencoderConfig(3, 4, 32, (1, 1), 1))
     parts = {"text": text, "autoencoder": autoencoder}
     return Model(

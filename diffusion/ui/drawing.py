@@ -53,7 +53,8 @@ class Moment(NamedTuple):
 
     Args:
         latent: (C, h, w) uint8, x_t with [−3, 3] as black to white.
-        pictures: (3, H, W, channels) uint8: x̂_0 as guided, with the prompt, without it; all decoded.
+        pictures: (P, H, W, channels) uint8, all decoded: x̂_0 as guided, with the prompt, without it, and
+            the sketch that the network gets of the prompt; without guidance only the first and the last.
         attention: (N, h, w) uint8, to each of the prompt's tokens, 255 being `attention_max`.
         attention_max: the largest share of a place's attention that any of the N tokens gets.
         row: the step's numbers, see `film.step_row`; None at t = 0.
@@ -111,6 +112,7 @@ class PairedDenoiser:
     Attributes:
         predictions: of the last call, (1, C, h, w) each: x̂_0 as guided, with the prompt, without it (with
             the negative prompt); only the first at guidance 1, where there is nothing to combine.
+        sketch: (1, C, h, w), of the prompt.
     """
 
     def __init__(self, model: Model, variant: Variant) -> None:
@@ -118,6 +120,7 @@ class PairedDenoiser:
         texts = [variant.prompt.text, variant.negative.text][: 1 if self.scale == 1 else 2]
         self.calls = len(texts)
         context = model.context(texts)
+        self.sketch = model.net.sketch(context[:1])
         self.denoise = network_denoiser(model.net, model.schedule, model.prediction, context=context)
         self.predictions: list[Tensor] = []
 
@@ -142,10 +145,11 @@ def walk(model: Model, variant: Variant, drawing: Drawing) -> Iterator[Moment]:
     generator = torch.Generator().manual_seed(drawing.seed)
     x_T = draw_noise((1, *model.sample_shape), generator).to(model.device)
     path = timesteps(model.schedule, drawing.num_steps)
+    sketch = to_pixels(model.decode(denoise.sketch))
     steps = sample(denoise, model.schedule, x_T, path, sampler=drawing.sampler, generator=generator)
     for step, maps, seconds in _recorded(model, steps):
         attention = token_attention(maps, variant.prompt, model.sample_shape[1:])
-        pictures = to_pixels(model.decode(torch.cat(denoise.predictions)))
+        pictures = np.concatenate([to_pixels(model.decode(torch.cat(denoise.predictions))), sketch])
         yield Moment(_latent(step.x_t), pictures, *attention, step_row(step, model.schedule, seconds))
     result = to_pixels(model.decode(step.x_s))
     yield Moment(_latent(step.x_s), np.concatenate([result, pictures[1:]]), *attention, None)

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diffusion.autoencoder import psnr
 from diffusion.checkpoint import Model
-from diffusion.cost import compare, step_operations
+from diffusion.cost import compare, on_pixels, step_operations
 from diffusion.film import EPS_RANGE
 from diffusion.machine import best_device
 from diffusion.pictures import centre_crop, to_signed, to_uint8
@@ -64,11 +64,11 @@ def emoji_psnr(model: Model) -> float:
 def known_costs(model: Model) -> dict[str, Any]:
     """What needs no measurement, as JSON values: shapes, and the operations of one step."""
     config, tokens, side = model.net.config, model.text.config.num_tokens, model.image_shape[1]
-    on_pixels = replace(config, in_channels=model.autoencoder.config.image_channels)
+    twin = on_pixels(config, model.autoencoder.config.image_channels)
     return {
-        "shapes": {"pixels": [on_pixels.in_channels, side, side], "latents": list(model.sample_shape)},
+        "shapes": {"pixels": [twin.in_channels, side, side], "latents": list(model.sample_shape)},
         "operations": {
-            "pixels": step_operations(on_pixels, side, tokens),
+            "pixels": step_operations(twin, side, tokens),
             "latents": step_operations(config, model.sample_shape[1], tokens),
         },
     }
@@ -80,10 +80,10 @@ def measured_costs(model: Model) -> dict[str, Any]:
     model.to(best_device())
     known, tokens = known_costs(model), model.text.config.num_tokens
     found = compare(model.net, model.autoencoder, model.image_shape[1], tokens)
-    on_pixels = replace(model.net.config, in_channels=known["shapes"]["pixels"][0])
+    twin = on_pixels(model.net.config, model.autoencoder.config.image_channels)
     measured = {
         **asdict(found),
-        "operations": step_operations(on_pixels, found.pixels.side, tokens),
+        "operations": step_operations(twin, found.pixels.side, tokens),
         "psnr": emoji_psnr(model),
         "machine": machine_name(model.device),
     }

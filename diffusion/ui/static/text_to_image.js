@@ -22,13 +22,13 @@ Diffusion.views.text_to_image = (element, props, watch) => {
       this.latentSize = channels * height * width;
       this.cells = height * width;
       this.pictureSize = info.image_shape.reduce((a, b) => a * b);
-      this.pictures = variant.guidance_scale === 1 ? 1 : 3;
-      this.size = this.latentSize + this.pictures * this.pictureSize + variant.tokens.length * this.cells;
+      this.kinds = variant.guidance_scale === 1 ? ["decoded", "sketch"] : ["decoded", "with", "without", "sketch"];
+      this.size = this.latentSize + this.kinds.length * this.pictureSize + variant.tokens.length * this.cells;
       this.grids = {};
-      for (const kind of ["decoded", "with", "without", "difference", "latent"])
+      for (const kind of ["decoded", "with", "without", "difference", "sketch", "latent"])
         this.grids[kind] = new D.Grid(this.canvas(kind));
       this.grids.latent.resize(channels, [height, width, 1], info.variants.length > 1 ? channels : Math.ceil(channels / 2));
-      for (const kind of ["decoded", "with", "without", "difference"])
+      for (const kind of ["decoded", "with", "without", "difference", "sketch"])
         this.grids[kind].resize(1, info.image_shape);
       this.heat = this.canvas("heat");
       Object.assign(this.heat, { width, height });
@@ -52,8 +52,8 @@ Diffusion.views.text_to_image = (element, props, watch) => {
       this.part("channels").textContent = phrase("latent_channels", { count: channels });
       this.canvas("latent").setAttribute("aria-label", this.part("channels").textContent);
       this.part("scale").textContent = scale;
-      this.part("guided").hidden = this.pictures === 1;
-      this.part("off").hidden = this.pictures !== 1;
+      this.part("guided").hidden = !this.guided;
+      this.part("off").hidden = this.guided;
       this.part("notes").textContent = notes.join(" ");
       this.part("notes").hidden = !notes.length;
     }
@@ -96,17 +96,22 @@ Diffusion.views.text_to_image = (element, props, watch) => {
       return this.hovered ?? this.pinned;
     }
 
+    get guided() {
+      return this.kinds.includes("with");
+    }
+
+    // Where in the frame the picture of a kind starts.
+    start(kind) {
+      return this.offset + this.latentSize + this.kinds.indexOf(kind) * this.pictureSize;
+    }
+
     draw(frame, offset) {
       this.frame = frame;
       this.offset = offset;
-      const first = offset + this.latentSize;
       this.grids.latent.show(frame, offset);
-      this.grids.decoded.show(frame, first);
-      if (this.pictures > 1) {
-        const withPrompt = first + this.pictureSize;
-        const without = withPrompt + this.pictureSize;
-        this.grids.with.show(frame, withPrompt);
-        this.grids.without.show(frame, without);
+      for (const kind of this.kinds) this.grids[kind].show(frame, this.start(kind));
+      if (this.guided) {
+        const [withPrompt, without] = [this.start("with"), this.start("without")];
         const difference = new Uint8ClampedArray(this.pictureSize);
         for (let i = 0; i < difference.length; i++) difference[i] = 128 + frame[withPrompt + i] - frame[without + i];
         this.grids.difference.show(difference, 0);
@@ -116,7 +121,7 @@ Diffusion.views.text_to_image = (element, props, watch) => {
 
     // The attention to a token, as a shade over the picture that it lifts.
     get attention() {
-      const start = this.offset + this.latentSize + this.pictures * this.pictureSize + this.token * this.cells;
+      const start = this.offset + this.size - (this.variant.tokens.length - this.token) * this.cells;
       return this.frame.subarray(start, start + this.cells);
     }
 
@@ -201,7 +206,7 @@ Diffusion.views.text_to_image = (element, props, watch) => {
       columns = info.variants.map((variant, i) => new Column(variant, info, i));
       find('[data-role="variants"]').replaceChildren(...columns.map((column) => column.root));
       root.classList.toggle("pair", columns.length > 1);
-      find('[data-role="combining"]').hidden = columns.every((column) => column.pictures === 1);
+      find('[data-role="combining"]').hidden = columns.every((column) => !column.guided);
       find('[data-role="memorised"]').hidden = true;
     },
     onChange: redraw,
