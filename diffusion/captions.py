@@ -21,6 +21,7 @@ class Captions:
         tokens, words = encode_words(tokenizer, all_captions(data))
         shape = (len(data.names), len(data.characters), -1, tokens.shape[1])  # language, emoji, template
         self.tokens, self.words = tokens.view(shape).to(device), words.view(shape).to(device)
+        self.names = self.tokens[:, :, 0]  # the first template is the bare name
         self.nothing = encode_words(tokenizer, [""])[0].to(device)
         shares = [LANGUAGE_SHARES.get(language, LANGUAGE_SHARES["else"]) for language in data.names]
         self.shares = torch.tensor(shares, device=device)

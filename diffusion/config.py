@@ -74,6 +74,7 @@ class TrainConfig:
 
 LARGER = {"channels": 64, "attention_levels": (1, 2), "dropout": 0.1}  # for colour at 32×32
 AUTOENCODER = {"stage": "autoencoder", "learning_rate": 2e-3, "attention_levels": ()}
+# A matcher's loss falls while its learning rate does, and stays where it is while that is constant.
 MATCHING = {"stage": "matching", "decay": 0.9}
 # Which emoji it becomes is decided where there is little but noise: of cosine's steps a tenth has σ/α > 6, of
 # linear's, with as much weight on each, two fifths.

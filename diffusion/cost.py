@@ -55,7 +55,7 @@ class Comparison:
 
 
 def on_pixels(config: UNetConfig, channels: int) -> UNetConfig:
-    """The same network for pictures of any size, without the sketch of a latent."""
+    """The same network for pictures of so many channels and any size: without the sketch, which has one."""
     return replace(config, in_channels=channels, sketch_side=None)
 
 
@@ -152,8 +152,8 @@ def compare(net: UNet, autoencoder: Autoencoder, side: int, num_tokens: int) -> 
     """Measure for a few seconds; both networks must be in evaluation mode, on one device.
 
     Args:
-        net: that works on latents. On pixels its twin is measured, with weights as they come: what a
-            network costs does not depend on their values.
+        net: that works on latents. On pixels its twin is measured (`on_pixels`), with weights as they come:
+            what a network costs does not depend on their values.
         autoencoder: between latents and pixels.
         side: of the whole picture, in pixels.
         num_tokens: of the text.

@@ -153,16 +153,14 @@ class TextDiffusion(Diffusion):
         often as captions are left out. Like the text encoder the layer is not trained: the network sees its
         answer beside x_t from the first step on.
         """
-        latents = self.latents.flatten(1).double()
-        nothing = self.captions.nothing.expand(len(latents), -1)
-        kept = 1 - self.config.class_dropout
-        told = [(kept * share, tokens, latents) for share, tokens in zip(self.captions.shares, self.captions.names)]
-        told.append((1 - kept, nothing, latents))
+        latents, captions, silent = self.latents.flatten(1).double(), self.captions, self.config.class_dropout
+        weights = [*((1 - silent) * captions.shares / captions.shares.sum()), silent]
+        told = [*captions.names, captions.nothing.expand(len(latents), -1)]
         gram = moments = 0.0
-        for share, tokens, wanted in told:
+        for weight, tokens in zip(weights, told):
             vectors = torch.cat([self.text(part)[:, 0] for part in tokens.split(512)]).double()
             vectors = nn.functional.pad(vectors, (0, 1), value=1.0)  # for the bias
-            gram, moments = gram + share * vectors.mT @ vectors, moments + share * vectors.mT @ wanted
+            gram, moments = gram + weight * vectors.mT @ vectors, moments + weight * vectors.mT @ latents
         gram += RIDGE * gram.trace() * torch.eye(len(gram), device=self.device)
         weight, bias = torch.linalg.solve(gram, moments).split([len(gram) - 1, 1])
         linear.weight.copy_(weight.mT)

@@ -198,13 +198,16 @@ class Upsample(nn.Module):
 
 
 class Sketch(nn.Module):
-    """What the text alone says about the picture, as one linear map of its first vector."""
+    """What the text alone says about the picture, as one linear map of its first vector.
+
+    The map is fitted and frozen before training (`TextDiffusion.fit_sketch`); the convolution is trained.
+    """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.shape = (config.in_channels, config.sketch_side, config.sketch_side)
         self.linear = nn.Linear(config.context_dim, prod(self.shape))
-        self.conv = nn.Conv2d(config.in_channels, config.channels, 3, padding=1)  # as x_t comes in
+        self.conv = nn.Conv2d(config.in_channels, config.channels, 3, padding=1)  # beside conv_in
 
     def forward(self, context: Tensor) -> Tensor:  # (B, L, D) → (B, C, H, W)
         return self.linear(context[:, 0]).unflatten(1, self.shape)

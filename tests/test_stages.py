@@ -99,8 +99,13 @@ def test_a_text_models_weights_survive_a_wrong_file_beside_them(runs, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match="the text encoder does not fit the network"):
         load_model(tmp_path)
-    del config["autoencoder"]
     config["text"]["width"] = 64
+    for side, message in ((32, "sketch_side does not fit sample_shape"), (None, "needs a sketch_side")):
+        wrong = config | {"unet": config["unet"] | {"sketch_side": side}}
+        (tmp_path / "config.json").write_text(json.dumps(wrong))
+        with pytest.raises(CheckpointError, match=message):
+            load_model(tmp_path)
+    del config["autoencoder"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match="a text encoder and an autoencoder go together"):
         load_model(tmp_path)
@@ -122,16 +127,21 @@ def test_batches_depend_on_seed_and_position_alone_and_hold_what_they_should(tin
 
 def test_the_network_starts_with_the_best_linear_sketch_of_its_captions_and_keeps_it(tiny, runs):
     stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
-    told = torch.cat([stage.text(tokens)[:, 0] for tokens in stage.captions.tokens[:, :, 0]])
-    weights = stage.captions.shares.repeat_interleave(len(stage.latents)).sqrt()[:, None]
-    latents = stage.latents.flatten(1).repeat(len(stage.captions.shares), 1)
+    names, nothing = stage.captions.tokens[:, :, 0], stage.captions.nothing
+    told = torch.cat([stage.text(tokens)[:, 0] for tokens in [*names, nothing]])
+    latents = stage.latents.flatten(1)
+    wanted = torch.cat([*[latents] * len(names), latents.mean(0, keepdim=True)])
+    counts = [*stage.captions.shares.repeat_interleave(len(latents)) * 0.9, torch.tensor(0.1 * len(latents))]
+    weights = torch.stack(counts).sqrt()[:, None]
     rows = torch.cat([told, torch.ones(len(told), 1)], dim=1)
-    best = torch.linalg.lstsq(weights * rows, weights * latents, driver="gelsd").solution
+    best = torch.linalg.lstsq(weights * rows, weights * wanted, driver="gelsd").solution
     linear = stage.net.sketch.linear
-    error, least = ((weights * (x - latents)).square().mean() for x in (linear(told), rows @ best))
+    error, least = ((weights * (x - wanted)).square().mean() for x in (linear(told), rows @ best))
     assert error <= 1.01 * least + 1e-4 < weights.square().mean() * latents.var()
+    assert (linear(told[-1]) - wanted[-1]).square().mean() < 0.1 * latents.var()
+    assert not any(parameter.requires_grad for parameter in linear.parameters())
     trained = load_model(runs / "emoji").net.sketch
-    assert torch.allclose(trained.linear.weight, linear.weight, atol=2e-3)  # stored as fp16
+    assert torch.allclose(trained.linear.weight, linear.weight, atol=1e-5)
     assert not torch.equal(trained.conv.weight, stage.net.sketch.conv.weight)
 
 

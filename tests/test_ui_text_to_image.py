@@ -318,7 +318,7 @@ def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, 
 
 
 @needs_browser
-def test_examples_comparison_and_refusals(opened):
+def test_examples_comparison_and_refusals(opened, model):
     page = opened()
     page.get_by_role("button", name="green heart ✦").click()
     expect(page.locator("#text_to_image [data-role=notes]")).to_contain_text("Held out")
@@ -331,6 +331,9 @@ def test_examples_comparison_and_refusals(opened):
     finished(page)
     expect(page.locator("#text_to_image .word.never")).to_have_count(2)  # green, zzz
     expect(page.get_by_text("there is nothing to combine").last).to_be_visible()
+    for number, prompt in enumerate(("green heart", "zzz 하트")):
+        sketch = to_uint8(model.decode(model.net.sketch(model.context([prompt]))))[0].permute(1, 2, 0)
+        assert_close(pixels(page, f".variant:nth-of-type({number + 1}) [data-c=sketch]"), sketch)
     before = page.locator("#text_to_image").get_attribute("data-film")
     page.get_by_label("Second guidance").fill("99")
     page.get_by_role("button", name="Draw", exact=True).click()

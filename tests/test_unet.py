@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from conftest import randomised
 
 from diffusion import UNet, UNetConfig
 from diffusion.unet import timestep_embedding
+
+TOLD = UNetConfig(1, 32, (1, 2), 1, (1,), context_dim=8, sketch_side=8)
 
 
 @pytest.mark.parametrize(
@@ -16,12 +20,13 @@ from diffusion.unet import timestep_embedding
 )
 def test_output_has_the_input_shape_and_starts_at_zero(config, side):
     x_t = torch.randn(2, config.in_channels, side, side)
-    output = UNet(config)(x_t, torch.tensor([1.0, 999.5]))
+    context = config.context_dim and torch.randn(2, 5, config.context_dim)
+    output = UNet(config)(x_t, torch.tensor([1.0, 999.5]), context=context)
     assert output.shape == x_t.shape and output.abs().max() == 0
 
 
 def test_every_condition_has_an_effect():
-    net = randomised(UNet(UNetConfig(1, 32, (1, 2), 1, (1,), num_classes=3, context_dim=8, sketch_side=8)))
+    net = randomised(UNet(replace(TOLD, num_classes=3)))
     x_t, t, labels, context = (
         torch.randn(2, 1, 8, 8),
         torch.ones(2),
@@ -36,6 +41,9 @@ def test_every_condition_has_an_effect():
         net(x_t, t, labels, context + 1),
         net(x_t, t, labels, None),
     ]
+    with torch.no_grad():
+        net.sketch.linear.bias += 1
+    outputs.append(net(x_t, t, labels, context))
     for i, one in enumerate(outputs):
         assert all(not torch.allclose(one, other, atol=1e-4) for other in outputs[:i])
 
@@ -53,10 +61,9 @@ def test_examples_do_not_mix():
 
 
 def test_every_parameter_learns():
-    net = randomised(UNet(UNetConfig(1, 32, (1, 2), 1, (1,), num_classes=2, context_dim=4, sketch_side=8))).requires_grad_()
-    net(
-        torch.randn(2, 1, 8, 8), torch.ones(2), torch.tensor([0, 2]), torch.randn(2, 3, 4)
-    ).square().sum().backward()
+    net = randomised(UNet(replace(TOLD, num_classes=2))).requires_grad_()
+    labels, context = torch.tensor([0, 2]), torch.randn(2, 3, 8)
+    net(torch.randn(2, 1, 8, 8), torch.ones(2), labels, context).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
 
 

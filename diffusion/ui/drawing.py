@@ -54,7 +54,8 @@ class Moment(NamedTuple):
     Args:
         latent: (C, h, w) uint8, x_t with [−3, 3] as black to white.
         pictures: (P, H, W, channels) uint8, all decoded: x̂_0 as guided, with the prompt, without it, and
-            the sketch that the network gets of the prompt; without guidance only the first and the last.
+            the sketch that the network gets of the prompt; without guidance only the first and the last. The
+            sketch is in every moment, so that each can be shown by itself.
         attention: (N, h, w) uint8, to each of the prompt's tokens, 255 being `attention_max`.
         attention_max: the largest share of a place's attention that any of the N tokens gets.
         row: the step's numbers, see `film.step_row`; None at t = 0.
