@@ -307,9 +307,8 @@ def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, 
     alpha = page.locator("[data-c=heat]").evaluate(
         "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 == 3)"
     )
-    assert (
-        np.abs(np.array(alpha) - 0.82 * (255 - moments[7].attention[-1].ravel().astype(float))).max() <= 1.5
-    )
+    looked_at = moments[7].attention[-1].ravel() / moments[7].attention[-1].max()
+    assert np.abs(np.array(alpha) - 0.82 * 255 * (1 - looked_at)).max() <= 1.5
     expect(page.locator("#text_to_image [data-role=attention]")).to_contain_text("% of all attention")
     chips.last.click()
     frames(page)
