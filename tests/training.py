@@ -104,6 +104,7 @@ def pause_at(images_seen: int, go: Path) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
     import train
 
     shrink(setattr)
