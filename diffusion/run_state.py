@@ -59,7 +59,7 @@ def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, setting
     try:
         with safe_open(file, "pt", device=str(next(net.parameters()).device)) as state:
             meta = json.loads(state.metadata()["meta"])
-            other = sorted(k for k in settings if meta["config"].get(k) != settings[k])
+            other = other_settings(meta["config"], settings)
             for key in state.keys():  # noqa: SIM118
                 part, name = key.split(".", 1)
                 parts[part][name] = state.get_tensor(key)
@@ -79,6 +79,11 @@ def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, setting
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     return images_seen
+
+
+def other_settings(held: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """The names of the settings in which a run that is begun differs from these."""
+    return sorted(k for k in settings if held.get(k) != settings[k])
 
 
 def saved_settings(path: Path) -> dict[str, Any] | None:
