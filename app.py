@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from diffusion.checkpoint import CheckpointError
 from diffusion.hub import HubError, load_model
+from diffusion.models.folder import CheckpointError
 from diffusion.ui.page import build_page, launch_options
 
 # In checkpoints/; the first that is there is the default, and emoji has a tab of its own.

@@ -23,28 +23,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffusion.checkpoint import CheckpointError, Model
-from diffusion.config import TrainConfig, parse_config
-from diffusion.data import DataError, step_generator
-from diffusion.ema import EMA, ema_beta
-from diffusion.history import Recorder
-from diffusion.hub import HubError, load_metrics, push_to_hub, write_metrics, write_model_card
-from diffusion.machine import (
+from diffusion.data.image_sets import DataError, step_generator
+from diffusion.devices import peak_flops, use_tensor_cores
+from diffusion.films.training_history import Recorder
+from diffusion.hub import HubError, push_to_hub
+from diffusion.models.card import load_metrics, write_metrics, write_model_card
+from diffusion.models.folder import CheckpointError
+from diffusion.models.model import Model
+from diffusion.nets.ema import EMA, ema_beta
+from diffusion.nets.step_cost import training_flops
+from diffusion.training.command_line import parse_config
+from diffusion.training.config import TrainConfig
+from diffusion.training.distributed import (
     Stop,
     join_processes,
     leader_first,
     leave_processes,
-    peak_flops,
     prepare,
     rank,
     smallest,
-    training_flops,
-    use_tensor_cores,
     world_size,
 )
-from diffusion.progress import Progress
-from diffusion.run_state import load_run, save_run, saved_settings
-from diffusion.stages import STAGES, Data, load_training_data
+from diffusion.training.progress import Progress
+from diffusion.training.run_state import load_run, save_run, saved_settings
+from diffusion.training.stages import STAGES, Data, load_training_data
 
 FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45
 MIN_IMAGES_PER_GRID, MAX_GRIDS, MAX_LISTED = 20_000, 20, 20

@@ -21,10 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from diffusion.checkpoint import CheckpointError, Model, write_atomically
-from diffusion.data import CIFAR10_CLASSES, DataError, ImageData, load_data, step_generator
-from diffusion.machine import in_bf16
-from diffusion.pictures import to_signed
+from diffusion.data.image_sets import DataError, ImageData, step_generator
+from diffusion.data.images import to_signed
+from diffusion.data.sources import CIFAR10_CLASSES, load_data
+from diffusion.devices import in_bf16
+from diffusion.models.folder import CheckpointError, write_atomically
+from diffusion.models.model import Model
 
 CACHE = Path("runs/benchmarks")
 DIGITS = tuple(map(str, range(10)))

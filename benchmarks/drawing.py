@@ -19,10 +19,18 @@ from pathlib import Path
 
 from benchmarks.common import in_turns, ratio_table
 from benchmarks.quality import InBf16
-from diffusion.checkpoint import CheckpointError, Model, load_folder
-from diffusion.film import PROMPT_GUIDANCE, run_sampler
-from diffusion.machine import best_device
-from diffusion.ui.drawing import DEFAULT_STEPS, MAX_PROMPT_STEPS, Moment, checked_drawing, trajectory
+from diffusion.devices import best_device
+from diffusion.films.film import run_sampler
+from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.models.folder import CheckpointError, load_folder
+from diffusion.models.model import Model
+from diffusion.ui.parts.prompt_film import (
+    DEFAULT_STEPS,
+    MAX_PROMPT_STEPS,
+    Moment,
+    checked_drawing,
+    trajectory,
+)
 
 SAMPLER, PROMPT = "dpm++2m", "a picture of red heart"
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion.checkpoint import CheckpointError, Model
-from diffusion.emoji import EmojiSet, load_emoji
-from diffusion.metrics import nearest_neighbours
-from diffusion.pictures import to_signed, to_uint8
+from benchmarks.metrics import nearest_neighbours
+from diffusion.data.emoji import EmojiSet, load_emoji
+from diffusion.data.images import to_signed, to_uint8
+from diffusion.models.folder import CheckpointError
+from diffusion.models.model import Model
 
 SEED = 0
 BATCH_SIZE = 64

@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffusion.checkpoint import write_atomically
+from diffusion.models.folder import write_atomically
 
 SLOT = Path("runs/slot")
 STATE, SWEEP, PEER = SLOT / "state.json", SLOT / "throughput.json", Path("runs/peer")

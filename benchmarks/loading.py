@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from diffusion.data import ImageData
-from diffusion.pictures import to_signed
+from diffusion.data.image_sets import ImageData
+from diffusion.data.images import to_signed
 
 
 class Examples(Dataset):

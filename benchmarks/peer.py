@@ -28,14 +28,16 @@ from torch import Tensor, nn
 
 from benchmarks.classifier import classify, load_or_train
 from benchmarks.common import markdown_table
+from benchmarks.metrics import frechet_distance
 from benchmarks.peer_steps import need, quiet, use_device, write_pngs
 from benchmarks.quality import BATCH_SIZES, NUM_STEPS, SAMPLER, SEED, for_sampling
-from diffusion.checkpoint import CheckpointError, Model, load_folder, write_atomically
-from diffusion.data import DataError, load_data
-from diffusion.film import run_sampler
-from diffusion.machine import join_processes
-from diffusion.metrics import frechet_distance
-from diffusion.pictures import to_uint8
+from diffusion.data.image_sets import DataError
+from diffusion.data.images import to_uint8
+from diffusion.data.sources import load_data
+from diffusion.films.film import run_sampler
+from diffusion.models.folder import CheckpointError, load_folder, write_atomically
+from diffusion.models.model import Model
+from diffusion.training.distributed import join_processes
 
 DATA, SIDE, SAMPLING_STEPS, NEVER = "cifar10", 32, 250, 10**9
 ACCUMULATE = 2  # batches to a step, as in its README

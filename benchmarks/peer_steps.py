@@ -22,10 +22,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from benchmarks.loading import endless, loader
-from diffusion.data import ImageData
-from diffusion.machine import has_bf16, training_flops
-from diffusion.pictures import to_signed
-from diffusion.unet import UNetConfig
+from diffusion.data.image_sets import ImageData
+from diffusion.data.images import to_signed
+from diffusion.devices import has_bf16
+from diffusion.nets.step_cost import training_flops
+from diffusion.nets.unet import UNetConfig
 
 WIDTH_STEP, MAX_FILES, NEVER = 8, 5000, 10**9
 Advance = Callable[[int], None]  # take this many training steps

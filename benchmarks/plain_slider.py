@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from diffusion.pictures import to_signed, to_uint8
+from diffusion.data.images import to_signed, to_uint8
 from diffusion.process import draw_noise, q_sample
 from diffusion.schedules import linear_schedule
 

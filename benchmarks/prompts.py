@@ -48,13 +48,14 @@ from benchmarks.quality import (
     load_curves,
     with_row,
 )
-from diffusion.autoencoder import psnr
-from diffusion.checkpoint import CheckpointError, Model, load_folder, write_atomically
-from diffusion.data import DataError
-from diffusion.emoji import LANGUAGES, EmojiSet
-from diffusion.film import PROMPT_GUIDANCE
-from diffusion.hub import load_metrics, save_metrics
-from diffusion.pictures import to_signed, to_uint8
+from diffusion.data.emoji import LANGUAGES, EmojiSet
+from diffusion.data.image_sets import DataError
+from diffusion.data.images import to_signed, to_uint8
+from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.models.card import load_metrics, save_metrics
+from diffusion.models.folder import CheckpointError, load_folder, write_atomically
+from diffusion.models.model import Model
+from diffusion.nets.autoencoder import psnr
 from diffusion.process import draw_noise
 from diffusion.samplers import sample, timesteps
 

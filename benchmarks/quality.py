@@ -36,14 +36,16 @@ from tqdm import tqdm
 
 from benchmarks.classifier import classify, data_of, load_or_train
 from benchmarks.common import markdown_table
-from diffusion.checkpoint import CheckpointError, Model, load_folder, write_atomically
-from diffusion.data import DataError, ImageData, load_data
-from diffusion.film import run_sampler
-from diffusion.hub import load_metrics, save_metrics
+from benchmarks.metrics import frechet_distance, nearest_neighbours
+from diffusion.data.image_sets import DataError, ImageData
+from diffusion.data.images import to_signed, to_uint8
+from diffusion.data.sources import load_data
+from diffusion.devices import has_bf16, in_bf16
+from diffusion.films.film import run_sampler
 from diffusion.likelihood import bits_per_dim
-from diffusion.machine import has_bf16, in_bf16
-from diffusion.metrics import frechet_distance, nearest_neighbours
-from diffusion.pictures import to_signed, to_uint8
+from diffusion.models.card import load_metrics, save_metrics
+from diffusion.models.folder import CheckpointError, load_folder, write_atomically
+from diffusion.models.model import Model
 
 CURVES_FILE = "curves.json"
 SEED = 0

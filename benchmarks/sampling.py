@@ -26,12 +26,13 @@ from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
 from torch import Tensor, nn
 
 from benchmarks.common import in_turns, markdown_table, ratio_table
-from diffusion.checkpoint import Model, load_folder
-from diffusion.config import PRESETS
-from diffusion.film import run_sampler
-from diffusion.machine import has_bf16, in_bf16
+from diffusion.devices import has_bf16, in_bf16
+from diffusion.films.film import run_sampler
+from diffusion.models.folder import load_folder
+from diffusion.models.model import Model
+from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.schedules import SCHEDULES
-from diffusion.unet import UNet, UNetConfig
+from diffusion.training.presets import PRESETS
 
 SEED, BATCH_SIZE, NUM_STEPS, CALLS_PER_REPEAT = 0, 4, 50, 10
 NORM_GROUPS, HEAD_DIM = 8, 64  # as ours

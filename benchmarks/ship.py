@@ -21,13 +21,16 @@ from torch import nn
 
 from benchmarks.classifier import data_of
 from benchmarks.gallery import emoji_of
-from diffusion.checkpoint import MODEL_FILES, CheckpointError, Model, load_folder, save_model
-from diffusion.data import DataError, ImageData, load_data
-from diffusion.emoji import EmojiSet
-from diffusion.history import loss_by_quartile
-from diffusion.hub import HUB_FILES, load_metrics, write_model_card
+from diffusion.data.emoji import EmojiSet
+from diffusion.data.image_sets import DataError, ImageData
+from diffusion.data.images import to_signed
+from diffusion.data.sources import load_data
+from diffusion.films.training_history import loss_by_quartile
+from diffusion.hub import HUB_FILES
 from diffusion.losses import diffusion_loss, stratified_timesteps
-from diffusion.pictures import to_signed
+from diffusion.models.card import load_metrics, write_model_card
+from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder, save_model
+from diffusion.models.model import Model
 
 WRITTEN_ANEW = (*MODEL_FILES, "README.md")
 NUM_JUDGED = 512

@@ -27,14 +27,16 @@ from typing import Any
 
 import torch
 
-import diffusion.config
+import diffusion.training.config
 from benchmarks.common import markdown_table
 from benchmarks.loading import LoadedData
 from benchmarks.peer_steps import PEERS, Advance, Task, describe, num_parameters
-from diffusion.checkpoint import write_atomically
-from diffusion.config import TrainConfig
-from diffusion.data import ImageData, load_data
-from diffusion.machine import has_bf16, join_processes, peak_flops, use_tensor_cores
+from diffusion.data.image_sets import ImageData
+from diffusion.data.sources import load_data
+from diffusion.devices import has_bf16, peak_flops, use_tensor_cores
+from diffusion.models.folder import write_atomically
+from diffusion.training.config import TrainConfig
+from diffusion.training.distributed import join_processes
 from train import Run
 
 WARM_UP_STEPS, PROBE_STEPS, WATCHED_STEPS = 3, 3, 10
@@ -307,7 +309,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(options: argparse.Namespace) -> None:
     device = join_processes(options.device)
-    config = diffusion.config.PRESETS[options.preset]
+    config = diffusion.training.presets.PRESETS[options.preset]
     config = replace(config, batch_size=options.batch_size or config.batch_size)
     data = load_data(options.preset, options.data_dir)
     run = Run(config, data.to(device), device)

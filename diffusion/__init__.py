@@ -1,15 +1,16 @@
 """Diffusion models, small enough to read in an afternoon and real enough to train."""
 
-from diffusion.checkpoint import CheckpointError, Model, save_model
 from diffusion.denoiser import Denoiser, guide, ideal_denoiser, network_denoiser
-from diffusion.film import Film, load_film, make_film, save_film
+from diffusion.films.film import Film, load_film, make_film, save_film
 from diffusion.hub import HubError, load_model, push_to_hub
 from diffusion.likelihood import bits_per_dim
 from diffusion.losses import diffusion_loss, stratified_timesteps
+from diffusion.models.folder import CheckpointError, save_model
+from diffusion.models.model import Model
+from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.process import draw_noise, q_posterior, q_sample, q_step
 from diffusion.samplers import Step, sample, timesteps
 from diffusion.schedules import NoiseSchedule, cosine_schedule, linear_schedule
-from diffusion.unet import UNet, UNetConfig
 
 __all__ = [
     "CheckpointError",

@@ -3,17 +3,16 @@
 `huggingface_hub` is imported where it is used, so that everything else works without it.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from diffusion.checkpoint import MODEL_FILES, CheckpointError, Model, load_folder
-from diffusion.weights import write_atomically
+from diffusion.models.card import METRICS_FILE
+from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder
+from diffusion.models.model import Model
 
-METRICS_FILE = "metrics.json"
 HUB_FILES = (  # globs
     *MODEL_FILES,
     METRICS_FILE,
@@ -30,7 +29,6 @@ HUB_FILES = (  # globs
     "atlas.json",
 )
 CONNECT_SECONDS = 10
-DATASETS = {"MNIST": "ylecun/mnist", "CIFAR-10": "uoft-cs/cifar10"}  # the Hub's names of known data
 
 
 class HubError(RuntimeError):
@@ -147,123 +145,3 @@ def _reason(error: BaseException) -> str:
     if response.status_code == 404:
         return "there is no such repo."
     return f"the Hub answered with status {response.status_code}."
-
-
-def load_metrics(path: Path) -> dict[str, Any]:
-    """The figures in a model's folder; none if it has none, or none that can be read."""
-    try:
-        metrics = json.loads((path / METRICS_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return metrics if isinstance(metrics, dict) else {}
-
-
-def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """Write metrics.json into a folder."""
-    content = json.dumps(metrics, indent=1, ensure_ascii=False)
-    write_atomically(path / METRICS_FILE, content.encode())
-
-
-def save_metrics(path: Path, model: Model, metrics: dict[str, Any]) -> None:
-    """The same into a model's folder, with the model card that shows it."""
-    write_metrics(path, metrics)
-    write_model_card(path, model, metrics)
-
-
-def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
-    """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
-    about = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}} | model.about
-    parameters = sum(p.numel() for part in model.parts().values() for p in part.parameters())
-    dataset = next((DATASETS[title] for title in DATASETS if about["data"].startswith(title)), None)
-    card = CARD.format(
-        licence_of_weights="apache-2.0" if dataset else "other",
-        datasets=f"datasets:\n- {dataset}\n" if dataset else "",
-        name=model.name,
-        parameters=f"{parameters / 1e6:.2f} million",
-        size=_size(model),
-        task="unconditional-image-generation" if model.text is None else "text-to-image",
-        network="a UNet" if model.text is None else "UNet, text encoder and autoencoder",
-        film=FILM if (path / "film.png").exists() else "",
-        conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
-        told=_told(model),
-        schedule=model.schedule_name,
-        prediction=PREDICTED[model.prediction],
-        settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
-        metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
-        weights="Apache-2.0" if dataset else "as the data allows",
-        history=HISTORY if (path / "training.png").exists() else "",
-        **{k: about[k] for k in ("data", "licence", "images_seen")},
-    )
-    write_atomically(path / "README.md", card.encode())
-
-
-def _size(model: Model) -> str:
-    channels, height, width = model.sample_shape
-    if model.autoencoder is None:
-        return f"{width}×{height}, {channels} channel{'s' * (channels > 1)}"
-    _, rows, columns = model.image_shape
-    return f"{columns}×{rows}, drawn as latents of {width}×{height} with {channels} channels"
-
-
-def _told(model: Model) -> str:
-    """What the card's example tells the denoiser."""
-    if model.text is not None:
-        return 'prompts=["red heart", "고양이 얼굴", "chien", "车"], guidance_scale=3.0'
-    return "class_labels=torch.arange(4)" if len(model.classes or ()) >= 4 else ""
-
-
-PREDICTED = {"epsilon": "the noise ε", "v": "v = √ᾱ_t ε − √(1 − ᾱ_t) x_0", "sample": "the picture x_0"}
-FILM = """`film.png` shows such a walk: three rows for each image, x_t, ε̂ and x̂_0, a column for each step; the
-numbers are in `film.json`.
-"""
-HISTORY = """`training.png` shows what the network drew from the same noise while it learned, a column for
-each of the moments in `training.json`.
-"""
-CARD = """---
-license: {licence_of_weights}
-library_name: pytorch
-pipeline_tag: {task}
-{datasets}tags:
-- diffusion
-- ddpm
-- unet
-- education
----
-# {name}
-
-A diffusion model trained from scratch on {data}: {network} of {parameters} parameters for pictures of
-{size}{conditions}.
-It predicts {prediction} on the {schedule} schedule
-and has seen {images_seen:,} images. Its weights are averages (EMA).
-
-![Samples from fixed noise](samples.png)
-
-## Use
-
-```python
-import torch
-from diffusion import draw_noise, load_model, sample, timesteps
-
-model = load_model("user/{name}")  # or this folder
-x_T = draw_noise((4, *model.sample_shape), torch.Generator().manual_seed(0))
-denoise = model.denoiser({told})
-for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), sampler="dpm++2m"):
-    images = model.decode(step.x_s)  # (4, C, H, W) in [−1, 1]
-```
-
-The losses of the run are in `log.jsonl`.
-{film}{history}
-## Measured
-
-{metrics}
-
-## Data and licence
-
-Data: {data} ({licence}). Weights: {weights}.
-
-## Settings
-
-| setting | value |
-| --- | --- |
-{settings}
-"""

@@ -19,9 +19,9 @@ import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from diffusion import UNet, UNetConfig, cosine_schedule, linear_schedule, make_film, save_film, save_model
-from diffusion.checkpoint import Model
-from diffusion.data import ImageData
-from diffusion.history import Recorder
+from diffusion.data.image_sets import ImageData
+from diffusion.films.training_history import Recorder
+from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

@@ -12,8 +12,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from diffusion import cosine_schedule, linear_schedule, q_sample
-from diffusion.pictures import to_signed, to_uint8
-from diffusion.ui.forward import picture_noise
+from diffusion.data.images import to_signed, to_uint8
+from diffusion.ui.tabs.forward import picture_noise
 
 
 @pytest.fixture(scope="module")

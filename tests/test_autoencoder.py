@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from diffusion.autoencoder import Autoencoder, AutoencoderConfig, psnr, reconstruction_loss
-from diffusion.checkpoint import CheckpointError, load_autoencoder, save_autoencoder
+from diffusion.models.folder import CheckpointError, load_autoencoder, save_autoencoder
+from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig, psnr, reconstruction_loss
 
 TINY = AutoencoderConfig(latent_channels=4, channels=32, channel_mult=(1, 1))
 

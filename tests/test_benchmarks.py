@@ -12,7 +12,8 @@ import torch
 from benchmarks import classifier, quality, sampling, scrub, startup
 from benchmarks.common import in_turns, markdown_table, ratio_table, serving
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, save_model
-from diffusion.data import CIFAR10_CLASSES, ImageData, load_mnist
+from diffusion.data.image_sets import ImageData
+from diffusion.data.sources import CIFAR10_CLASSES, load_mnist
 
 CLASSES = tuple(map(str, range(10)))
 

@@ -8,17 +8,17 @@ import torch
 from conftest import randomised
 from training import few_emoji
 
-import diffusion.emoji
+import diffusion.data.emoji
 from benchmarks import drawing, gallery, prompts, ship
 from benchmarks.gallery import Gallery, emoji_of, groups, reconstructions, subset, without_skin_tone
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
-from diffusion.atlas import save_atlas
-from diffusion.autoencoder import Autoencoder, AutoencoderConfig, reconstruction_loss
-from diffusion.checkpoint import CheckpointError
-from diffusion.emoji import LANGUAGES, emoji_names, load_emoji
-from diffusion.film import run_sampler
-from diffusion.pictures import to_signed, to_uint8
-from diffusion.text import TextConfig, TextEncoder, train_tokenizer
+from diffusion.data.emoji import LANGUAGES, emoji_names, load_emoji
+from diffusion.data.images import to_signed, to_uint8
+from diffusion.films.emoji_atlas import save_atlas
+from diffusion.films.film import run_sampler
+from diffusion.models.folder import CheckpointError
+from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig, reconstruction_loss
+from diffusion.nets.text_encoder import TextConfig, TextEncoder, train_tokenizer
 
 SIDE = 16
 ALL_NAMES = emoji_names
@@ -31,7 +31,7 @@ FLAGS = ("🇳🇴", "🇧🇻", "🇰🇷")  # Norway's flag is Bouvet Island's
 def few():
     """64 emoji in place of all, some of them held out, wherever a set is rendered."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diffusion.emoji, "emoji_names", lambda: few_emoji(ALL_NAMES))
+        patch.setattr(diffusion.data.emoji, "emoji_names", lambda: few_emoji(ALL_NAMES))
         yield load_emoji(SIDE, skin_tones=False)
 
 
@@ -87,7 +87,7 @@ def rendered(characters, size: int = 32):
     """These emoji, with all their names."""
     names = {language: {c: known[c] for c in characters} for language, known in ALL_NAMES().items()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diffusion.emoji, "emoji_names", lambda: names)
+        patch.setattr(diffusion.data.emoji, "emoji_names", lambda: names)
         return load_emoji(size, skin_tones=True)
 
 
@@ -113,7 +113,7 @@ def test_a_skin_tone_is_left_out_of_a_name_and_nothing_else():
     assert without_skin_tone(names["👋🏻"]) == names["👋"] == "waving hand"
     assert without_skin_tone(names[COUPLES[1]]) == names[COUPLES[0]]
     assert without_skin_tone("light skin") == "light skin"
-    tones = set(diffusion.emoji.SKIN_TONES)
+    tones = set(diffusion.data.emoji.SKIN_TONES)
     plain = {name for character, name in names.items() if not set(character) & tones}
     assert all(without_skin_tone(name) == name for name in plain)
     assert {without_skin_tone(name) for name in names.values()} == plain

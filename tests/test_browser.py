@@ -14,10 +14,10 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from diffusion import cosine_schedule, draw_noise, linear_schedule, make_film, q_sample
+from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.losses import diffusion_loss
-from diffusion.pictures import centre_crop, to_signed, to_uint8
-from diffusion.ui.forward import picture_noise
-from diffusion.ui.presets import preset_pictures
+from diffusion.ui.parts.example_pictures import preset_pictures
+from diffusion.ui.tabs.forward import picture_noise
 
 pytestmark = needs_browser
 

@@ -13,10 +13,11 @@ import torch
 from conftest import ROOT, randomised
 from test_run_state import training
 
-from diffusion import Model, UNet, weights
-from diffusion.checkpoint import CheckpointError, load_folder, save_model
-from diffusion.run_state import load_run
-from diffusion.weights import write_atomically
+from diffusion import Model, UNet
+from diffusion.files import write_atomically
+from diffusion.models import weights
+from diffusion.models.folder import CheckpointError, load_folder, save_model
+from diffusion.training.run_state import load_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -446,7 +447,7 @@ def test_a_failing_replacement_leaves_the_old_file(tmp_path, monkeypatch):
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from diffusion.weights import write_atomically
+from diffusion.models.weights import write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:

@@ -9,8 +9,9 @@ from conftest import randomised
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffusion import UNet, UNetConfig, cost
-from diffusion.autoencoder import Autoencoder, AutoencoderConfig
+from diffusion import UNet, UNetConfig
+from diffusion.nets import step_cost as cost
+from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig
 
 CPU = torch.device("cpu")
 CONFIG = UNetConfig(4, 32, (1, 2), 1, (1,), context_dim=64)

@@ -13,18 +13,9 @@ from conftest import ROOT
 from PIL import Image
 from training import write_idx, write_mnist
 
-from diffusion.data import (
-    CIFAR10_CLASSES,
-    DataError,
-    ImageData,
-    load_cifar10,
-    load_data,
-    load_folder,
-    load_mnist,
-    shuffled,
-    step_generator,
-)
-from diffusion.pictures import ImageError, centre_crop, letterbox, open_image, to_signed, to_uint8
+from diffusion.data.image_sets import DataError, ImageData, shuffled, step_generator
+from diffusion.data.images import ImageError, centre_crop, letterbox, open_image, to_signed, to_uint8
+from diffusion.data.sources import CIFAR10_CLASSES, load_cifar10, load_data, load_folder, load_mnist
 
 CPU = torch.device("cpu")
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -325,7 +316,7 @@ def test_pillows_warnings_do_not_surface():
     """A size that Pillow itself would warn of, and a broken EXIF block."""
     bomb = "open_image(bytes.fromhex(sys.argv[1]))"
     broken = encoded(photo(), "JPEG", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff")
-    code = f"import sys\nfrom diffusion.pictures import *\ntry: {bomb}\nexcept ImageError as e: print(e)\n"
+    code = f"import sys\nfrom diffusion.data.images import *\ntry: {bomb}\nexcept ImageError as e: print(e)\n"
     code += "print(open_image(bytes.fromhex(sys.argv[2])).size)"
     command = [sys.executable, "-W", "always", "-c", code, png_header(10_000, 10_000).hex(), broken.hex()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, env=dict(os.environ))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diffusion.ema import EMA, ema_beta
+from diffusion.nets.ema import EMA, ema_beta
 
 
 def test_average_has_the_width_it_is_asked_for():

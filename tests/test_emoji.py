@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion.atlas import SIDE, load_atlas, save_atlas
-from diffusion.data import DataError
-from diffusion.emoji import (
+from diffusion.data.emoji import (
     HELD_OUT_FILE,
     LANGUAGE_SHARES,
     LANGUAGES,
@@ -15,7 +13,9 @@ from diffusion.emoji import (
     held_out_emoji,
     load_emoji,
 )
-from diffusion.pictures import to_signed
+from diffusion.data.image_sets import DataError
+from diffusion.data.images import to_signed
+from diffusion.films.emoji_atlas import SIDE, load_atlas, save_atlas
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_subset_keeps_pictures_and_names_together(emoji):
 
 
 def test_a_missing_font_names_the_command_that_installs_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("diffusion.emoji.FONT_FILES", ())
+    monkeypatch.setattr("diffusion.data.emoji.FONT_FILES", ())
     with pytest.raises(DataError, match=r"apt install fonts-noto-color-emoji.*--emoji-font"):
         load_emoji(32, False)
     (tmp_path / "no.ttf").write_bytes(b"not a font")

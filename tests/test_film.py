@@ -8,15 +8,9 @@ from PIL import Image
 from test_data import png_header
 
 from diffusion import Model, UNet, UNetConfig, linear_schedule, load_film, make_film, save_film
-from diffusion.film import (
-    class_rows,
-    final_frame,
-    image_grid,
-    png_bytes,
-    run_sampler,
-    save_samples,
-    step_frame,
-)
+from diffusion.films.film import final_frame, run_sampler, step_frame
+from diffusion.films.grids import image_grid, png_bytes
+from diffusion.films.samples import class_rows, save_samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

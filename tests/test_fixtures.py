@@ -1,8 +1,9 @@
 """What an earlier version wrote, in tests/fixtures: it loads, draws the same, and a begun run goes on.
 
-`classes`, `plain` and `text` (in shards) are models in float16, `autoencoder` and `text-encoder` the parts of a
-latent model, `run-pixels` and `run-autoencoder` the states of runs after 32 of 64 images, without bf16. What they
-gave then is in outputs.safetensors and runs.json; settings.json holds what the state of each preset's run held.
+`classes`, `plain` and `text` (in shards) are models in float16, `autoencoder` and `text-encoder` the parts of
+a latent model, `run-pixels` and `run-autoencoder` the states of runs after 32 of 64 images, without bf16.
+What they gave then is in outputs.safetensors and runs.json; settings.json holds what the state of each
+preset's run held.
 """
 
 import json
@@ -15,12 +16,14 @@ from conftest import ROOT
 
 import train
 from diffusion import linear_schedule, load_model
-from diffusion.checkpoint import load_autoencoder, load_text_encoder
-from diffusion.config import PRESETS, fixed_settings, parse_config
-from diffusion.film import run_sampler
-from diffusion.run_state import other_settings
-from diffusion.stages import load_training_data
-from diffusion.text import encode_prompts
+from diffusion.films.film import run_sampler
+from diffusion.models.folder import load_autoencoder, load_text_encoder
+from diffusion.nets.text_encoder import encode_prompts
+from diffusion.training.command_line import parse_config
+from diffusion.training.config import fixed_settings
+from diffusion.training.presets import PRESETS
+from diffusion.training.run_state import other_settings
+from diffusion.training.stages import load_training_data
 
 FIXTURES = ROOT / "tests/fixtures"
 EXPECTED = safetensors.torch.load_file(FIXTURES / "outputs.safetensors")

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import gpu_slot, prompts, ship
 from benchmarks.gpu_slot import FONT, REHEARSAL, Size, Slot, best_flags, complete, install, pack
-from diffusion.config import parse_config
+from diffusion.training.command_line import parse_config
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import record
 
-from diffusion.history import Recorder, load_history, loss_by_quartile, moments
+from diffusion.films.training_history import Recorder, load_history, loss_by_quartile, moments
 
 
 @pytest.mark.parametrize(("total", "batch"), [(700_000, 128), (14_000_000, 512), (160, 8), (5, 8)])

@@ -12,9 +12,12 @@ from hub_server import HubServer, Repo
 from huggingface_hub import ModelCard
 from training import environment, write_mnist
 
-from diffusion import CheckpointError, UNet, load_model, make_film, save_film, save_model, weights
-from diffusion.film import class_rows, image_grid, png_bytes
-from diffusion.hub import HUB_FILES, load_metrics, save_metrics, write_model_card
+from diffusion import CheckpointError, UNet, load_model, make_film, save_film, save_model
+from diffusion.films.grids import image_grid, png_bytes
+from diffusion.films.samples import class_rows
+from diffusion.hub import HUB_FILES
+from diffusion.models import weights
+from diffusion.models.card import load_metrics, save_metrics, write_model_card
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ASK = """

@@ -1,4 +1,4 @@
-"""A file imports only from smaller levels, and heavy libraries stay where they belong."""
+"""The wings of the house, in order: a file imports from its own wing and from those before it."""
 
 import ast
 from pathlib import Path
@@ -6,25 +6,36 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-LEVELS = {
-    0: ["schedules", "unet", "text", "ema", "pictures", "metrics", "machine", "progress", "interpolation"],
-    1: ["process", "data", "config", "autoencoder"],
-    2: ["denoiser", "losses", "emoji", "cost"],
-    3: ["samplers", "likelihood", "weights", "captions"],
-    4: ["checkpoint", "run_state"],
-    5: ["film", "hub"],
-    6: ["history", "atlas", "pipelines"],
-    7: ["pixel_stage", "pipeline_film"],
-    8: ["latent_stages"],
-    9: ["stages"],
-    10: ["ui"],
-}
-LEVEL = {name: level for level, names in LEVELS.items() for name in names}
-FILES = sorted((ROOT / "diffusion").rglob("*.py"))
+WINGS = (
+    ("schedules", "process", "denoiser", "samplers", "losses", "likelihood", "interpolation"),  # mathematics
+    ("devices", "files"),
+    ("nets",),
+    ("data",),
+    ("models",),
+    ("films",),
+    ("training",),
+    ("hub",),
+    ("pipelines",),
+    ("ui.text",),
+    ("ui.parts",),
+    ("ui.tabs",),
+    ("ui.api",),
+    ("ui.page",),
+)
+MATHEMATICS = WINGS[0]
+WING = {name: number for number, names in enumerate(WINGS) for name in names}
+FILES = sorted(path for path in (ROOT / "diffusion").rglob("*.py") if path.name != "__init__.py")
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 
 
 def module_of(path: Path) -> str:
-    return path.relative_to(ROOT / "diffusion").with_suffix("").parts[0]
+    """Its dotted name without "diffusion."."""
+    return ".".join(path.relative_to(ROOT / "diffusion").with_suffix("").parts)
+
+
+def wing_of(module: str) -> str:
+    """The name in WINGS that the module belongs to."""
+    return next(name for name in WING if f"{module}.".startswith(f"{name}."))
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
@@ -37,35 +48,50 @@ def imports(path: Path) -> list[tuple[str, bool]]:
             found += [(alias.name, id(node) in top) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             found.append((node.module, id(node) in top))
-    return found
+            found += [(f"{node.module}.{alias.name}", id(node) in top) for alias in node.names]
+    modules = {f"diffusion.{module_of(file)}" for file in FILES}
+    return [(m, at_top) for m, at_top in found if not m.startswith("diffusion.") or m in modules]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_go_downwards(path):
-    mine = module_of(path)
-    if mine == "__init__":
-        return
-    for module, _ in imports(path):
-        if module.startswith("diffusion."):
-            other = module.split(".")[1]
-            assert LEVEL[other] < LEVEL[mine] or other == mine == "ui", f"{mine} imports {other}"
+def inside(path: Path) -> set[str]:
+    """The modules of the package that it imports, as `module_of` names them."""
+    return {m.removeprefix("diffusion.") for m, _ in imports(path) if m.startswith("diffusion.")}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+@every_file
+def test_imports_go_from_wing_to_wing_in_one_direction(path):
+    mine = wing_of(module_of(path))
+    for other in map(wing_of, inside(path)):
+        assert WING[other] <= WING[mine], f"{mine} imports {other}"
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = {module_of(path): inside(path) for path in FILES}
+    while leaves := {name for name, needed in graph.items() if not needed & graph.keys()}:
+        graph = {name: needed for name, needed in graph.items() if name not in leaves}
+    assert not graph
+
+
+@every_file
+def test_a_tab_imports_no_tab(path):
+    if wing_of(module_of(path)) == "ui.tabs":
+        assert "ui.tabs" not in map(wing_of, inside(path))
+
+
+@every_file
 def test_libraries_stay_where_they_belong(path):
+    mine = module_of(path)
     for module, at_top in imports(path):
         library = module.split(".")[0]
         if library in ("gradio", "gradio_client", "spaces"):
-            assert module_of(path) == "ui"
+            assert mine.startswith("ui.")
         if library == "huggingface_hub":
-            assert module_of(path) == "hub" and not at_top
+            assert mine == "hub" and not at_top
         if library in ("diffusers", "transformers"):
-            assert module_of(path) == "pipelines" and not at_top
-    if module_of(path) == "schedules":
-        assert {m.split(".")[0] for m, _ in imports(path)} <= {"torch", "dataclasses", "math"}
+            assert mine.startswith("pipelines.") and not at_top
+        if mine in MATHEMATICS and library != "diffusion":
+            assert library in ("torch", "dataclasses", "math", "typing", "collections", "itertools")
 
 
-def test_every_module_has_a_level():
-    assert {module_of(path) for path in FILES} == {*LEVEL, "__init__"} - (
-        {"ui"} if not any(module_of(p) == "ui" for p in FILES) else set()
-    )
+def test_every_file_belongs_to_a_wing():
+    assert all(wing_of(module_of(path)) for path in FILES)

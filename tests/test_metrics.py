@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from diffusion.metrics import frechet_distance, nearest_neighbours
+from benchmarks.metrics import frechet_distance, nearest_neighbours
 
 
 def test_frechet_distance_of_known_gaussians():

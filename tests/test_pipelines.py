@@ -32,10 +32,11 @@ from tiny_pipeline import CHANNELS, FACTOR, SCHEDULE, SIDE, tiny_pipeline
 from training import environment
 from transformers import CLIPConfig, CLIPImageProcessor
 
-from diffusion import CheckpointError, pipeline_film
-from diffusion.pictures import to_uint8
-from diffusion.pipeline_film import Drawing, expected_latents, film
-from diffusion.pipelines import PipelineError, Shelf, load_pipeline
+from diffusion import CheckpointError
+from diffusion.data.images import to_uint8
+from diffusion.pipelines import filming as pipeline_film
+from diffusion.pipelines.filming import Drawing, expected_latents, film
+from diffusion.pipelines.loading import PipelineError, Shelf, load_pipeline
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = 4
@@ -49,7 +50,7 @@ SCHEDULERS = {
 ASK = """
 import json, sys, time
 from diffusion.hub import HubError
-from diffusion.pipelines import PipelineError, load_pipeline
+from diffusion.pipelines.loading import PipelineError, load_pipeline
 answers = []
 for name in sys.argv[1:]:
     started = time.monotonic()

@@ -4,8 +4,8 @@ import torch
 from conftest import randomised
 
 from diffusion import CheckpointError, UNet, UNetConfig
-from diffusion.ema import EMA
-from diffusion.run_state import load_run, save_run
+from diffusion.nets.ema import EMA
+from diffusion.training.run_state import load_run, save_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,8 +9,8 @@ from conftest import randomised
 
 from benchmarks import ship
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
-from diffusion.checkpoint import CheckpointError
-from diffusion.data import ImageData
+from diffusion.data.image_sets import ImageData
+from diffusion.models.folder import CheckpointError
 
 CLASSES = tuple(map(str, range(10)))
 

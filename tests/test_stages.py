@@ -7,23 +7,23 @@ import pytest
 import torch
 import training
 
-import diffusion.config
+import diffusion.training.config
 import train
-from diffusion.atlas import load_atlas
-from diffusion.autoencoder import Autoencoder
-from diffusion.checkpoint import (
+from diffusion.data.image_sets import step_generator
+from diffusion.films.emoji_atlas import load_atlas
+from diffusion.films.film import run_sampler
+from diffusion.hub import load_model
+from diffusion.models.folder import (
     CheckpointError,
     load_autoencoder,
     load_text_encoder,
     save_autoencoder,
 )
-from diffusion.config import parse_config
-from diffusion.data import step_generator
-from diffusion.film import run_sampler
-from diffusion.hub import load_model
-from diffusion.latent_stages import shifted
-from diffusion.stages import STAGES, load_training_data
-from diffusion.text import PAD_ID, encode_prompts
+from diffusion.nets.autoencoder import Autoencoder
+from diffusion.nets.text_encoder import PAD_ID, encode_prompts
+from diffusion.training.command_line import parse_config
+from diffusion.training.latent_stages import shifted
+from diffusion.training.stages import STAGES, load_training_data
 
 CPU = torch.device("cpu")
 
@@ -209,4 +209,4 @@ def test_a_shift_moves_a_picture_and_lets_white_in():
 
 
 def test_every_preset_names_a_stage():
-    assert {preset.stage for preset in diffusion.config.PRESETS.values()} == set(STAGES)
+    assert {preset.stage for preset in diffusion.training.presets.PRESETS.values()} == set(STAGES)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from diffusion.text import (
+from diffusion.nets.attention_maps import recorded_attention
+from diffusion.nets.text_encoder import (
     END_ID,
     PAD_ID,
     PICTURE_WEIGHT,
@@ -16,7 +17,7 @@ from diffusion.text import (
     matching_loss,
     train_tokenizer,
 )
-from diffusion.unet import UNet, UNetConfig, recorded_attention
+from diffusion.nets.unet import UNet, UNetConfig
 
 CAPTIONS = ["red heart", "blue heart", "grinning face", "빨간 하트", "고양이 얼굴", "قلب أحمر", "红心"] * 2
 

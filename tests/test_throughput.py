@@ -11,8 +11,9 @@ from training import shrink, write_mnist
 
 from benchmarks import loading, peer, peer_steps, throughput
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, save_model
-from diffusion.data import ImageData, load_mnist
-from diffusion.machine import COMPILED
+from diffusion.data.image_sets import ImageData
+from diffusion.data.sources import load_mnist
+from diffusion.training.distributed import COMPILED
 
 EAGER = [name for name, variant in throughput.VARIANTS.items() if variant.compile is None]
 OFFERED = {(v.compile, v.channels_last): name for name, v in throughput.VARIANTS.items() if v.offered}
@@ -100,7 +101,7 @@ def test_variants_are_what_they_say(data_dir, monkeypatch, one_thread):
             made.append(self)
 
     monkeypatch.setattr(throughput, "Run", Kept)
-    config, data = throughput.diffusion.config.PRESETS["mnist"], load_mnist(data_dir)
+    config, data = throughput.diffusion.training.presets.PRESETS["mnist"], load_mnist(data_dir)
     for name in EAGER:
         throughput.build(throughput.VARIANTS[name], config, data, CPU)(1)
     for name, run in zip(EAGER, made):

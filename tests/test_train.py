@@ -16,9 +16,11 @@ from training import environment, shrink, write_mnist
 
 import train
 from diffusion import load_film, load_model
-from diffusion.config import PRESETS, TrainConfig, parse_config
-from diffusion.machine import Stop
-from diffusion.progress import Progress
+from diffusion.training.command_line import parse_config
+from diffusion.training.config import TrainConfig
+from diffusion.training.distributed import Stop
+from diffusion.training.presets import PRESETS
+from diffusion.training.progress import Progress
 from train import learning_rate
 
 TINY = [sys.executable, str(ROOT / "tests/training.py"), "mnist"]

@@ -15,11 +15,12 @@ from conftest import record
 from PIL import Image
 
 from diffusion import linear_schedule, make_film
-from diffusion.film import final_frame
-from diffusion.ui import forward, reverse, schedules, training
-from diffusion.ui.inputs import PREVIEW_SECONDS, InputError, choice, real_number, whole_number
-from diffusion.ui.presets import preset_pictures
-from diffusion.ui.scrubber import STATIC, fill, static
+from diffusion.films.film import final_frame
+from diffusion.ui.parts import streaming
+from diffusion.ui.parts.example_pictures import preset_pictures
+from diffusion.ui.parts.inputs import PREVIEW_SECONDS, InputError, choice, real_number, whole_number
+from diffusion.ui.parts.scrubber import STATIC, fill, static
+from diffusion.ui.tabs import forward, reverse, schedules, training
 from diffusion.ui.text import FOLDER, labels
 
 
@@ -98,7 +99,7 @@ def request(tiny_model, **changes):
 @pytest.mark.parametrize("pause", [0, 60])
 def test_messages_are_the_film(tiny_model, monkeypatch, pause):
     """What is streamed is what `make_film` makes with the same settings, frame for frame, however batched."""
-    monkeypatch.setattr(reverse, "MESSAGE_SECONDS", pause)
+    monkeypatch.setattr(streaming, "MESSAGE_SECONDS", pause)
     messages = list(reverse.film_messages(tiny_model, request(tiny_model)))
     assert len(messages) == (4 if pause == 0 else 2)
     assert len({message["film"] for message in messages}) == 1
@@ -115,7 +116,7 @@ def test_messages_are_the_film(tiny_model, monkeypatch, pause):
 
 
 def test_every_message_repeats_the_one_before(tiny_model, monkeypatch):
-    monkeypatch.setattr(reverse, "MESSAGE_SECONDS", 0)
+    monkeypatch.setattr(streaming, "MESSAGE_SECONDS", 0)
     messages = list(reverse.film_messages(tiny_model, request(tiny_model)))
     for before, message in zip(messages, messages[1:]):
         assert message["frames"][0] == before["frames"][-1]

@@ -11,11 +11,11 @@ from playwright.sync_api import expect
 from test_browser import frames, pixels
 from test_ui_text_to_image import assert_close
 
-from diffusion.film import EPS_RANGE, run_sampler
-from diffusion.pictures import to_uint8
+from diffusion.data.images import to_uint8
+from diffusion.films.film import EPS_RANGE, run_sampler
 from diffusion.samplers import sample, timesteps
-from diffusion.ui import interpolation as panel
-from diffusion.ui.inputs import InputError
+from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.tabs import interpolation as panel
 
 
 def journey(model, mode="both", **changes):

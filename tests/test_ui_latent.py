@@ -12,12 +12,12 @@ from PIL import Image
 from playwright.sync_api import expect
 from test_browser import frames, pixels
 
-from diffusion.autoencoder import psnr
-from diffusion.emoji import held_out_emoji, load_emoji
-from diffusion.pictures import to_signed, to_uint8
-from diffusion.ui import latent as panel
-from diffusion.ui.inputs import InputError
-from diffusion.ui.presets import preset_pictures
+from diffusion.data.emoji import held_out_emoji, load_emoji
+from diffusion.data.images import to_signed, to_uint8
+from diffusion.nets.autoencoder import psnr
+from diffusion.ui.parts.example_pictures import preset_pictures
+from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.tabs import latent as panel
 
 
 @pytest.fixture

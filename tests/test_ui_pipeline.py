@@ -14,11 +14,11 @@ from playwright.sync_api import expect
 from test_browser import frames, pixels
 from tiny_pipeline import tiny_pipeline
 
-from diffusion import pipelines
-from diffusion.pipeline_film import Drawing, film
-from diffusion.pipelines import load_pipeline
-from diffusion.ui import pipeline as panel
-from diffusion.ui.inputs import InputError
+from diffusion.pipelines import loading as pipelines
+from diffusion.pipelines.filming import Drawing, film
+from diffusion.pipelines.loading import load_pipeline
+from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.tabs import pipeline as panel
 
 STEPS = 5
 RED = Drawing("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)

@@ -14,13 +14,13 @@ from test_api import raw
 from test_browser import frames, pixels
 from text_models import few_emoji
 
-from diffusion.film import EPS_RANGE, run_sampler
-from diffusion.pictures import to_uint8
-from diffusion.ui.drawing import checked_drawing, nearest, trajectory
-from diffusion.ui.inputs import InputError
-from diffusion.ui.prompts import MAX_CHARACTERS, clean, reader
-from diffusion.ui.text_to_image import film_messages
-from diffusion.unet import recorded_attention
+from diffusion.data.images import to_uint8
+from diffusion.films.film import EPS_RANGE, run_sampler
+from diffusion.nets.attention_maps import recorded_attention
+from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.parts.prompt_film import checked_drawing, nearest, trajectory
+from diffusion.ui.parts.prompts import MAX_CHARACTERS, clean, reader
+from diffusion.ui.tabs.text_to_image import film_messages
 
 SETTINGS = {"negative": "", "seed": 3, "steps": 4, "guidance": 3.0, "sampler": "dpm++2m"}
 

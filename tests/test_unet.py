@@ -5,7 +5,7 @@ import torch
 from conftest import randomised
 
 from diffusion import UNet, UNetConfig
-from diffusion.unet import timestep_embedding
+from diffusion.nets.unet import timestep_embedding
 
 TOLD = UNetConfig(1, 32, (1, 2), 1, (1,), context_dim=8, sketch_side=8)
 

@@ -8,11 +8,11 @@ import torch
 from conftest import randomised
 
 from diffusion import UNet, UNetConfig, cosine_schedule, save_model
-from diffusion.atlas import save_atlas
-from diffusion.autoencoder import Autoencoder, AutoencoderConfig
-from diffusion.checkpoint import Model
-from diffusion.emoji import EmojiSet, captions, load_emoji
-from diffusion.text import TextConfig, TextEncoder, train_tokenizer
+from diffusion.data.emoji import EmojiSet, captions, load_emoji
+from diffusion.films.emoji_atlas import save_atlas
+from diffusion.models.model import Model
+from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig
+from diffusion.nets.text_encoder import TextConfig, TextEncoder, train_tokenizer
 
 SIDE, NUM_TOKENS = 32, 12
 CHOSEN = "❤💚😀🍕🏠🚗🐶😿🔥🌈🚀🍎"  # the green heart and the crying cat are held out

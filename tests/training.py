@@ -44,7 +44,7 @@ def write_mnist(data_dir: Path, num_train: int = 60, num_test: int = 6) -> tuple
 
 def few_emoji(all_names: Callable[[], dict[str, dict[str, str]]]) -> dict[str, dict[str, str]]:
     """The names of NUM_EMOJI emoji, NUM_HELD_OUT of them held out, in the form of `emoji_names`."""
-    from diffusion.emoji import SKIN_TONES, held_out_emoji
+    from diffusion.data.emoji import SKIN_TONES, held_out_emoji
 
     names = all_names()
     plain = [character for character in names["en"] if not set(character) & set(SKIN_TONES)]
@@ -64,20 +64,21 @@ def tiny(preset):
 
 def shrink(patch) -> None:
     """Make train.py's presets tiny and its saves frequent; `patch` is setattr, or undoes itself."""
-    import diffusion.config
-    import diffusion.emoji
-    import diffusion.film
+    import diffusion.data.emoji
+    import diffusion.films.samples
+    import diffusion.training.command_line
+    import diffusion.training.presets
     import train
 
-    presets = {k: tiny(preset) for k, preset in diffusion.config.PRESETS.items()}
-    all_names = diffusion.emoji.emoji_names
-    patch(diffusion.emoji, "emoji_names", lambda: few_emoji(all_names))
-    patch(diffusion.config, "PRESETS", presets)
+    presets = {k: tiny(preset) for k, preset in diffusion.training.presets.PRESETS.items()}
+    all_names = diffusion.data.emoji.emoji_names
+    patch(diffusion.data.emoji, "emoji_names", lambda: few_emoji(all_names))
+    patch(diffusion.training.command_line, "PRESETS", presets)
     patch(train, "FIRST_SAVE_SECONDS", 0)
     patch(train, "SAVE_SECONDS", 0)
     patch(train, "SPEED_SECONDS", 0.2)
     for name, value in (("GRID_ROWS", 2), ("GRID_COLUMNS", 2), ("GRID_STEPS", 2)):
-        patch(diffusion.film, name, value)
+        patch(diffusion.films.samples, name, value)
 
 
 def environment(**extra: str) -> dict[str, str]:

@@ -10,18 +10,13 @@ import torch
 from gradio.components.api_component import Api
 from PIL import Image
 
-from diffusion.checkpoint import Model
-from diffusion.film import PROMPT_GUIDANCE, image_grid
-from diffusion.pictures import centre_crop
+from diffusion.data.images import centre_crop
+from diffusion.films.grids import image_grid
+from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
-from diffusion.ui.drawing import (
-    DEFAULT_STEPS,
-    MAX_PROMPT_STEPS,
-    checked_drawing,
-    drawn,
-)
-from diffusion.ui.forward import corrupt_picture
-from diffusion.ui.inputs import (
+from diffusion.ui.parts.example_pictures import SIZE
+from diffusion.ui.parts.inputs import (
     MAX_GUIDANCE,
     MAX_IMAGES,
     MAX_SEED,
@@ -33,8 +28,14 @@ from diffusion.ui.inputs import (
     uploaded_picture,
     whole_number,
 )
-from diffusion.ui.presets import SIZE
-from diffusion.ui.reverse import checked_settings, trajectory
+from diffusion.ui.parts.prompt_film import (
+    DEFAULT_STEPS,
+    MAX_PROMPT_STEPS,
+    checked_drawing,
+    drawn,
+)
+from diffusion.ui.tabs.forward import corrupt_picture
+from diffusion.ui.tabs.reverse import checked_settings, trajectory
 
 CORRUPT = """Noise a picture: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, as the Forward tab shows it.
 

@@ -4,10 +4,11 @@ import os
 
 import gradio as gr
 
-from diffusion.checkpoint import Model
-from diffusion.film import load_film
-from diffusion.ui import (
-    api,
+from diffusion.films.film import load_film
+from diffusion.models.model import Model
+from diffusion.ui import api
+from diffusion.ui.parts.scrubber import Scrubber, head, static
+from diffusion.ui.tabs import (
     forward,
     interpolation,
     latent,
@@ -17,7 +18,6 @@ from diffusion.ui import (
     text_to_image,
     training,
 )
-from diffusion.ui.scrubber import Scrubber, head, static
 from diffusion.ui.text import labels, prose
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Noto Sans KR", "sans-serif"]

@@ -1,0 +1,1 @@
+"""Pictures and captions: opened, collected, put in order."""

@@ -1,0 +1,80 @@
+"""Pictures as uint8 tensors on the device, in an order that depends on (seed, images_seen) alone."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion.data.images import to_signed
+
+
+class DataError(ValueError):
+    """A data set that cannot be used; the message is one plain sentence naming it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """A data set in memory.
+
+    Args:
+        title: what it is, for titles and model cards.
+        images: (N, C, H, W) uint8.
+        labels: (N,) int64, or None.
+        classes: the name of each label, or None.
+        flip: whether a mirrored picture is as good as the original.
+        licence: of the pictures, for model cards.
+        skipped: files that could not be read, each with its reason.
+    """
+
+    title: str
+    images: Tensor
+    labels: Tensor | None = None
+    classes: tuple[str, ...] | None = None
+    flip: bool = False
+    licence: str = "see the data's own source"
+    skipped: tuple[str, ...] = ()
+
+    def to(self, device: torch.device | str) -> "ImageData":
+        """The same data on another device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return replace(self, images=self.images.to(device), labels=labels)
+
+    def batch(self, positions: range, seed: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """The examples at these positions of an endless stream of shuffled epochs.
+
+        Args:
+            positions: B positions, counted in images seen.
+            seed: of the order.
+            generator: on the images' device, for the flips.
+
+        Returns:
+            x_0 (B, C, H, W) float32 in [−1, 1] and class labels (B,) or None.
+        """
+        index = shuffled(len(self.images), positions, seed, self.images.device)
+        x_0 = to_signed(self.images[index])
+        if self.flip:
+            mirrored = torch.rand(len(x_0), 1, 1, 1, generator=generator, device=x_0.device) < 0.5
+            x_0 = torch.where(mirrored, x_0.flip(-1), x_0)
+        return x_0, None if self.labels is None else self.labels[index]
+
+
+def shuffled(size: int, positions: range, seed: int, device: torch.device) -> Tensor:
+    """Which of `size` examples stand at these positions of an endless stream of epochs: (B,) indices."""
+    epochs = range(positions.start // size, (positions.stop - 1) // size + 1)
+    orders = torch.cat([_epoch_order(size, seed, epoch, device) for epoch in epochs])
+    first = positions.start - epochs.start * size
+    return orders[first : first + len(positions)]
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(size: int, seed: int, epoch: int, device: torch.device) -> Tensor:
+    """A permutation of 0..size − 1 that only (seed, epoch) decides."""
+    return torch.randperm(size, generator=step_generator(seed, epoch, "cpu")).to(device)
+
+
+def step_generator(seed: int, position: int, device: torch.device | str) -> torch.Generator:
+    """Randomness that depends on (seed, position) alone, so that a resumed run continues the same stream."""
+    mixed = np.random.SeedSequence([seed, position]).generate_state(1)[0]
+    return torch.Generator(device).manual_seed(int(mixed))

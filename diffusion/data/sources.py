@@ -1,0 +1,192 @@
+"""Where pictures come from: MNIST, CIFAR-10, or a folder of one's own."""
+
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion.data.image_sets import DataError, ImageData
+from diffusion.data.images import ImageError, centre_crop, open_image
+
+CIFAR10_CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+
+def load_data(name: str, data_dir: Path, size: int = 32, train: bool = True) -> ImageData | None:
+    """A data set on the CPU.
+
+    Args:
+        name: "mnist", "cifar10" or "folder".
+        data_dir: where it is, or is fetched to.
+        size: of a folder's pictures.
+        train: the part to train on, or else the held-out part; None where there is none.
+
+    Raises:
+        DataError: it is neither there nor to be had, or broken.
+    """
+    if name == "folder":
+        return load_folder(data_dir, size) if train else None
+    return {"mnist": load_mnist, "cifar10": load_cifar10}[name](data_dir, train)
+
+
+def load_mnist(data_dir: Path, train: bool = True) -> ImageData:
+    """MNIST: 60,000 training or 10,000 test digits of 1×28×28; fetched where `data_dir` has none.
+
+    Raises:
+        DataError: it is neither there nor to be had, or broken.
+    """
+    folders = (data_dir / name for name in ("MNIST/raw", "raw", "."))
+    folder = next((f for f in folders if list(f.glob("*-ubyte.gz"))), None)
+    if folder is None:
+        _fetch("MNIST", data_dir)
+        folder = data_dir / "MNIST/raw"
+    split = "train" if train else "t10k"
+    images = _read_idx(folder / f"{split}-images-idx3-ubyte.gz")
+    labels = _read_idx(folder / f"{split}-labels-idx1-ubyte.gz")
+    if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max() > 9:
+        raise DataError(f"{folder} holds something else than MNIST.")
+    classes = tuple(str(digit) for digit in range(10))
+    return ImageData("MNIST", images[:, None], labels.long(), classes, licence="CC BY-SA 3.0")
+
+
+def _read_idx(path: Path) -> Tensor:
+    """The IDX format: two zero bytes, type 8 (uint8), number of dimensions, big-endian sizes, data."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+        shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
+        data = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
+    except FileNotFoundError:
+        raise DataError(f"{path.parent} is not complete: it has no {path.name}.") from None
+    except (OSError, EOFError, ValueError, IndexError, zlib.error):
+        raise DataError(f"{path} is truncated or not an IDX file.") from None
+    return torch.from_numpy(data.copy())
+
+
+def load_cifar10(data_dir: Path, train: bool = True) -> ImageData:
+    """CIFAR-10: 50,000 training or 10,000 test pictures of 3×32×32.
+
+    `data_dir` may hold torchvision's own copy, or a JPEG copy (`cifar10-jpeg`, an archive or a folder of
+    train|test/<class>/*.jpg), which is labelled as such; otherwise it is fetched.
+
+    Raises:
+        DataError: it is neither there nor to be had, or broken.
+    """
+    split = "train" if train else "test"
+    for folder in (data_dir / "cifar10-jpeg", data_dir):
+        if (folder / "train" / CIFAR10_CLASSES[0]).is_dir():
+            paths = sorted((folder / split).glob("*/*.jpg"))
+            return _cifar10_from_jpegs(folder, [(p.parent.name, str(p), p.read_bytes()) for p in paths])
+        if (archive := folder / "cifar10-jpeg.tar.xz").is_file():
+            return _cifar10_from_jpegs(archive, _archived_jpegs(archive, split))
+    data = _fetch("CIFAR10", data_dir, train=train)
+    images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
+    return ImageData("CIFAR-10", images, torch.tensor(data.targets), CIFAR10_CLASSES, flip=True)
+
+
+def _fetch(name: str, data_dir: Path, **options: bool) -> Any:
+    """Have torchvision fetch one of its data sets into `data_dir`, unless it is there."""
+    try:
+        from torchvision import datasets
+
+        return getattr(datasets, name)(data_dir, download=True, **options)
+    except (ImportError, OSError, RuntimeError) as error:  # a failed download is a RuntimeError
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{name} is not in {data_dir}, and could not be fetched: {reason}") from None
+
+
+def _archived_jpegs(archive: Path, split: str) -> list[tuple[str, str, bytes]]:
+    """Class name, file name and content of each picture of the split, in the archive's order."""
+    files = []
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                parts = Path(member.name).parts
+                if member.isfile() and parts[-3:-2] == (split,) and parts[-1].endswith(".jpg"):
+                    files.append((parts[-2], member.name, tar.extractfile(member).read()))
+    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError):
+        raise DataError(f"{archive} is truncated or not an archive.") from None
+    return files
+
+
+def _cifar10_from_jpegs(source: Path, files: list[tuple[str, str, bytes]]) -> ImageData:
+    files = [file for file in files if file[0] in CIFAR10_CLASSES]
+    pictures = (_cropped(content, 32) for _, _, content in files)
+    data = _collect("CIFAR-10 (JPEG copy)", source, [file[:2] for file in files], pictures)
+    absent = [name for name in CIFAR10_CLASSES if name not in data.classes]
+    if absent:
+        raise DataError(f"{source} is not complete: it has no {', '.join(absent)}.")
+    return data
+
+
+def load_folder(data_dir: Path, size: int) -> ImageData:
+    """Any folder of pictures, cropped and scaled to 3×size×size; its sub-folders, if any, are the classes.
+
+    Raises:
+        DataError: there is no such folder, or no readable picture in it.
+    """
+    if not data_dir.is_dir():
+        raise DataError(f"{data_dir} is not a folder: name one that holds pictures with --data-dir.")
+    inside = {path: path.relative_to(data_dir).parts for path in sorted(data_dir.rglob("*"))}
+    paths = [
+        path
+        for path, parts in inside.items()
+        if path.is_file() and not any(part.startswith((".", "__MACOSX")) for part in parts)
+    ]
+    in_folders = [path for path in paths if len(inside[path]) > 1]
+    names = [(inside[path][0], str(path)) for path in in_folders] or [("", str(path)) for path in paths]
+    with ThreadPoolExecutor() as readers:
+        pictures = readers.map(_cropped, in_folders or paths, repeat(size))
+        data = _collect(f"the folder {data_dir.resolve().name}", data_dir, names, pictures)
+    loose = [path for path in paths if in_folders and path not in in_folders]
+    ignored = tuple(f"{path}: It is in none of the class folders." for path in loose)
+    return replace(data, skipped=data.skipped + ignored)
+
+
+def _cropped(source: Path | bytes, size: int) -> np.ndarray | ImageError:
+    """(size, size, 3) uint8, or why there is no picture."""
+    try:
+        return np.asarray(centre_crop(open_image(source), size))
+    except ImageError as error:
+        return error
+
+
+def _collect(
+    title: str,
+    source: Path,
+    files: list[tuple[str, str]],
+    pictures: Iterable[np.ndarray | ImageError],
+) -> ImageData:
+    """A data set of the pictures that could be read.
+
+    Args:
+        title: of the data set.
+        source: where it is.
+        files: each picture's class, "" for none, and name.
+        pictures: each one's pixels, or why it has none.
+    """
+    read, skipped = [], []
+    for (class_name, name), picture in zip(files, pictures):
+        if isinstance(picture, ImageError):
+            skipped.append(f"{name}: {picture}")
+        else:
+            read.append((class_name, picture))
+    if not read:
+        raise DataError(f"{source} holds no readable picture (files skipped: {len(skipped)}).")
+    images = torch.from_numpy(np.stack([picture for _, picture in read])).permute(0, 3, 1, 2).contiguous()
+    classes = tuple(sorted({class_name for class_name, _ in read}))
+    label = {class_name: i for i, class_name in enumerate(classes)}
+    labels = torch.tensor([label[class_name] for class_name, _ in read])
+    if classes == ("",):
+        return ImageData(title, images, flip=True, skipped=tuple(skipped))
+    return ImageData(title, images, labels, classes, flip=True, skipped=tuple(skipped))

@@ -1,0 +1,152 @@
+"""Films: what a sampler did, step by step, as 8-bit pictures and a table of numbers."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion.data.images import to_uint8
+from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
+from diffusion.models.folder import write_atomically
+from diffusion.models.model import Model
+from diffusion.process import draw_noise
+from diffusion.samplers import Step, Update, sample, timesteps
+from diffusion.schedules import NoiseSchedule
+
+KINDS = ("x_t", "eps_hat", "x_0_hat")
+EPS_RANGE = 3.0  # ε is shown with [−3, 3] as black to white
+INFO_KEYS = {
+    "model",
+    "seed",
+    "schedule",
+    "sampler",
+    "guidance_scale",
+    "num_images",
+    "num_steps",
+}  # that a film must come with
+ROW_KEYS = {"t", "s", "snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields}
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """A finished walk from noise to images.
+
+    Args:
+        frames: (K + 1, 3, B, H, W, C) uint8: for each step x_t, ε̂ and x̂_0 of every image; the last
+            frame is t = 0, where x_t and x̂_0 are both the result and ε̂ is none (mid-grey).
+        info: how it was made (model, seed, sampler, …), and "steps": a list of K dictionaries.
+    """
+
+    frames: np.ndarray
+    info: dict[str, Any]
+
+
+def step_frame(step: Step) -> np.ndarray:
+    """A step's x_t, ε̂ and x̂_0 as (3, B, H, W, C) uint8."""
+    return _frame(step.x_t, step.eps_hat, step.x_0_hat)
+
+
+def final_frame(x_0: Tensor) -> np.ndarray:
+    """The frame at t = 0, (3, B, H, W, C) uint8."""
+    return _frame(x_0, torch.zeros_like(x_0), x_0)
+
+
+def _frame(x_t: Tensor, eps_hat: Tensor, x_0_hat: Tensor) -> np.ndarray:
+    pictures = torch.stack([to_uint8(x_t), to_uint8(eps_hat, EPS_RANGE), to_uint8(x_0_hat)])
+    return pictures.permute(0, 1, 3, 4, 2).cpu().numpy()
+
+
+def step_row(step: Step, schedule: NoiseSchedule, seconds: float) -> dict[str, float]:
+    """A step's numbers; `seconds` is how long it took, network call and update together."""
+    t, s = torch.tensor([step.t]), torch.tensor([step.s])
+    alpha_bar_t, alpha_bar_s = (schedule.alphas_cumprod[i].item() for i in (t, s))
+    return {
+        "t": step.t,
+        "s": step.s,
+        "snr": schedule.snr(t).item(),
+        "alphas_cumprod_t": alpha_bar_t,
+        "alphas_cumprod_s": alpha_bar_s,
+        **step.update._asdict(),
+        "seconds": seconds,
+    }
+
+
+def run_sampler(
+    model: Model,
+    *,
+    seed: int,
+    num_images: int,
+    num_steps: int,
+    sampler: str = "dpm++2m",
+    eta: float = 0.0,
+    class_labels: Tensor | None = None,
+    prompts: Sequence[str] | None = None,
+    guidance_scale: float = 1.0,
+    schedule: NoiseSchedule | None = None,
+) -> Iterator[tuple[Step, dict[str, float]]]:
+    """Sample a model from a seed, yielding each step with its table row.
+
+    The same arguments give the same pictures on any run. Arguments are those of `sample` and
+    `Model.denoiser`; `schedule` None is the model's own.
+    """
+    schedule = schedule or model.schedule
+    generator = torch.Generator().manual_seed(seed)
+    x_T = draw_noise((num_images, *model.sample_shape), generator).to(model.device)
+    told = {"class_labels": class_labels, "prompts": prompts, "guidance_scale": guidance_scale}
+    denoise = model.denoiser(**told, schedule=schedule)
+    steps = timesteps(schedule, num_steps)
+    started = time.perf_counter()
+    for step in sample(denoise, schedule, x_T, steps, sampler=sampler, eta=eta, generator=generator):
+        yield step, step_row(step, schedule, time.perf_counter() - started)
+        started = time.perf_counter()
+
+
+def make_film(model: Model, **settings: Any) -> Film:
+    """Run the sampler to its end, with `run_sampler`'s arguments but `schedule`, and keep all of it."""
+    frames, rows = [], []
+    for step, row in run_sampler(model, **settings):
+        frames.append(step_frame(step))
+        rows.append(row)
+    frames.append(final_frame(step.x_s))
+    labels = settings.pop("class_labels", None)
+    info = {
+        "model": model.name,
+        "schedule": model.schedule_name,
+        "num_timesteps": model.schedule.num_timesteps,
+        "sampler": "dpm++2m",
+        "guidance_scale": 1.0,
+        **settings,
+        "class_labels": None if labels is None else labels.tolist(),
+        "steps": rows,
+    }
+    return Film(np.stack(frames), info)
+
+
+def save_film(folder: Path, film: Film) -> None:
+    """Write film.png (a row per image and kind, a column per frame) and film.json (the table)."""
+    num_frames, _, num_images, height, width, channels = film.frames.shape
+    cells = film.frames.transpose(2, 1, 0, 3, 4, 5).reshape(-1, height, width, channels)
+    write_atomically(folder / "film.png", png_bytes(image_grid(cells, num_frames)))
+    info = film.info | {"num_images": num_images, "image_shape": [height, width, channels]}
+    write_atomically(folder / "film.json", json.dumps(info, indent=1).encode())
+
+
+def load_film(folder: Path) -> Film | None:
+    """Read what `save_film` wrote; None if the folder has no film or a broken one."""
+    try:
+        info = json.loads((folder / "film.json").read_text("utf-8"))
+        height, width, channels = info["image_shape"]
+        num_images, num_frames = info["num_images"], len(info["steps"]) + 1
+        if not info.keys() >= INFO_KEYS or not all(row.keys() >= ROW_KEYS for row in info["steps"]):
+            return None
+        cells = read_grid(folder / "film.png", channels, (num_frames * width, num_images * 3 * height))
+        cells = cells.reshape(num_images, 3, height, num_frames, width, channels)
+        return Film(np.ascontiguousarray(cells.transpose(3, 1, 0, 2, 4, 5)), info)
+    except UNREADABLE:
+        return None

@@ -1,0 +1,68 @@
+"""Sheets of samples: what a network draws from fixed noise, what an autoencoder makes of pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffusion.data.images import to_pixels, to_signed
+from diffusion.films.film import run_sampler
+from diffusion.films.grids import image_grid, png_bytes
+from diffusion.models.folder import write_atomically
+from diffusion.models.model import Model
+from diffusion.nets.autoencoder import Autoencoder
+
+PROMPTS = (
+    "red heart", "grinning face", "crying cat", "dog face", "pizza", "blue car", "house", "sun",
+    "하트", "웃는 얼굴", "고양이 얼굴", "강아지 얼굴", "피자", "자동차", "집", "해",
+    "woman astronaut", "man astronaut", "green heart", "purple square", "fire", "rocket", "apple", "tree",
+)  # fmt: skip
+
+PROMPT_GUIDANCE = 3.0
+
+GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 10, 8, 20
+
+
+def class_rows(model: Model, per_class: int) -> dict[str, Any]:
+    """Settings of `make_film` that show every class (or the first few) `per_class` times, from seed 0."""
+    rows = min(len(model.classes), GRID_ROWS) if model.classes else GRID_ROWS
+    labels = torch.arange(rows, device=model.device).repeat_interleave(per_class) if model.classes else None
+    return {
+        "seed": 0,
+        "num_images": rows * per_class,
+        "num_steps": min(GRID_STEPS, model.schedule.num_timesteps),
+        "class_labels": labels,
+    }
+
+
+def save_samples(file: Path, model: Model) -> None:
+    """Sample from fixed noise and write the results as one picture, a row for each class or prompt."""
+    settings = class_rows(model, GRID_COLUMNS) if model.text is None else prompt_rows(model)
+    for step, _ in run_sampler(model, **settings):  # noqa: B007
+        pass
+    _save_grid(file, model.decode(step.x_s))
+
+
+def prompt_rows(model: Model) -> dict[str, Any]:
+    """Settings of `run_sampler` that draw each of a few fixed prompts, from seed 0."""
+    prompts = PROMPTS[: GRID_ROWS * GRID_COLUMNS]
+    steps = min(GRID_STEPS, model.schedule.num_timesteps)
+    how = {"prompts": prompts, "guidance_scale": PROMPT_GUIDANCE}
+    return {"seed": 0, "num_images": len(prompts), "num_steps": steps} | how
+
+
+@torch.no_grad()
+def save_reconstructions(file: Path, autoencoder: Autoencoder, images: Tensor) -> None:
+    """Write pictures and under each what the autoencoder makes of it: rows in turn, evenly spread."""
+    number = GRID_COLUMNS * GRID_ROWS // 2
+    chosen = to_signed(images[:: max(1, len(images) // number)][:number])
+    rows = zip(chosen.split(GRID_COLUMNS), autoencoder.decode(autoencoder.encode(chosen)).split(GRID_COLUMNS))
+    _save_grid(file, torch.cat([part for row in rows for part in row]))
+
+
+def _save_grid(file: Path, x: Tensor) -> None:
+    """Write (B, C, H, W) pictures in [−1, 1] as one."""
+    images = to_pixels(x)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, png_bytes(image_grid(images, GRID_COLUMNS)))

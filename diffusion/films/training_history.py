@@ -1,0 +1,169 @@
+"""How a network learned: at log-spaced moments of a run, its samples from fixed noise and its loss.
+
+Kept in a model's folder as training.png (a row per sample, a column per moment), training.json (the
+numbers) and examples.png (held-out pictures to try the network on).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion.data.image_sets import ImageData
+from diffusion.data.images import to_signed
+from diffusion.films.film import make_film
+from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
+from diffusion.films.samples import class_rows
+from diffusion.losses import diffusion_loss, stratified_timesteps
+from diffusion.models.folder import write_atomically
+from diffusion.models.model import Model
+
+SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE = "training.png", "training.json", "examples.png"
+HISTORY_FILES = (SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE)
+MAX_MOMENTS, NUM_EXAMPLES, NUM_JUDGED, QUARTILES = 32, 10, 256, 4
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """A recorded run.
+
+    Args:
+        frames: (K, B, H, W, C) uint8: at each moment, B samples of the averaged weights, always from the
+            same noise.
+        examples: (E, H, W, C) uint8 pictures, held out of the training where the data has such.
+        info: num_timesteps, the samples' settings, what the loss is measured on, the examples' classes, and
+            "moments", one dictionary each: images_seen and, for the last and the averaged weights,
+            the loss ‖ε − ε̂‖² in each quarter of 1..T.
+    """
+
+    frames: np.ndarray
+    examples: np.ndarray
+    info: dict[str, Any]
+
+
+def moments(total_images: int, batch_size: int) -> list[int]:
+    """When to look, in images seen: at the start, then at log-spaced steps up to the last."""
+    last = -(-total_images // batch_size)
+    steps = {round(last ** (k / (MAX_MOMENTS - 2))) for k in range(MAX_MOMENTS - 1)}
+    return [0, *(step * batch_size for step in sorted(steps))]
+
+
+@torch.no_grad()
+def loss_by_quartile(model: Model, images: Tensor, labels: Tensor | None) -> list[float]:
+    """The training objective ‖ε − ε̂‖² of a model, its mean over each quarter of the timesteps.
+
+    Args:
+        model: its network is called without dropout or dropped labels.
+        images: (B, C, H, W) uint8, B a multiple of four; the same t and noise at every call.
+        labels: (B,) int64 or None.
+    """
+    generator = torch.Generator(images.device).manual_seed(0)
+    t = stratified_timesteps(len(images), model.schedule.num_timesteps, generator)
+    x_0 = to_signed(images)
+    noise = torch.randn(x_0.shape, generator=generator, device=x_0.device)
+    how = {"prediction": model.prediction, "class_labels": labels}
+    loss = diffusion_loss(model.net, model.schedule, x_0, t, noise, **how)
+    return [round(part.mean().item(), 6) for part in loss.chunk(QUARTILES)]
+
+
+class Recorder:
+    """Writes a run's history while the run lasts.
+
+    Args:
+        folder: of the run. What it holds of a later moment than `images_seen` is dropped.
+        data: pictures to judge the network by and to choose examples from.
+        judged_on: what they are, for the page.
+        total_images, batch_size: of the run.
+        images_seen: so far.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        data: ImageData,
+        judged_on: str,
+        total_images: int,
+        batch_size: int,
+        images_seen: int,
+    ) -> None:
+        self.folder, self.data = folder, data
+        self.moments = moments(total_images, batch_size)
+        number = min(NUM_JUDGED, len(data.images)) // QUARTILES * QUARTILES
+        self.judged = data.images[:number], None if data.labels is None else data.labels[:number]
+        self.info = {"judged_on": f"{number} {judged_on}", "moments": []}
+        self.frames: list[np.ndarray] = []
+        known = load_history(folder)
+        if known:
+            kept = [row for row in known.info["moments"] if row["images_seen"] <= images_seen]
+            self.info["moments"], self.frames = kept, list(known.frames[: len(kept)])
+
+    def due(self, images_seen: int) -> bool:
+        """Whether this is a moment that is not recorded yet."""
+        rows = self.info["moments"]
+        return images_seen in self.moments and (not rows or rows[-1]["images_seen"] < images_seen)
+
+    def record(self, images_seen: int, last: Model, average: Model) -> None:
+        """Add the moment: the loss of the last and of the averaged weights, samples of the averaged ones."""
+        film = make_film(average, **class_rows(average, per_class=1))
+        self.frames.append(film.frames[-1, 0])
+        row = {
+            "images_seen": images_seen,
+            "loss": loss_by_quartile(last, *self.judged),
+            "loss_of_average": loss_by_quartile(average, *self.judged),
+        }
+        self.info["moments"].append(row)
+        settings = ("num_timesteps", "seed", "sampler", "num_steps", "guidance_scale", "class_labels")
+        self.info |= {key: film.info[key] for key in settings if key in film.info}
+        self._save()
+
+    def _save(self) -> None:
+        chosen = _examples(self.data)
+        examples = self.data.images[chosen].permute(0, 2, 3, 1).cpu().numpy()
+        frames = np.stack(self.frames, axis=1)  # (B, K, H, W, C)
+        shape = frames.shape[2:]
+        labels = None if self.data.labels is None else self.data.labels[chosen].tolist()
+        info = self.info | {
+            "image_shape": shape,
+            "num_images": len(frames),
+            "num_examples": len(examples),
+            "example_labels": labels,
+        }
+        write_atomically(self.folder / EXAMPLES_FILE, png_bytes(image_grid(examples, len(examples))))
+        sprite = image_grid(frames.reshape(-1, *shape), len(self.frames))
+        write_atomically(self.folder / SPRITE_FILE, png_bytes(sprite))
+        write_atomically(self.folder / NUMBERS_FILE, json.dumps(info, indent=1).encode())
+
+
+def _examples(data: ImageData) -> list[int]:
+    """The first picture of every class (of the first few), or the first pictures."""
+    if data.labels is None:
+        return list(range(min(NUM_EXAMPLES, len(data.images))))
+    labels = data.labels.tolist()
+    return [labels.index(label) for label in sorted(set(labels))[:NUM_EXAMPLES]]
+
+
+def load_history(folder: Path) -> History | None:
+    """Read what a `Recorder` wrote; None if the folder has no history, or a broken one."""
+    try:
+        info = json.loads((folder / NUMBERS_FILE).read_text("utf-8"))
+        height, width, channels = info["image_shape"]
+        num_images, num_moments = info["num_images"], len(info["moments"])
+        if not num_moments or not all(_is_moment(row) for row in info["moments"]):
+            return None
+        cells = read_grid(folder / SPRITE_FILE, channels, (num_moments * width, num_images * height))
+        frames = cells.reshape(num_images, height, num_moments, width, channels).transpose(2, 0, 1, 3, 4)
+        num_examples = info["num_examples"]
+        row = read_grid(folder / EXAMPLES_FILE, channels, (num_examples * width, height))
+        examples = row.reshape(height, num_examples, width, channels).swapaxes(0, 1)
+        return History(np.ascontiguousarray(frames), np.ascontiguousarray(examples), info)
+    except UNREADABLE:
+        return None
+
+
+def _is_moment(row: dict[str, Any]) -> bool:
+    losses = [row["loss"], row["loss_of_average"]]
+    return int(row["images_seen"]) >= 0 and all(len(x) == QUARTILES and min(x) > 0 for x in losses)

@@ -1,0 +1,129 @@
+"""The machine that a training run is on: its device, its processes, its number formats, its signals."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from diffusion.devices import has_bf16, in_bf16
+
+COMPILED = ("blocks", "network")
+MAX_SHAPES = 64  # of residual blocks in one network
+
+
+def world_size() -> int:
+    """How many processes torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """Which of them this one is; 0 leads: it prints, logs and saves."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def join_processes(device: str | None) -> torch.device:
+    """Meet the other processes, if torchrun started this one.
+
+    Args:
+        device: "cuda" or "cpu"; None is the best there is.
+
+    Returns:
+        This process's own device.
+    """
+    gpu = torch.cuda.is_available() and device != "cpu"
+    if gpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if world_size() > 1:  # flags travel between processes on the CPU
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
+    return torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
+
+
+def leave_processes() -> None:
+    """The end of what `join_processes` began."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def any_process(flag: bool) -> bool:
+    """Whether the flag is set in any of the processes; all have to ask."""
+    if not dist.is_initialized():
+        return flag
+    flags = torch.tensor(int(flag))
+    dist.all_reduce(flags, dist.ReduceOp.MAX)
+    return bool(flags)
+
+
+def smallest(value: int) -> int:
+    """The smallest value that any process has; all have to ask."""
+    if not dist.is_initialized():
+        return value
+    values = torch.tensor(value)
+    dist.all_reduce(values, dist.ReduceOp.MIN)
+    return int(values)
+
+
+@contextmanager
+def leader_first() -> Iterator[None]:
+    """A block that the leading process has passed before the others enter it."""
+    if rank() > 0:
+        any_process(False)
+    yield
+    if rank() == 0:
+        any_process(False)
+
+
+def prepare(
+    net: nn.Module, device: torch.device, compiled: str | None, channels_last: bool
+) -> Callable[..., Tensor]:
+    """The network as a loss should call it: data parallel, and in bf16 where the hardware has it.
+
+    Args:
+        net: on `device`; it knows its `residual_blocks`.
+        device: of this process.
+        compiled: None; "blocks", each residual block by itself, which starts fast; or "network".
+        channels_last: lay the weights, and with them all activations, out as (B, H, W, C).
+    """
+    if channels_last:
+        net.to(memory_format=torch.channels_last)
+    if compiled == "blocks":
+        torch._dynamo.config.recompile_limit = MAX_SHAPES  # one block after the other, all the same code
+        for block in net.residual_blocks():
+            block.compile(dynamic=False)
+    if dist.is_initialized():
+        net = nn.parallel.DistributedDataParallel(net)
+    if compiled == "network":
+        net = torch.compile(net)
+    return in_bf16(net, device) if has_bf16(device) else net
+
+
+class Stop:
+    """Whether to stop: SIGTERM, Ctrl-C or the deadline. Inside its `with` block signals do nothing else.
+
+    Args:
+        deadline: in seconds of `time.monotonic`.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline, self.signalled = deadline, False
+
+    def __enter__(self) -> "Stop":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _remember(self, *_: Any) -> None:
+        self.signalled = True
+
+    def wanted(self) -> bool:
+        """Whether it is time to stop, agreed on by all processes."""
+        return any_process(self.signalled or time.monotonic() > self.deadline)

@@ -1,0 +1,96 @@
+"""The state of a training run, to continue it. Nothing here unpickles."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from diffusion.files import write_atomically
+from diffusion.models.weights import CheckpointError, all_finite, shapes_of
+from diffusion.nets.ema import EMA
+
+STATE_FILE = "state.safetensors"
+
+
+def save_run(
+    path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, images_seen: int, settings: dict[str, Any]
+) -> None:
+    """Write all that a training run needs to continue, atomically.
+
+    Args:
+        path: the folder, which gets a state.safetensors.
+        net, ema, optimizer: the state of training.
+        images_seen: so far.
+        settings: JSON values that may not change when the run continues.
+
+    Raises:
+        CheckpointError: weights that are not finite; an earlier state is untouched.
+        OSError: the state cannot be written; an earlier one is untouched.
+    """
+    weights = net.state_dict()
+    if not all_finite(weights):
+        raise CheckpointError(f"The weights are not finite any more; {path / STATE_FILE} is from before.")
+    tensors = {f"net.{k}": v for k, v in weights.items()}
+    tensors |= {f"ema.{k}": v for k, v in ema.weights.items()}
+    for i, slot in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{k}": v for k, v in slot.items()}
+    tensors = {k: v.detach().contiguous() for k, v in tensors.items()}
+    meta = json.dumps({"images_seen": images_seen, "config": settings})
+    write_atomically(path / STATE_FILE, safetensors.torch.save(tensors, {"meta": meta}))
+
+
+def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, settings: dict[str, Any]) -> int:
+    """Put back what `save_run` wrote (arguments as there).
+
+    Returns:
+        The images seen; 0 where nothing was saved yet.
+
+    Raises:
+        CheckpointError: the state is broken, or of a run with other settings; says which.
+    """
+    file = path / STATE_FILE
+    if not file.exists():
+        return 0
+    parts: dict[str, dict[str, Tensor]] = {"net": {}, "ema": {}, "optimizer": {}}
+    slots: dict[int, dict[str, Tensor]] = {}
+    try:
+        with safe_open(file, "pt", device=str(next(net.parameters()).device)) as state:
+            meta = json.loads(state.metadata()["meta"])
+            other = other_settings(meta["config"], settings)
+            for key in state.keys():  # noqa: SIM118
+                part, name = key.split(".", 1)
+                parts[part][name] = state.get_tensor(key)
+        for key, value in parts["optimizer"].items():
+            index, name = key.split(".")
+            slots.setdefault(int(index), {})[name] = value
+        images_seen = int(meta["images_seen"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        raise CheckpointError(f"{file} is broken, or not the state of a training run.") from None
+    if other:
+        raise CheckpointError(f"{path} holds a run with another {', '.join(other)}: choose another --out.")
+    expected = {"net": net.state_dict(), "ema": ema.weights}
+    if any(shapes_of(parts[part]) != shapes_of(known) for part, known in expected.items()):
+        raise CheckpointError(f"{path} holds a run of another network: choose another --out.")
+    net.load_state_dict(parts["net"])
+    ema.weights = {k: parts["ema"][k] for k in ema.weights}
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    return images_seen
+
+
+def other_settings(held: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """The names of the settings in which a run that is begun differs from these."""
+    return sorted(k for k in settings if held.get(k) != settings[k])
+
+
+def saved_settings(path: Path) -> dict[str, Any] | None:
+    """The settings of the run that `save_run` wrote there; None if there is none that can be read."""
+    try:
+        with safe_open(path / STATE_FILE, "pt") as state:
+            return json.loads(state.metadata()["meta"])["config"]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return None

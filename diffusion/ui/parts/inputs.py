@@ -1,0 +1,100 @@
+"""Checks of whatever a page or a client sends: each failure is one plain sentence with the allowed range."""
+
+from collections.abc import Callable, Iterable
+from functools import partial, wraps
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from diffusion.data.images import ImageError, open_image
+from diffusion.ui.text import labels
+
+MAX_SEED = 2**32 - 1
+MAX_STEPS = 1000
+MAX_IMAGES = 16
+MAX_FRAMES = 4000  # steps × images of one film
+MAX_GUIDANCE = 20
+MIN_TIMESTEPS, MAX_TIMESTEPS = 20, 1000
+PREVIEW_SECONDS = 1.0
+
+
+class InputError(gr.Error):
+    """A refused value; shown as a sentence, never logged as a failure of the server."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, print_exception=False, title="")
+
+
+def refusal(key: str, **values: str) -> InputError:
+    """The error with this sentence of the page's texts, and what it mentions filled in."""
+    return InputError(labels()[key].format(**values))
+
+
+def whole_number(value: Any, name: str, low: int, high: int) -> int:
+    """`value` as an integer in low..high; `name` is a parameter's name."""
+    if _is_number(value, low, high) and value == int(value):
+        return int(value)
+    raise _out_of_range("must_be_whole", name, low, high)
+
+
+def real_number(value: Any, name: str, low: float, high: float) -> float:
+    """`value` as a finite number in low..high."""
+    if _is_number(value, low, high):
+        return float(value)
+    raise _out_of_range("must_be_number", name, low, high)
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _out_of_range(key: str, name: str, low: float, high: float) -> InputError:
+    return refusal(key, name=labels()[f"name_{name}"], low=f"{low:,}", high=f"{high:,}")
+
+
+def choice(value: Any, name: str, allowed: Iterable[str]) -> str:
+    """`value` if it is one of the allowed words."""
+    allowed = list(allowed)
+    if isinstance(value, str) and value in allowed:
+        return value
+    words = ", ".join(word or labels()["empty"] for word in allowed)
+    raise refusal("must_be_one_of", name=labels()[f"name_{name}"], allowed=words)
+
+
+def answering(function: Callable[[dict], Any]) -> Callable[[Any], Any]:
+    """`function` as the page may call it: a refused request is answered by its sentence."""
+
+    @wraps(function)
+    def answer(request: Any) -> Any:
+        try:
+            return function(request if isinstance(request, dict) else {})
+        except InputError as error:
+            return {"problem": error.message}
+
+    return answer
+
+
+def uploaded_picture(path: str | Path, shown: bool = False) -> Image.Image:
+    """Open an uploaded file; one that is refused is deleted at once.
+
+    Args:
+        path: of the upload.
+        shown: the page is fetching it for a preview, so let that end first.
+
+    Raises:
+        InputError: it is gone, or no usable picture.
+    """
+    if not Path(path).exists():
+        raise refusal("upload_gone")
+    try:
+        return open_image(path)
+    except ImageError as error:
+        delete = partial(Path(path).unlink, missing_ok=True)
+        if shown:
+            Timer(PREVIEW_SECONDS, delete).start()
+        else:
+            delete()
+        raise InputError(str(error)) from None

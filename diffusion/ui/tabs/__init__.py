@@ -1,0 +1,1 @@
+"""One module a tab; a tab imports no other tab."""

@@ -1,0 +1,277 @@
+"""The panel Interpolation: a film between two prompts, two noises, or both; the browser scrubs it."""
+
+import base64
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import gradio as gr
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion.data.images import to_pixels, to_uint8
+from diffusion.devices import best_device
+from diffusion.films.film import EPS_RANGE
+from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
+from diffusion.models.model import Model
+from diffusion.process import draw_noise
+from diffusion.samplers import sample, timesteps
+from diffusion.ui.parts.gpu import on_gpu
+from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, InputError, choice, real_number, whole_number
+from diffusion.ui.parts.prompts import Prompt, reader
+from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.text import labels
+
+MODES = ("prompts", "noises", "both")
+MIN_FRAMES, MAX_FRAMES, MAX_STEPS = 3, 17, 50
+BATCH = 4  # frames that go through the network together
+PREVIEW_SECONDS = 0.25  # at least, between two looks at frames in the making
+_film_ids = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A request, with every value checked.
+
+    Args:
+        mode: of MODES: what changes on the way.
+        prompts: at the start and at the end.
+        seeds: of the noises there.
+        num_frames: K, both ends counted.
+        num_steps, guidance_scale: of the sampler.
+    """
+
+    mode: str
+    prompts: tuple[Prompt, Prompt]
+    seeds: tuple[int, int]
+    num_frames: int
+    num_steps: int
+    guidance_scale: float
+
+    @property
+    def weights(self) -> Tensor:
+        """(K,) from 0 to 1."""
+        return torch.linspace(0, 1, self.num_frames, dtype=torch.float64)
+
+
+class Pictures(NamedTuple):
+    """Neighbouring frames as far as they have come.
+
+    Args:
+        first: the number of the first one.
+        pictures: (B, H, W, channels) uint8: what is expected so far, in the end what was drawn.
+        finished: they are drawn.
+    """
+
+    first: int
+    pictures: np.ndarray
+    finished: bool
+
+
+def checked_journey(
+    model: Model,
+    mode: Any,
+    start_prompt: Any,
+    end_prompt: Any,
+    start_seed: Any,
+    end_seed: Any,
+    num_frames: Any,
+    num_steps: Any,
+    guidance_scale: Any,
+) -> Journey:
+    """A request with every value checked.
+
+    Raises:
+        InputError: names the value and its allowed range.
+    """
+    read = reader(model).read
+    return Journey(
+        choice(mode, "mode", MODES),
+        (read(start_prompt), read(end_prompt)),
+        (
+            whole_number(start_seed, "start_seed", 0, MAX_SEED),
+            whole_number(end_seed, "end_seed", 0, MAX_SEED),
+        ),
+        whole_number(num_frames, "num_frames", MIN_FRAMES, MAX_FRAMES),
+        whole_number(num_steps, "num_steps", 1, min(MAX_STEPS, model.schedule.num_timesteps)),
+        real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
+    )
+
+
+# ---- the way ---------------------------------------------------------------------------------------------
+
+
+def end_noises(model: Model, journey: Journey) -> list[Tensor]:
+    """The noises at both ends, (C, h, w) each; where noise does not change, the first one twice."""
+    seeds = journey.seeds if journey.mode != "prompts" else journey.seeds[:1] * 2
+    return [draw_noise(model.sample_shape, torch.Generator().manual_seed(seed)) for seed in seeds]
+
+
+def contexts(model: Model, journey: Journey) -> Tensor:
+    """(K, L, D): what the network is told at each frame, on a straight line between the prompts."""
+    start, end = model.context([prompt.text for prompt in journey.prompts])
+    return lerp(start, start if journey.mode == "noises" else end, journey.weights)
+
+
+@on_gpu
+def drawn_frames(model: Model, journey: Journey) -> Iterator[Pictures]:
+    """The frames, BATCH at a time, with looks at them on the way.
+
+    Each frame is what its noise and its context alone would give: none knows of its neighbours.
+    """
+    model.to(best_device())
+    noises = slerp(*end_noises(model, journey), journey.weights).to(model.device)
+    steps = timesteps(model.schedule, journey.num_steps)
+    parts = zip(noises.split(BATCH), contexts(model, journey).split(BATCH))
+    for i, (x_T, context) in enumerate(parts):
+        denoise = model.denoiser(context=context, guidance_scale=journey.guidance_scale)
+        looked = time.monotonic()
+        for step in sample(denoise, model.schedule, x_T, steps, sampler="dpm++2m"):
+            if time.monotonic() - looked > PREVIEW_SECONDS:
+                yield Pictures(i * BATCH, to_pixels(model.decode(step.x_0_hat)), finished=False)
+                looked = time.monotonic()
+        yield Pictures(i * BATCH, to_pixels(model.decode(step.x_s)), finished=True)
+
+
+# ---- messages --------------------------------------------------------------------------------------------
+
+
+def film_info(model: Model, journey: Journey) -> dict[str, Any]:
+    """What the page must know of a film before its first frame: the noise and the numbers of each frame.
+
+    Of a frame: w; what slerp multiplies a and b with; the variance of that mixture and of a straight one.
+    """
+    a, b = end_noises(model, journey)
+    angle, weights = angle_between(a, b), journey.weights
+    noises, straight = slerp(a, b, weights), lerp(a, b, weights)
+    frames = [
+        {
+            "w": w,
+            "weights": slerp_weights(angle, w),
+            "variance": noises[k].var().item(),
+            "straight_variance": straight[k].var().item(),
+            "noise": base64.b64encode(to_uint8(noises[k], EPS_RANGE).numpy().tobytes()).decode(),
+        }
+        for k, w in enumerate(weights.tolist())
+    ]
+    channels, height, width = model.image_shape
+    return {
+        "mode": journey.mode,
+        "prompts": [prompt.text for prompt in journey.prompts],
+        "notes": notes(journey),
+        "angle": angle,
+        "latent_shape": list(model.sample_shape),
+        "image_shape": [height, width, channels],
+        "frames": frames,
+        "made": made(model, journey),
+    }
+
+
+def notes(journey: Journey) -> list[str]:
+    """Sentences about the prompts that are used, and about ends that are the same."""
+    used = journey.prompts[:1] if journey.mode == "noises" else journey.prompts
+    found = [f"“{prompt.text}”: {note}" if prompt.text else note for prompt in used for note in prompt.notes]
+    same_prompts = journey.mode == "noises" or used[0].text == used[-1].text
+    same_seeds = journey.mode == "prompts" or journey.seeds[0] == journey.seeds[1]
+    return list(dict.fromkeys(found)) + [labels()["journey_stands_still"]] * (same_prompts and same_seeds)
+
+
+def made(model: Model, journey: Journey) -> str:
+    """How the film was made, in a sentence."""
+    text = labels()
+    seeds = text["journey_seed" if journey.mode == "prompts" else "journey_seeds"]
+    return text["journey_made"].format(
+        frames=journey.num_frames,
+        model=model.name,
+        steps=journey.num_steps,
+        guidance=f"{journey.guidance_scale:g}",
+        seeds=seeds.format(*journey.seeds),
+    )
+
+
+def film_messages(model: Model, journey: Journey) -> Iterator[dict[str, Any]]:
+    """Draw, and yield messages for the page: first what is known, then pictures as they come.
+
+    Each message repeats the frames that were finished last, so that none is lost when two arrive together.
+    """
+    film = {"film": f"{model.name}-between-{next(_film_ids)}", "info": film_info(model, journey)}
+    yield film | {"frames": []}
+    before: list[dict[str, Any]] = []
+    for first, pictures, finished in drawn_frames(model, journey):
+        frames = [
+            {"k": k, "pixels": base64.b64encode(picture.tobytes()).decode(), "row": {"finished": finished}}
+            for k, picture in enumerate(pictures, first)
+        ]
+        yield film | {"frames": before + frames}
+        if finished:
+            before = frames
+
+
+# ---- the layout ------------------------------------------------------------------------------------------
+
+
+def controls(model: Model) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown]:
+    """The inputs in the order of `checked_journey`, the two buttons, and the place for a problem."""
+    text = labels()
+    mode = gr.Radio([(text[f"mode_{name}"], name) for name in MODES], value="prompts", label=text["mode"])
+    start_prompt, end_prompt = (
+        gr.Textbox(text[f"{end}_prompt_default"], label=text[f"{end}_prompt"], elem_classes="prompt")
+        for end in ("start", "end")
+    )
+    with gr.Row():
+        start_seed, end_seed = (
+            gr.Number(number, label=text[f"{end}_seed"], min_width=100)
+            for number, end in enumerate(("start", "end"))
+        )
+    with gr.Row():
+        go = gr.Button(text["interpolate"], variant="primary", elem_id="interpolate", min_width=100)
+        stop = gr.Button(text["stop"], min_width=100)
+    problem = gr.Markdown(elem_classes="problem", container=False)
+    frames = gr.Slider(MIN_FRAMES, MAX_FRAMES, 9, step=2, label=text["num_frames"])
+    with gr.Accordion(text["more"], open=False):
+        most = min(MAX_STEPS, model.schedule.num_timesteps)
+        steps = gr.Slider(1, most, 15, step=1, label=text["num_steps"])
+        guidance = gr.Slider(
+            0, 10, PROMPT_GUIDANCE, step=0.1, label=text["guidance"], info=text["prompt_guidance_info"]
+        )
+    asked = [mode, start_prompt, end_prompt, start_seed, end_seed, frames, steps, guidance]
+    return asked, go, stop, problem
+
+
+def build(model: Model) -> None:
+    """Lay out the panel inside the current gr.Blocks."""
+    text = labels()
+    title = f"## {text['interpolation']}\n\n{text['interpolation_lead']}"
+    gr.Markdown(title, container=False, elem_classes="lead")
+    with gr.Row(elem_classes="workspace"):
+        with gr.Column(scale=3, min_width=320):
+            parts = {"slider": text["journey_slider"], "position": text["journey_position"]}
+            scrubber = Scrubber("interpolation", parts=parts)
+        with gr.Column(scale=1, min_width=260, elem_classes="side"):
+            asked, go, stop, problem = controls(model)
+
+    def stream(*request: Any) -> Iterator[tuple[Any, str]]:
+        try:
+            journey = checked_journey(model, *request)
+        except InputError as error:
+            yield gr.skip(), str(error.message)
+            return
+        for message in film_messages(model, journey):
+            yield message, ""
+
+    run = gr.on(
+        [go.click, asked[1].submit, asked[2].submit],
+        stream,
+        asked,
+        [scrubber, problem],
+        concurrency_id="model",
+        concurrency_limit=1,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    stop.click(None, None, None, cancels=[run], api_visibility="private")

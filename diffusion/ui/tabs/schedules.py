@@ -1,0 +1,87 @@
+"""The Schedules tab: the Forward tab's picture under both schedules, and networks trained with each.
+
+The first part needs only the tables for its T: picture and noise are there.
+"""
+
+import base64
+import json
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from diffusion.films.film import load_film
+from diffusion.models.model import Model
+from diffusion.schedules import SCHEDULES
+from diffusion.ui.parts.schedule_tables import tables
+from diffusion.ui.parts.scrubber import Scrubber, fill, inline, static
+from diffusion.ui.text import labels
+
+
+def trained_pair(models: dict[str, Model]) -> dict[str, Model] | None:
+    """Two models that were trained alike in all but the schedule, by schedule; None if there are none."""
+
+    def rest(model: Model) -> Any:
+        settings = {k: v for k, v in model.about.get("settings", {}).items() if k != "schedule"}
+        return settings and (settings, model.about.get("data"), model.about.get("images_seen"))
+
+    for one, other in combinations(models.values(), 2):
+        if rest(one) and rest(one) == rest(other) and one.schedule_name != other.schedule_name:
+            pair = {model.schedule_name: model for model in (one, other)}
+            return {name: pair[name] for name in SCHEDULES if name in pair}
+    return None
+
+
+def load_curves(model: Model) -> list[dict[str, Any]]:
+    """The model's measured quality over the number of steps; empty if its folder has none."""
+    try:
+        rows = json.loads((model.folder / "curves.json").read_text("utf-8"))["steps"]
+        keys = ("sampler", "num_steps", "recognised", "frechet", "num_samples")
+        return [{key: row[key] for key in keys} for row in rows]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+
+
+def trained_message(pair: dict[str, Model]) -> dict[str, Any] | None:
+    """Both models' films and curves for the page; None where one has no film."""
+    films = {name: load_film(model.folder) for name, model in pair.items() if model.folder}
+    if len(films) < len(pair) or not all(films.values()):
+        return None
+    first, film = next(iter(pair.values())), next(iter(films.values()))
+    if any(other.frames.shape != film.frames.shape for other in films.values()):
+        return None
+    curves = {name: load_curves(model) for name, model in pair.items()}
+    text = labels()
+    lead = text["trained_lead"].format(
+        images=f"{first.about['images_seen']:,}",
+        data=first.about["data"],
+        steps=len(film.info["steps"]),
+        sampler=film.info["sampler"],
+    )
+    samples = max((row["num_samples"] for rows in curves.values() for row in rows), default=0)
+    return {
+        "image_shape": film.info["image_shape"],
+        "num_images": film.info["num_images"],
+        "t": [row["t"] for row in film.info["steps"]] + [0],
+        "frames": {name: [_bytes(frame[0]) for frame in film.frames] for name, film in films.items()},
+        "curves": curves,
+        "lead": lead,
+        "note": text["trained_note"].format(samples=f"{samples:,}") if samples else "",
+    }
+
+
+def _bytes(pixels: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()
+
+
+def build(models: dict[str, Model]) -> None:
+    """Lay out the tab inside the current gr.Blocks."""
+    text = labels()
+    panels = [fill(static("tabs/panel.html"), {"name": name, "title": text[name]}) for name in SCHEDULES]
+    Scrubber("schedules", None, [tables], {"panels": "".join(panels), "fact": inline("fact")})
+    pair = trained_pair(models)
+    message = trained_message(pair) if pair else None
+    if message:
+        Scrubber(
+            "trained", message, parts={"slider": text["trained_slider"], "position": text["film_position"]}
+        )

@@ -1,0 +1,169 @@
+"""The Training tab: the objective on one picture, and how a network learned."""
+
+import base64
+import binascii
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion.data.images import to_signed
+from diffusion.devices import best_device
+from diffusion.films.training_history import History, load_history
+from diffusion.models.model import Model
+from diffusion.process import draw_noise, eps_from_x_0, q_sample
+from diffusion.ui.parts.gpu import on_gpu
+from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
+from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.text import labels
+
+NUM_LEVELS = 50
+
+
+def noise_levels(num_timesteps: int) -> list[int]:
+    """The timesteps on show: 1, then evenly spaced ones up to T."""
+    return [1, *(num_timesteps * k // NUM_LEVELS for k in range(1, NUM_LEVELS + 1))]
+
+
+@on_gpu
+def predicted_noise(model: Model, x_0: Tensor, label: int | None, noise: Tensor, levels: list[int]) -> Tensor:
+    """ε̂ of one picture at every noise level, in one call of the network.
+
+    Args:
+        model: the network.
+        x_0: (C, H, W) in [−1, 1].
+        label: its class, or None.
+        noise: (C, H, W).
+        levels: K timesteps.
+
+    Returns:
+        (K, C, H, W) on the CPU.
+    """
+    model.to(device := best_device())
+    t = torch.tensor(levels, device=device)
+    x_0, noise = (x.to(device).expand(len(levels), -1, -1, -1) for x in (x_0, noise))
+    x_t = q_sample(model.schedule, x_0, t, noise)
+    class_labels = None if label is None else torch.full_like(t, label)
+    with torch.no_grad():
+        x_0_hat = model.denoiser(class_labels=class_labels)(x_t, t)
+    return eps_from_x_0(x_0_hat, x_t, *model.schedule.alpha_sigma(t, x_t)).cpu()
+
+
+def answer_for(model: Model, request: dict[str, Any]) -> dict[str, Any]:
+    """Asked by the page for a picture: its noise, and the network's guess at every noise level.
+
+    Args:
+        model: the network.
+        request: pixels, base64 of (H, W, C) uint8; label, a class's number or null; seed, of the noise.
+
+    Raises:
+        InputError: one of them is out of range.
+    """
+    channels, height, width = model.sample_shape
+    seed = whole_number(request.get("seed"), "seed", 0, MAX_SEED)
+    label = request.get("label")
+    if label is not None:
+        label = whole_number(label, "label", 0, len(model.classes or ()) - 1)
+    try:
+        pixels = base64.b64decode(request.get("pixels") or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        pixels = b""
+    if len(pixels) != channels * height * width:
+        raise refusal("wrong_pixels")
+    picture = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(height, width, channels)
+    x_0 = to_signed(picture.permute(2, 0, 1))
+    noise = draw_noise(model.sample_shape, torch.Generator().manual_seed(seed))
+    levels = noise_levels(model.schedule.num_timesteps)
+    eps_hat = predicted_noise(model, x_0, label, noise, levels)
+    return {
+        "noise": _half(noise[None]),
+        "eps_hat": _half(eps_hat),
+        "loss": (noise - eps_hat).square().flatten(1).mean(1).tolist(),
+    }
+
+
+def _half(x: Tensor) -> str:
+    """(K, C, H, W) → base64 of (K, H, W, C) float16."""
+    return base64.b64encode(x.permute(0, 2, 3, 1).half().numpy().tobytes()).decode()
+
+
+def _bytes(pixels: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()
+
+
+def history_of(model: Model) -> History | None:
+    """What the model's folder tells of its training; None if it tells nothing that fits the model."""
+    history = load_history(model.folder) if model.folder else None
+    if history is None:
+        return None
+    channels, height, width = model.sample_shape
+    example_labels = history.info.get("example_labels")
+    known = range(len(model.classes or ()))
+    fits = history.frames.shape[2:] == (height, width, channels) and (
+        example_labels is None
+        or len(example_labels) == len(history.examples)
+        and all(label in known for label in example_labels)
+    )
+    return history if fits else None
+
+
+def objective_message(model: Model, history: History) -> dict[str, Any]:
+    """What the objective's view must know before it asks for a picture."""
+    channels, height, width = model.sample_shape
+    levels = noise_levels(model.schedule.num_timesteps)
+    example_labels = history.info.get("example_labels") or [None] * len(history.examples)
+    return {
+        "image_shape": [height, width, channels],
+        "levels": levels,
+        "alphas_cumprod": model.schedule.alphas_cumprod[levels].tolist(),
+        "examples": [
+            {"pixels": _bytes(picture), "label": label, "name": model.classes[label] if model.classes else ""}
+            for picture, label in zip(history.examples, example_labels)
+        ],
+        "typical": history.info["moments"][-1]["loss_of_average"],
+        "data": model.about.get("data", model.name),
+    }
+
+
+def history_message(model: Model, history: History) -> dict[str, Any]:
+    """A recorded run for the page."""
+    info, rows = history.info, history.info["moments"]
+    made = labels()["training_made"].format(
+        model=model.name,
+        total=f"{rows[-1]['images_seen']:,}",
+        data=model.about.get("data", ""),
+        schedule=model.schedule_name,
+        judged_on=info.get("judged_on", ""),
+    )
+    # The moments are log-spaced after the first two: 0 and one batch.
+    seen = [max(row["images_seen"], 1) for row in rows[1:] or rows]
+    factor = (seen[-1] / seen[0]) ** (1 / max(len(seen) - 1, 1))
+    lead = labels()["training_lead"].format(count=len(rows), factor=f"{factor:.1f}")
+    return {
+        "image_shape": list(history.frames.shape[2:]),
+        "num_images": history.frames.shape[1],
+        "frames": [_bytes(frame) for frame in history.frames],
+        "moments": rows,
+        "made": made,
+        "lead": lead,
+    }
+
+
+def build(models: dict[str, Model]) -> None:
+    """Lay out the tab inside the current gr.Blocks, for the first model that has kept its history."""
+    recorded = ((model, history_of(model)) for model in models.values())
+    model, history = next((pair for pair in recorded if pair[1]), (None, None))
+    if history is None:
+        gr.Markdown(labels()["no_history"])
+        return
+
+    def predict(request: dict[str, Any]) -> dict[str, Any]:
+        return answer_for(model, request)
+
+    text = labels()
+    parts = {"slider": text["level_slider"], "position": text["level"]}
+    Scrubber("objective", objective_message(model, history), [predict], parts)
+    parts = {"slider": text["training_slider"], "position": text["moment"]}
+    Scrubber("training", history_message(model, history), parts=parts)
