@@ -13,6 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from diffusion.checks import check_whole
 from diffusion.files import write_atomically
 from diffusion.models.model import Model
 from diffusion.models.weights import (
@@ -211,7 +212,9 @@ def _untrained_model(config: dict[str, Any], name: str) -> Model:
         raise ValueError("the autoencoder does not fit the network")
     if shape.num_classes != (len(classes) if classes else None):
         raise ValueError("classes do not fit the network")
-    in_channels, *sides = (_bounded(side, MAX_SIDE) for side in config["sample_shape"])
+    in_channels, *sides = config["sample_shape"]
+    for side in (in_channels, *sides):
+        check_whole("sample_shape", side, 1, MAX_SIDE)
     halvings = len(shape.channel_mult) - 1
     if in_channels != shape.in_channels or len(sides) != 2 or any(side % 2**halvings for side in sides):
         raise ValueError("sample_shape does not fit the network")
@@ -220,13 +223,15 @@ def _untrained_model(config: dict[str, Any], name: str) -> Model:
     if text and sides != [shape.sketch_side] * 2:
         raise ValueError("sketch_side does not fit sample_shape")
     schedule_name, prediction = config["schedule"]["name"], config["prediction"]
+    num_timesteps = config["schedule"]["num_timesteps"]
+    check_whole("num_timesteps", num_timesteps, 2, MAX_TIMESTEPS)
     if schedule_name not in SCHEDULES or prediction not in PREDICTIONS:
         raise ValueError(f"schedule {schedule_name!r} or prediction {prediction!r} is unknown")
     return Model(
         name,
         net,
         schedule_name,
-        SCHEDULES[schedule_name](_bounded(config["schedule"]["num_timesteps"], MAX_TIMESTEPS)),
+        SCHEDULES[schedule_name](num_timesteps),
         prediction,
         (in_channels, *sides),
         tuple(map(str, classes)) if classes else None,
@@ -235,9 +240,3 @@ def _untrained_model(config: dict[str, Any], name: str) -> Model:
         None,
         autoencoder,
     )
-
-
-def _bounded(value: Any, maximum: int) -> int:
-    if type(value) is not int or not 1 <= value <= maximum:
-        raise ValueError(f"{value!r} is not a whole number from 1 to {maximum:,}")
-    return value

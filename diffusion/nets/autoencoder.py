@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diffusion.checks import check_whole
 from diffusion.nets.unet import Upsample, group_norm, zero
 
 FOLD = 2
@@ -39,21 +40,17 @@ class AutoencoderConfig:
     blocks_per_level: int = 1
 
     def __post_init__(self) -> None:
-        limits = {
-            "image_channels": (1, 4),
-            "latent_channels": (1, 64),
-            "channels": (32, 512),
-            "blocks_per_level": (1, 8),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
-        mults = self.channel_mult
-        if not isinstance(mults, tuple) or not 1 <= len(mults) <= 5:
-            raise ValueError(f"channel_mult must be a tuple of 1 to 5 numbers, not {mults!r}")
-        if any(type(mult) is not int or not 1 <= mult <= 16 for mult in mults) or self.channels % 32:
-            raise ValueError("channel_mult must be whole numbers from 1 to 16, channels a multiple of 32")
+        check_whole("image_channels", self.image_channels, 1, 4)
+        check_whole("latent_channels", self.latent_channels, 1, 64)
+        check_whole("channels", self.channels, 32, 512)
+        check_whole("blocks_per_level", self.blocks_per_level, 1, 8)
+        if self.channels % 32:
+            raise ValueError(f"channels must be a multiple of 32, not {self.channels}")
+        if not isinstance(self.channel_mult, tuple):
+            raise ValueError(f"channel_mult must be a tuple, not {self.channel_mult!r}")
+        check_whole("the number of levels", len(self.channel_mult), 1, 5)
+        for mult in self.channel_mult:
+            check_whole("channel_mult", mult, 1, 16)
 
     @property
     def factor(self) -> int:

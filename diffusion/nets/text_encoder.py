@@ -23,6 +23,8 @@ from tokenizers import (
 )
 from torch import Tensor, nn
 
+from diffusion.checks import check_whole
+
 PAD, START, END, UNKNOWN = SPECIAL = ("[pad]", "[start]", "[end]", "[unknown]")
 PAD_ID, START_ID, END_ID, UNKNOWN_ID = range(len(SPECIAL))
 FIRST_SCALE = 14.0  # of cosines before the softmax; CLIP's
@@ -50,16 +52,10 @@ class TextConfig:
     num_tokens: int = 24
 
     def __post_init__(self) -> None:
-        limits = {
-            "vocabulary_size": (len(SPECIAL), MAX_VOCABULARY),
-            "width": (64, MAX_TEXT_WIDTH),
-            "num_layers": (1, 24),
-            "num_tokens": (3, MAX_TOKENS),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise ValueError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
+        check_whole("vocabulary_size", self.vocabulary_size, len(SPECIAL), MAX_VOCABULARY)
+        check_whole("width", self.width, 64, MAX_TEXT_WIDTH)
+        check_whole("num_layers", self.num_layers, 1, 24)
+        check_whole("num_tokens", self.num_tokens, 3, MAX_TOKENS)
         if self.width % 64:
             raise ValueError(f"width must be a multiple of 64, not {self.width}")
 

@@ -6,11 +6,12 @@ The shape of Ho et al. 2020, with the noise level as a scale and shift of each b
 
 from dataclasses import dataclass
 from math import gcd, log, prod
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from diffusion.checks import check_whole
 
 MAX_WIDTH = 4096  # of a level, in channels
 HEAD_DIM = 64  # of attention
@@ -48,17 +49,17 @@ class UNetConfig:
     sketch_side: int | None = None
 
     def __post_init__(self) -> None:
-        _check_whole("in_channels", self.in_channels, 1, 64)
-        _check_whole("channels", self.channels, 32, MAX_WIDTH)
-        _check_whole("blocks_per_level", self.blocks_per_level, 1, 16)
+        check_whole("in_channels", self.in_channels, 1, 64)
+        check_whole("channels", self.channels, 32, MAX_WIDTH)
+        check_whole("blocks_per_level", self.blocks_per_level, 1, 16)
         for name in ("channel_mult", "attention_levels"):
             if not isinstance(getattr(self, name), tuple):
                 raise ValueError(f"{name} must be a tuple, not {getattr(self, name)!r}")
-        _check_whole("the number of levels", len(self.channel_mult), 1, 8)
+        check_whole("the number of levels", len(self.channel_mult), 1, 8)
         for mult in self.channel_mult:
-            _check_whole("channel_mult", mult, 1, MAX_WIDTH // self.channels)
+            check_whole("channel_mult", mult, 1, MAX_WIDTH // self.channels)
         for level in self.attention_levels:
-            _check_whole("attention_levels", level, 0, len(self.channel_mult) - 1)
+            check_whole("attention_levels", level, 0, len(self.channel_mult) - 1)
             width = self.channels * self.channel_mult[level]
             if width % min(width, HEAD_DIM):
                 raise ValueError(f"attention over {width} channels needs a multiple of {HEAD_DIM}")
@@ -68,16 +69,11 @@ class UNetConfig:
             raise ValueError(f"dropout must be from 0 to below 1, not {self.dropout!r}")
         for name in ("num_classes", "context_dim"):
             if getattr(self, name) is not None:
-                _check_whole(name, getattr(self, name), 1, 100_000)
+                check_whole(name, getattr(self, name), 1, 100_000)
         if self.sketch_side is not None:
-            _check_whole("sketch_side", self.sketch_side, 1, MAX_SKETCH)
+            check_whole("sketch_side", self.sketch_side, 1, MAX_SKETCH)
             if self.context_dim is None:
                 raise ValueError("a sketch needs a context_dim")
-
-
-def _check_whole(name: str, value: Any, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
