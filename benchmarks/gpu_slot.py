@@ -217,7 +217,7 @@ def evaluate(slot: Slot, name: str, data: list[str], *options: str, judge: str =
     shipped = f"checkpoints/{name}"
     if f"ship {name}" not in slot.state["done"]:
         shutil.rmtree(shipped, ignore_errors=True)  # figures of other weights among it
-    slot.once(f"ship {name}", "-m", "benchmarks.ship", f"runs/{name}", shipped, *data)
+    slot.once(f"ship {name}", "-m", "tools.ship", f"runs/{name}", shipped, *data)
     measure = ("-m", f"benchmarks.{judge}", shipped, *data, "--skip-known", *options)
     if slot.run(f"{judge} {name}", *measure):
         slot.done(f"{judge} {name}")

@@ -9,7 +9,7 @@ from conftest import randomised
 from training import few_emoji
 
 import diffusion.data.emoji
-from benchmarks import drawing, gallery, prompts, ship
+from benchmarks import drawing, gallery, prompts
 from benchmarks.gallery import Gallery, emoji_of, groups, reconstructions, subset, without_skin_tone
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
 from diffusion.data.emoji import LANGUAGES, emoji_names, load_emoji
@@ -19,6 +19,7 @@ from diffusion.films.film import run_sampler
 from diffusion.models.folder import CheckpointError
 from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig, reconstruction_loss
 from diffusion.nets.text_encoder import TextConfig, TextEncoder, train_tokenizer
+from tools import ship
 
 SIDE = 16
 ALL_NAMES = emoji_names

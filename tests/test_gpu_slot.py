@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu_slot, prompts, ship
+from benchmarks import gpu_slot, prompts
 from benchmarks.gpu_slot import FONT, REHEARSAL, Size, Slot, best_flags, complete, install, pack
 from diffusion.training.command_line import parse_config
+from tools import ship
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +118,7 @@ def test_the_emoji_slot_trains_three_stages_then_ships_and_measures(tmp_path):
     assert text.autoencoder == first.out and second.text_encoder == text.out
     assert (second.preset, second.compile, second.out) == ("emoji", "blocks", Path("runs/emoji"))
     assert 15 < second.minutes < 1590 / 60 and second.autoencoder == first.out
-    assert shipping[:2] == ("-m", "benchmarks.ship") and measuring[:2] == ("-m", "benchmarks.prompts")
+    assert shipping[:2] == ("-m", "tools.ship") and measuring[:2] == ("-m", "benchmarks.prompts")
     shipped = ship.parse_arguments(list(shipping[2:]))
     measured = prompts.parse_arguments(list(measuring[2:]))
     assert shipped.run == second.out and shipped.target == measured.checkpoint == Path("checkpoints/emoji")

@@ -7,10 +7,10 @@ import pytest
 import torch
 from conftest import randomised
 
-from benchmarks import ship
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
 from diffusion.data.image_sets import ImageData
 from diffusion.models.folder import CheckpointError
+from tools import ship
 
 CLASSES = tuple(map(str, range(10)))
 

@@ -1,6 +1,6 @@
 """The README's pictures: docs/film.gif from the shipped film, the others from the running app.
 
-python -m benchmarks.pictures
+python -m tools.pictures
 """
 
 import shutil

@@ -1,7 +1,7 @@
 """Make a finished run's folder small enough to ship: weights in float16, and the small files beside them.
 
-    python -m benchmarks.ship runs/mnist checkpoints/mnist --data-dir data
-    python -m benchmarks.ship runs/emoji checkpoints/emoji
+    python -m tools.ship runs/mnist checkpoints/mnist --data-dir data
+    python -m tools.ship runs/emoji checkpoints/emoji
 
 The folder is written only if the rounded weights have the loss of the others on held-out images, up to
 0.1 %; of a text model that is the loss of drawing held-out emoji from their English names, and the error of
