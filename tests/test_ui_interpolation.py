@@ -110,6 +110,7 @@ def test_messages_bring_the_numbers_first_and_lose_no_frame(model):
     first, *rest = json.loads(json.dumps(list(panel.film_messages(model, request))))
     assert first["frames"] == [] and len({message["film"] for message in rest} | {first["film"]}) == 1
     info = first["info"]
+    assert all(m["info"]["planes"] == [{"name": "picture", "shape": [32, 32, 3]}] for m in (first, *rest))
     a, b = panel.end_noises(model, request)
     middle = info["frames"][2]
     assert middle["w"] == 0.5 and middle["weights"][0] == pytest.approx(middle["weights"][1])

@@ -89,7 +89,8 @@ def test_the_film_arrives_whole(folder, moments):
     messages = list(panel.film_messages(folder, RED))
     info = messages[0]["info"]
     assert info["num_steps"] == STEPS and info["num_timesteps"] == 1000
-    assert list(info["latent_shape"]) == [4, 16, 16] and info["image_shape"] == [32, 32]
+    planes = [{"name": "latents", "shape": [4, 16, 16]}, {"name": "jpeg", "shape": [-1]}]
+    assert info["planes"] == planes and info["image_shape"] == [32, 32]
     for word in (folder, "StableDiffusionPipeline", "DDIMScheduler", "seed 5"):
         assert word in info["made"]
     arrived = {frame["k"]: frame for message in messages for frame in message["frames"]}

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 
 import numpy as np
 import pytest
@@ -194,10 +195,14 @@ def test_the_film_arrives_whole_and_the_tokens_before_the_first_step(model):
     assert [v["text"] for v in variants] == ["red heart", "하트"]
     arrived = {frame["k"]: frame for message in rest for frame in message["frames"]}
     assert sorted(arrived) == [0, 1, 2, 3, 4]
-    size = sum(
-        4 * 8 * 8 + (2 if v["guidance_scale"] == 1 else 4) * 32 * 32 * 3 + len(v["tokens"]) * 64
-        for v in variants
-    )
+    picture = [32, 32, 3]
+    shapes = {"0.latent": [4, 8, 8], "0.decoded": picture, "0.with": picture, "0.without": picture}
+    shapes |= {"0.sketch": picture, "0.attention": [len(variants[0]["tokens"]), 8, 8]}
+    shapes |= {"1.latent": [4, 8, 8], "1.decoded": picture, "1.sketch": picture}
+    shapes |= {"1.attention": [len(variants[1]["tokens"]), 8, 8]}
+    planes = [{"name": name, "shape": shape} for name, shape in shapes.items()]
+    assert all(message["info"]["planes"] == planes for message in (first, *rest))
+    size = sum(math.prod(shape) for shape in shapes.values())
     assert {len(base64.b64decode(frame["pixels"])) for frame in arrived.values()} == {size}
     assert arrived[4]["row"] is None and len(arrived[0]["row"]["attention_max"]) == 2
     assert len(rest[-1]["nearest"]) == 2 and all(len(f["nearest"]) == 3 for f in rest[-1]["nearest"])

@@ -1,33 +1,84 @@
-"""Films for the page while they are made."""
+"""Films as messages for the page, whole or while they are made.
+
+A message is {"film": id, "info": what the page must know of it, "frames": some of its frames}. "planes" in
+info lists the arrays that every frame consists of, {"name", "shape"} each. A frame is {"k": its number,
+"pixels": base64 of its planes' uint8 values, one plane after the other, "row": its numbers or null}.
+"""
 
 import base64
+import itertools
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 MESSAGE_SECONDS = 0.06  # at least, between two messages to the page
+_numbers = itertools.count(1)
+
+Planes = dict[str, np.ndarray]  # uint8 arrays by name; of one dimension, in last place: a file of any length
+Row = dict[str, Any] | None
 
 
-def frame_message(k: int, frame: np.ndarray, row: dict[str, float] | None) -> dict[str, Any]:
-    """One frame for the page."""
-    return {"k": k, "pixels": base64.b64encode(frame.tobytes()).decode(), "row": row}
+class Frame(NamedTuple):
+    """A frame as it is sent; `k` is its number."""
+
+    k: int
+    planes: Planes
+    row: Row
 
 
-def paced(
-    film: str, info: dict[str, Any], frames: Iterable[tuple[np.ndarray, dict[str, Any] | None]]
+def new_film_id(name: str) -> str:
+    """An id that no other film has."""
+    return f"{name}-{next(_numbers)}"
+
+
+def film_message(
+    film: str, info: dict[str, Any], frames: Sequence[Frame], planes: Planes | None = None
+) -> dict[str, Any]:
+    """Some frames of a film, or none yet.
+
+    Args:
+        film: its id.
+        info: of it; the planes are added.
+        planes: with the names and shapes of every frame's; None takes the first frame's.
+    """
+    return {
+        "film": film,
+        "info": info | {"planes": _described(frames[0].planes if planes is None else planes)},
+        "frames": [{"k": k, "pixels": _encoded(planes), "row": row} for k, planes, row in frames],
+    }
+
+
+def _described(planes: Planes) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "shape": list(plane.shape) if plane.ndim > 1 else [-1]}
+        for name, plane in planes.items()
+    ]
+
+
+def _encoded(planes: Planes) -> str:
+    return base64.b64encode(b"".join(plane.tobytes() for plane in planes.values())).decode()
+
+
+def whole_film(film: str, info: dict[str, Any], frames: Iterable[tuple[Planes, Row]]) -> dict[str, Any]:
+    """A finished film as one message."""
+    return film_message(film, info, [Frame(k, *frame) for k, frame in enumerate(frames)])
+
+
+def stream_frames(
+    film: str, info: dict[str, Any], frames: Iterable[tuple[Planes, Row]]
 ) -> Iterator[dict[str, Any]]:
     """Messages for the page: each frame as it is made, or several at once if they are fast.
 
     A page shows some thirty messages a second; sent faster, they would queue up and outlive a Stop. Each
-    message repeats the one before, so that none is lost when two arrive together.
+    message repeats the one before, so that none is lost when two arrive together. The last frame has no row.
     """
-    before: list[dict[str, Any]] = []
-    fresh: list[dict[str, Any]] = []
+    before: list[Frame] = []
+    fresh: list[Frame] = []
     sent = 0.0
-    for k, (frame, row) in enumerate(frames):
-        fresh.append(frame_message(k, frame, row))
+    for k, (planes, row) in enumerate(frames):
+        fresh.append(Frame(k, planes, row))
         if row is None or time.monotonic() - sent > MESSAGE_SECONDS:
-            yield {"film": film, "info": info, "frames": [*before, *fresh]}
+            yield film_message(film, info, before + fresh)
             before, fresh, sent = fresh, [], time.monotonic()

@@ -1,7 +1,6 @@
 """The panel Interpolation: a film between two prompts, two noises, or both; the browser scrubs it."""
 
 import base64
-import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,13 +23,13 @@ from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, InputError, choice, real_number, whole_number
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.streaming import Frame, film_message, new_film_id
 from diffusion.ui.text import labels
 
 MODES = ("prompts", "noises", "both")
 MIN_FRAMES, MAX_FRAMES, MAX_STEPS = 3, 17, 50
 BATCH = 4  # frames that go through the network together
 PREVIEW_SECONDS = 0.25  # at least, between two looks at frames in the making
-_film_ids = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -158,14 +157,12 @@ def film_info(model: Model, journey: Journey) -> dict[str, Any]:
         }
         for k, w in enumerate(weights.tolist())
     ]
-    channels, height, width = model.image_shape
     return {
         "mode": journey.mode,
         "prompts": [prompt.text for prompt in journey.prompts],
         "notes": notes(journey),
         "angle": angle,
         "latent_shape": list(model.sample_shape),
-        "image_shape": [height, width, channels],
         "frames": frames,
         "made": made(model, journey),
     }
@@ -198,15 +195,13 @@ def film_messages(model: Model, journey: Journey) -> Iterator[dict[str, Any]]:
 
     Each message repeats the frames that were finished last, so that none is lost when two arrive together.
     """
-    film = {"film": f"{model.name}-between-{next(_film_ids)}", "info": film_info(model, journey)}
-    yield film | {"frames": []}
-    before: list[dict[str, Any]] = []
+    film, info = new_film_id(model.name), film_info(model, journey)
+    channels, height, width = model.image_shape
+    yield film_message(film, info, [], {"picture": np.zeros((height, width, channels), np.uint8)})
+    before: list[Frame] = []
     for first, pictures, finished in drawn_frames(model, journey):
-        frames = [
-            {"k": k, "pixels": base64.b64encode(picture.tobytes()).decode(), "row": {"finished": finished}}
-            for k, picture in enumerate(pictures, first)
-        ]
-        yield film | {"frames": before + frames}
+        frames = [Frame(k, {"picture": p}, {"finished": finished}) for k, p in enumerate(pictures, first)]
+        yield film_message(film, info, before + frames)
         if finished:
             before = frames
 

@@ -17,14 +17,13 @@ from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineError, Shelf
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, InputError, real_number, refusal, whole_number
 from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import paced
+from diffusion.ui.parts.streaming import Planes, new_film_id, stream_frames
 from diffusion.ui.text import labels
 
 MAX_STEPS, MAX_CHARACTERS, MAX_NAME = 100, 2000, 300
 DEFAULT_PIPELINE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 JPEG_QUALITY = 95
 shelf = Shelf()
-_film_ids = itertools.count(1)
 
 
 def checked_request(
@@ -61,11 +60,11 @@ def trajectory(name: str, drawing: Drawing) -> Iterator[Moment]:
     yield from film(shelf.get(name), drawing)
 
 
-def frame(moment: Moment) -> np.ndarray:
-    """A moment as flat bytes: its latents, then its picture as a JPEG, a tenth of the pixels' own size."""
+def planes(moment: Moment) -> Planes:
+    """A moment's latents, and its picture as a JPEG, a tenth of the pixels' own size."""
     buffer = io.BytesIO()
     Image.fromarray(moment.picture).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    return np.concatenate([moment.latents.ravel(), np.frombuffer(buffer.getvalue(), np.uint8)])
+    return {"latents": moment.latents, "jpeg": np.frombuffer(buffer.getvalue(), np.uint8)}
 
 
 def film_info(name: str, drawing: Drawing, first: Moment) -> dict[str, Any]:
@@ -83,7 +82,6 @@ def film_info(name: str, drawing: Drawing, first: Moment) -> dict[str, Any]:
     return {
         "num_steps": first.num_steps,
         "num_timesteps": scheduler.config.get("num_train_timesteps", 1000),
-        "latent_shape": first.latents.shape,
         "image_shape": [height, width],
         "made": made,
     }
@@ -95,8 +93,8 @@ def film_messages(name: str, drawing: Drawing) -> Iterator[dict[str, Any]]:
     moments = trajectory(name, drawing)
     try:
         first = next(moments)
-        frames = ((frame(moment), row(moment)) for moment in itertools.chain([first], moments))
-        yield from paced(f"pipeline-{next(_film_ids)}", film_info(name, drawing, first), frames)
+        frames = ((planes(moment), row(moment)) for moment in itertools.chain([first], moments))
+        yield from stream_frames(new_film_id("pipeline"), film_info(name, drawing, first), frames)
     finally:
         moments.close()
 

@@ -1,15 +1,13 @@
 """The Reverse tab: run the sampler, send every step to the page as it is made."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import torch
 
 from diffusion.devices import best_device
-from diffusion.films.film import Film, final_frame, run_sampler, step_frame
+from diffusion.films.film import KINDS, Film, final_frame, run_sampler, step_frame
 from diffusion.models.model import Model
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
@@ -27,10 +25,8 @@ from diffusion.ui.parts.inputs import (
     whole_number,
 )
 from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import frame_message, paced
+from diffusion.ui.parts.streaming import Planes, Row, new_film_id, stream_frames, whole_film
 from diffusion.ui.text import labels
-
-_film_ids = itertools.count(1)
 
 
 def checked_settings(
@@ -72,10 +68,8 @@ def checked_settings(
 
 
 @on_gpu
-def trajectory(
-    model: Model, settings: dict[str, Any]
-) -> Iterator[tuple[np.ndarray, dict[str, float] | None]]:
-    """Every frame with its table row, the last one with none.
+def trajectory(model: Model, settings: dict[str, Any]) -> Iterator[tuple[Planes, Row]]:
+    """Every frame, a plane (B, H, W, C) for each of KINDS, with its table row, the last one with none.
 
     One call holds the device for the whole walk, and what it yields is NumPy's.
     """
@@ -91,13 +85,12 @@ def trajectory(
     for step, row in run_sampler(
         model, class_labels=labels, schedule=schedule, **{key: settings[key] for key in passed_on}
     ):
-        yield step_frame(step), row
-    yield final_frame(step.x_s), None
+        yield dict(zip(KINDS, step_frame(step))), row
+    yield dict(zip(KINDS, final_frame(step.x_s))), None
 
 
 def film_info(model: Model, settings: dict[str, Any], label: str) -> dict[str, Any]:
     """What the page must know of a film before its first frame."""
-    channels, height, width = model.sample_shape
     made = labels()["made"].format(
         count=settings["num_images"],
         model=model.name,
@@ -109,10 +102,8 @@ def film_info(model: Model, settings: dict[str, Any], label: str) -> dict[str, A
         guidance=f"{settings['guidance_scale']:g}",
     )
     return {
-        "num_images": settings["num_images"],
         "num_steps": settings["num_steps"],
         "num_timesteps": model.schedule.num_timesteps,
-        "image_shape": [height, width, channels],
         "made": made,
     }
 
@@ -122,7 +113,7 @@ def film_messages(model: Model, settings: dict[str, Any]) -> Iterator[dict[str, 
     text = labels()
     label = settings["class_label"]
     info = film_info(model, settings, text["class_of"].format(label=label) if label else text["no_class"])
-    yield from paced(f"{model.name}-{next(_film_ids)}", info, trajectory(model, settings))
+    yield from stream_frames(new_film_id(model.name), info, trajectory(model, settings))
 
 
 def shipped_message(model: Model, film: Film | None) -> dict[str, Any] | None:
@@ -130,11 +121,9 @@ def shipped_message(model: Model, film: Film | None) -> dict[str, Any] | None:
     if film is None:
         return None
     rows = [*film.info["steps"], None]
-    return {
-        "film": f"{model.name}-shipped",
-        "info": film_info(model, film.info, labels()["each_class" if model.classes else "no_class"]),
-        "frames": [frame_message(k, f, row) for k, (f, row) in enumerate(zip(film.frames, rows))],
-    }
+    info = film_info(model, film.info, labels()["each_class" if model.classes else "no_class"])
+    frames = ((dict(zip(KINDS, frame)), row) for frame, row in zip(film.frames, rows))
+    return whole_film(f"{model.name}-shipped", info, frames)
 
 
 def build(models: dict[str, Model]) -> None:

@@ -3,18 +3,16 @@
 The first part needs only the tables for its T: picture and noise are there.
 """
 
-import base64
 import json
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
-from diffusion.films.film import load_film
+from diffusion.films.film import Film, load_film
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.schedule_tables import tables
 from diffusion.ui.parts.scrubber import Scrubber, fill, inline, static
+from diffusion.ui.parts.streaming import whole_film
 from diffusion.ui.text import labels
 
 
@@ -60,18 +58,17 @@ def trained_message(pair: dict[str, Model]) -> dict[str, Any] | None:
     )
     samples = max((row["num_samples"] for rows in curves.values() for row in rows), default=0)
     return {
-        "image_shape": film.info["image_shape"],
-        "num_images": film.info["num_images"],
-        "t": [row["t"] for row in film.info["steps"]] + [0],
-        "frames": {name: [_bytes(frame[0]) for frame in film.frames] for name, film in films.items()},
+        "films": {name: samples_film(pair[name], film) for name, film in films.items()},
         "curves": curves,
         "lead": lead,
         "note": text["trained_note"].format(samples=f"{samples:,}") if samples else "",
     }
 
 
-def _bytes(pixels: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()
+def samples_film(model: Model, film: Film) -> dict[str, Any]:
+    """The shipped film without the network's predictions, for the page."""
+    frames = (({"samples": x_t}, row) for (x_t, *_), row in zip(film.frames, [*film.info["steps"], None]))
+    return whole_film(f"{model.name}-samples", {}, frames)
 
 
 def build(models: dict[str, Model]) -> None:

@@ -1,6 +1,5 @@
 """The tab Text to image: a prompt becomes a picture, and each step shows what the network reads and sees."""
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -26,16 +25,14 @@ from diffusion.ui.parts.prompt_film import (
 )
 from diffusion.ui.parts.prompts import reader
 from diffusion.ui.parts.scrubber import Scrubber, data_url
-from diffusion.ui.parts.streaming import paced
+from diffusion.ui.parts.streaming import Planes, Row, film_message, new_film_id, stream_frames
 from diffusion.ui.text import labels
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
-_film_ids = itertools.count(1)
 
 
 def film_info(model: Model, drawing: Drawing) -> dict[str, Any]:
     """What the page must know of a film before its first frame."""
-    channels, height, width = model.image_shape
     made = labels()["drawn_by"].format(
         model=model.name, seed=drawing.seed, sampler=drawing.sampler, steps=drawing.num_steps
     )
@@ -53,35 +50,50 @@ def film_info(model: Model, drawing: Drawing) -> dict[str, Any]:
         "variants": variants,
         "num_steps": drawing.num_steps,
         "num_timesteps": model.schedule.num_timesteps,
-        "latent_shape": model.sample_shape,
-        "image_shape": [height, width, channels],
         "made": made,
     }
 
 
-def frames(
-    moments: Iterator[tuple[Moment, ...]], results: list[np.ndarray]
-) -> Iterator[tuple[np.ndarray, dict[str, Any] | None]]:
-    """Steps as flat bytes and a table row; at the end, the pictures are in `results`.
+def planes_of(index: int, latent: np.ndarray, pictures: np.ndarray, attention: np.ndarray) -> Planes:
+    """What is shown of a variant, see `Moment`; `index` is its number."""
+    kinds = ("decoded", "with", "without", "sketch") if len(pictures) > 2 else ("decoded", "sketch")
+    planes = {"latent": latent, **dict(zip(kinds, pictures)), "attention": attention}
+    return {f"{index}.{name}": plane for name, plane in planes.items()}
 
-    For each variant the bytes are its latent, its pictures and its attention; the row is the first's, and
-    tells what 255 stands for in each one's attention.
+
+def empty_planes(model: Model, drawing: Drawing) -> Planes:
+    """Zeros in the shapes of every frame."""
+    _, *size = model.sample_shape
+    channels, height, width = model.image_shape
+    planes = {}
+    for i, variant in enumerate(drawing.variants):
+        pictures = np.zeros((2 if variant.guidance_scale == 1 else 4, height, width, channels), np.uint8)
+        attention = np.zeros((len(variant.prompt.tokens), *size), np.uint8)
+        planes |= planes_of(i, np.zeros(model.sample_shape, np.uint8), pictures, attention)
+    return planes
+
+
+def frames(moments: Iterator[tuple[Moment, ...]], results: list[np.ndarray]) -> Iterator[tuple[Planes, Row]]:
+    """Steps with a table row; at the end, the pictures are in `results`.
+
+    The row is the first variant's, and tells what 255 stands for in each one's attention.
     """
     for together in moments:
-        parts = (part for m in together for part in (m.latent, m.pictures, m.attention))
-        flat = np.concatenate([part.ravel() for part in parts])
+        planes: Planes = {}
+        for i, moment in enumerate(together):
+            planes |= planes_of(i, moment.latent, moment.pictures, moment.attention)
         row = together[0].row
-        yield flat, row and {**row, "attention_max": [m.attention_max for m in together]}
+        yield planes, row and {**row, "attention_max": [m.attention_max for m in together]}
     results += [m.pictures[0] for m in together]
 
 
 def film_messages(model: Model, drawing: Drawing) -> Iterator[dict[str, Any]]:
     """Draw, and yield messages: the tokens, each step as it is made, at last the nearest emoji."""
-    film, info = f"{model.name}-drawn-{next(_film_ids)}", film_info(model, drawing)
-    message = {"film": film, "info": info, "frames": []}
+    film, info = new_film_id(model.name), film_info(model, drawing)
+    message = film_message(film, info, [], empty_planes(model, drawing))
     yield message
     results: list[np.ndarray] = []
-    for message in paced(film, info, frames(trajectory(model, drawing), results)):
+    for message in stream_frames(film, info, frames(trajectory(model, drawing), results)):
         yield message
     atlas = reader(model).atlas
     yield message | {"nearest": [with_pictures(atlas, nearest(atlas, result)) for result in results]}

@@ -17,6 +17,7 @@ from diffusion.process import draw_noise, eps_from_x_0, q_sample
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.streaming import whole_film
 from diffusion.ui.text import labels
 
 NUM_LEVELS = 50
@@ -141,14 +142,8 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
     seen = [max(row["images_seen"], 1) for row in rows[1:] or rows]
     factor = (seen[-1] / seen[0]) ** (1 / max(len(seen) - 1, 1))
     lead = labels()["training_lead"].format(count=len(rows), factor=f"{factor:.1f}")
-    return {
-        "image_shape": list(history.frames.shape[2:]),
-        "num_images": history.frames.shape[1],
-        "frames": [_bytes(frame) for frame in history.frames],
-        "moments": rows,
-        "made": made,
-        "lead": lead,
-    }
+    frames = (({"samples": samples}, row) for samples, row in zip(history.frames, rows))
+    return whole_film(f"{model.name}-training", {"made": made, "lead": lead}, frames)
 
 
 def build(models: dict[str, Model]) -> None:

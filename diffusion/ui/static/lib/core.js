@@ -143,6 +143,9 @@ window.Diffusion = (() => {
     }
   }
 
+  // The shape of a film's plane.
+  const shapeOf = (info, name) => info.planes.find((plane) => plane.name === name).shape;
+
   // Put the frames of a message into a film {frames: [bytes], rows}.
   function addFrames(film, frames) {
     for (const { k, pixels, row } of frames) {
@@ -241,7 +244,7 @@ window.Diffusion = (() => {
 
   return {
     SIZE, HISTOGRAM_RANGE, state, views, subscribe, update, bytesFrom, halfFloats, setPicture, setSeed, Picture, Grid,
-    addFrames, density, normalDensity, decibels, fixed, fill, phrase, onNextFrame, onChoice, presetRow,
+    shapeOf, addFrames, density, normalDensity, decibels, fixed, fill, phrase, onNextFrame, onChoice, presetRow,
     reducedMotion: matchMedia("(prefers-reduced-motion: reduce)"),
   };
 })();

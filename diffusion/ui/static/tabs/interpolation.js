@@ -62,7 +62,7 @@ Diffusion.views.interpolation = (element, props, watch) => {
       button.setAttribute("aria-label", D.phrase(text.journey_frame, { k, percent: percent(w) }));
       const canvas = button.appendChild(document.createElement("canvas"));
       const grid = new D.Grid(canvas);
-      grid.resize(1, film.info.image_shape);
+      grid.resize(1, D.shapeOf(film.info, "picture"));
       button.addEventListener("click", () => transport.userSet(k));
       return { button, grid };
     });
@@ -75,7 +75,7 @@ Diffusion.views.interpolation = (element, props, watch) => {
     film = { id: message.film, info, frames: [], rows: [] };
     const [channels, height, width] = info.latent_shape;
     noise.resize(channels, [height, width, 1], Math.ceil(channels / 2));
-    picture.resize(1, info.image_shape);
+    picture.resize(1, D.shapeOf(info, "picture"));
     film.noises = info.frames.map((frame) => D.bytesFrom(frame.noise));
     layReel();
     const changes = { prompts: info.mode !== "noises", noises: info.mode !== "prompts" };

@@ -13,7 +13,7 @@ Diffusion.views.pipeline = (element, props, watch) => {
   // A frame is its latents, then a JPEG; that takes a moment, in which another may have been asked for.
   async function drawPicture(frame) {
     wanted = frame;
-    const start = transport.film.info.latent_shape.reduce((a, b) => a * b);
+    const start = D.shapeOf(transport.film.info, "latents").reduce((a, b) => a * b);
     const bitmap = await createImageBitmap(new Blob([frame.subarray(start)], { type: "image/jpeg" }));
     if (wanted === frame) canvas.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
@@ -45,7 +45,7 @@ Diffusion.views.pipeline = (element, props, watch) => {
   const transport = new D.FilmTransport(root, {
     strings: text,
     onFilm({ info }) {
-      const [channels, height, width] = info.latent_shape;
+      const [channels, height, width] = D.shapeOf(info, "latents");
       latents.resize(channels, [height, width, 1]);
       [canvas.height, canvas.width] = info.image_shape;
       canvas.style.imageRendering = canvas.width < SMALL ? "" : "auto"; // only the small are magnified

@@ -43,7 +43,10 @@ Diffusion.views.reverse = (element, props, watch) => {
 
   const transport = new D.FilmTransport(root, {
     strings: props.strings,
-    onFilm: ({ info }) => grids.forEach((grid) => grid.resize(info.num_images, info.image_shape)),
+    onFilm({ info }) {
+      const [count, ...shape] = D.shapeOf(info, "x_t");
+      for (const grid of grids) grid.resize(count, shape);
+    },
     onChange: redraw,
   });
   watch("value", () => transport.receive(props.value));
@@ -66,7 +69,8 @@ Diffusion.views.hero = (element, props) => {
   D.update({ film });
   canvas.dataset.film = film.id;
   const row = new D.Grid(canvas);
-  row.resize(film.info.num_images, film.info.image_shape, film.info.num_images);
+  const [count, ...shape] = D.shapeOf(film.info, "x_t");
+  row.resize(count, shape, count);
   const last = film.frames.length - 1;
   let shown;
   const show = (k) => {

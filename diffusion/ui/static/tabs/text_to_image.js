@@ -18,10 +18,11 @@ Diffusion.views.text_to_image = (element, props, watch) => {
     constructor(variant, info, index) {
       Object.assign(this, { variant, index, pinned: null, hovered: null });
       this.root = find("template").content.cloneNode(true).firstElementChild;
-      const [channels, height, width] = info.latent_shape;
+      const [channels, height, width] = D.shapeOf(info, `${index}.latent`);
+      const shape = D.shapeOf(info, `${index}.decoded`);
       this.latentSize = channels * height * width;
       this.cells = height * width;
-      this.pictureSize = info.image_shape.reduce((a, b) => a * b);
+      this.pictureSize = shape.reduce((a, b) => a * b);
       this.kinds = variant.guidance_scale === 1 ? ["decoded", "sketch"] : ["decoded", "with", "without", "sketch"];
       this.size = this.latentSize + this.kinds.length * this.pictureSize + variant.tokens.length * this.cells;
       this.grids = {};
@@ -29,7 +30,7 @@ Diffusion.views.text_to_image = (element, props, watch) => {
         this.grids[kind] = new D.Grid(this.canvas(kind));
       this.grids.latent.resize(channels, [height, width, 1], info.variants.length > 1 ? channels : Math.ceil(channels / 2));
       for (const kind of ["decoded", "with", "without", "difference", "sketch"])
-        this.grids[kind].resize(1, info.image_shape);
+        this.grids[kind].resize(1, shape);
       this.heat = this.canvas("heat");
       Object.assign(this.heat, { width, height });
       this.label(channels);

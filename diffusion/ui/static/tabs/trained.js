@@ -4,26 +4,27 @@ Diffusion.views.trained = (element, props) => {
   const D = Diffusion;
   const root = element.querySelector(".lab");
   const find = (selector) => root.querySelector(selector);
-  const { image_shape: shape, num_images: count, t, curves, lead, note } = props.value;
+  const { films: messages, curves, lead, note } = props.value;
   const NAMES = ["linear", "cosine"];
-  const last = t.length - 1;
   find('[data-role="lead"]').textContent = lead;
   find('[data-role="note"]').textContent = note;
 
   // ---- the films ---------------------------------------------------------------------------------------
   const films = NAMES.map((name) => {
     const grid = new D.Grid(find(`[data-c="${name}"]`));
+    const [count, ...shape] = D.shapeOf(messages[name].info, "samples");
     grid.resize(count, shape);
-    const frames = props.value.frames[name].map((pixels, k) => ({ k, pixels }));
-    return { grid, frames: D.addFrames({ frames: [], rows: [] }, frames).frames };
+    return { grid, ...D.addFrames({ frames: [], rows: [] }, messages[name].frames) };
   });
+  const last = films[0].frames.length - 1;
+  const t = (k) => films[0].rows[k]?.t ?? 0;
   const redraw = D.onNextFrame(root, () => {
     for (const { grid, frames } of films) grid.show(frames[transport.value], 0);
   });
   const transport = new D.Transport(root, {
     stage: find(".stage"),
     seconds: 4,
-    describe: (k) => D.phrase(props.strings.valuetext_film, { k, N: last, t: t[k], T: t[0] }),
+    describe: (k) => D.phrase(props.strings.valuetext_film, { k, N: last, t: t(k), T: t(0) }),
     onChange: redraw,
   });
   transport.setRange(last, last);

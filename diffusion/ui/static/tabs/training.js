@@ -4,10 +4,9 @@ Diffusion.views.training = (element, props) => {
   const D = Diffusion;
   const root = element.querySelector(".lab");
   const find = (selector) => root.querySelector(selector);
-  const { image_shape: shape, num_images: count, moments, made, lead } = props.value;
-  const { frames } = D.addFrames(
-    { frames: [], rows: [] }, props.value.frames.map((pixels, k) => ({ k, pixels })),
-  );
+  const { made, lead } = props.value.info;
+  const [count, ...shape] = D.shapeOf(props.value.info, "samples");
+  const { frames, rows: moments } = D.addFrames({ frames: [], rows: [] }, props.value.frames);
   const last = moments.length - 1;
   const QUARTILES = [0, 1, 2, 3];
   find('[data-role="lead"]').textContent = lead;
