@@ -5,7 +5,16 @@ from diffusion.checks import check_whole, is_whole
 
 @pytest.mark.parametrize(
     ("value", "whole"),
-    [(1, True), (1000, True), (0, False), (1001, False), (True, False), (2.0, False), ("2", False), (None, False)],
+    [
+        (1, True),
+        (1000, True),
+        (0, False),
+        (1001, False),
+        (True, False),
+        (2.0, False),
+        ("2", False),
+        (None, False),
+    ],
 )
 def test_a_whole_number_is_an_integer_in_range(value, whole):
     assert is_whole(value, 1, 1000) == whole

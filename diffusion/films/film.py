@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from diffusion.data.images import to_uint8
+from diffusion.denoiser import Denoiser
 from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.models.folder import write_atomically
 from diffusion.models.model import Model
@@ -77,6 +78,42 @@ def step_row(step: Step, schedule: NoiseSchedule, seconds: float) -> dict[str, f
     }
 
 
+def walk(
+    model: Model,
+    denoise: Denoiser,
+    *,
+    num_steps: int,
+    seed: int = 0,
+    num_images: int = 1,
+    x_T: Tensor | None = None,
+    sampler: str = "dpm++2m",
+    eta: float = 0.0,
+    schedule: NoiseSchedule | None = None,
+) -> Iterator[Step]:
+    """The way from noise to a sample, step by step: a seed and a denoiser decide all of it.
+
+    Args:
+        model: gives the shape of x_T and the device.
+        denoise: (x_t, t) → x_0_hat, on `schedule`.
+        num_steps: 1..T.
+        seed: of one generator, for x_T and then for what `eta` adds.
+        num_images: B, rows of x_T.
+        x_T: (B, C, H, W) to start from; None draws it from the seed.
+        sampler, eta: as for `sample`.
+        schedule: the schedule that is sampled, if not the model's own.
+
+    Yields:
+        One Step at a time; the last one's x_s is the sample.
+    """
+    schedule = schedule or model.schedule
+    generator = torch.Generator().manual_seed(seed)
+    if x_T is None:
+        x_T = draw_noise((num_images, *model.sample_shape), generator)
+    steps = timesteps(schedule, num_steps)
+    x_T = x_T.to(model.device)
+    return sample(denoise, schedule, x_T, steps, sampler=sampler, eta=eta, generator=generator)
+
+
 def run_sampler(
     model: Model,
     *,
@@ -96,13 +133,21 @@ def run_sampler(
     `Model.denoiser`; `schedule` None is the model's own.
     """
     schedule = schedule or model.schedule
-    generator = torch.Generator().manual_seed(seed)
-    x_T = draw_noise((num_images, *model.sample_shape), generator).to(model.device)
-    told = {"class_labels": class_labels, "prompts": prompts, "guidance_scale": guidance_scale}
-    denoise = model.denoiser(**told, schedule=schedule)
-    steps = timesteps(schedule, num_steps)
+    denoise = model.denoiser(
+        class_labels=class_labels, prompts=prompts, guidance_scale=guidance_scale, schedule=schedule
+    )
+    steps = walk(
+        model,
+        denoise,
+        num_steps=num_steps,
+        seed=seed,
+        num_images=num_images,
+        sampler=sampler,
+        eta=eta,
+        schedule=schedule,
+    )
     started = time.perf_counter()
-    for step in sample(denoise, schedule, x_T, steps, sampler=sampler, eta=eta, generator=generator):
+    for step in steps:
         yield step, step_row(step, schedule, time.perf_counter() - started)
         started = time.perf_counter()
 
