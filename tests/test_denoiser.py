@@ -1,7 +1,13 @@
+from contextlib import contextmanager
+from copy import deepcopy
+
 import pytest
 import torch
+from conftest import randomised
 
 from diffusion import (
+    UNet,
+    UNetConfig,
     cosine_schedule,
     guide,
     ideal_denoiser,
@@ -28,6 +34,95 @@ def test_guidance_extrapolates(tiny_model):
     assert not torch.allclose(cond, uncond)
     assert torch.allclose(guided, uncond + 3 * (cond - uncond), atol=1e-5)
     assert torch.equal(guide(lambda *_: cond, lambda *_: uncond, 0.0)(x_t, t), uncond)
+
+
+@contextmanager
+def counted_calls(net):
+    """Inside, the batch size of every call of the network is appended to the list."""
+    calls = []
+    hook = net.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
+    yield calls
+    hook.remove()
+
+
+@pytest.fixture(scope="module")
+def text_net():
+    """A small network that is told by text, and has classes too."""
+    torch.manual_seed(0)
+    config = UNetConfig(2, 32, (1, 1), 1, (1,), num_classes=3, context_dim=16, sketch_side=8)
+    return randomised(UNet(config))
+
+
+L, D = 5, 16
+PAIRS = {  # what the conditional denoiser is told and what the unconditional one, and calls of the network
+    "class and none": ({"class_labels": torch.tensor([2, 0])}, {}, 1),
+    "none and class": ({}, {"class_labels": torch.tensor([2, 0])}, 1),
+    "two classes": ({"class_labels": torch.tensor([2, 0])}, {"class_labels": torch.tensor([1, 1])}, 1),
+    "text and one for all": ({"context": torch.randn(2, L, D)}, {"context": torch.randn(1, L, D)}, 1),
+    "class and text": (
+        {"context": torch.randn(2, L, D), "class_labels": torch.tensor([2, 0])},
+        {"context": torch.randn(2, L, D)},
+        1,
+    ),
+    "text and none": ({"context": torch.randn(2, L, D)}, {}, 2),
+    "texts of two lengths": ({"context": torch.randn(2, L, D)}, {"context": torch.randn(2, L + 1, D)}, 2),
+    "nothing": ({}, {}, 1),
+}
+
+
+@pytest.mark.parametrize(("conditional", "unconditional", "calls"), PAIRS.values(), ids=PAIRS)
+@pytest.mark.parametrize("sampled", [cosine_schedule(), linear_schedule()], ids=["own schedule", "another"])
+def test_guidance_asks_one_network_once(text_net, conditional, unconditional, calls, sampled):
+    trained_on = cosine_schedule()
+    pair = [
+        network_denoiser(text_net, sampled, "v", trained_on=trained_on, **told)
+        for told in (conditional, unconditional)
+    ]
+    t, x_t = torch.tensor([700, 30]), torch.randn(2, 2, 8, 8)
+    alone = [denoise(x_t, t) for denoise in pair]
+    guided = guide(*pair, 3.0)
+    with counted_calls(text_net) as counted:
+        together = guided.predictions(x_t, t)
+        result = guided(x_t, t)
+    assert counted == 2 * ([4] if calls == 1 else [2, 2])
+    for mine, theirs in zip(together, alone):
+        assert torch.allclose(mine, theirs, atol=1e-5)
+    assert torch.allclose(result, alone[1] + 3 * (alone[0] - alone[1]), atol=1e-4)
+
+
+def test_guidance_pairs_any_two_denoisers(text_net, tiny_model):
+    """Two networks, two schedules, two predictions or plain functions take two calls."""
+    t, x_t, schedule = torch.tensor([700]), torch.randn(1, 2, 8, 8), cosine_schedule()
+    one = network_denoiser(text_net, schedule, "v")
+    others = [
+        network_denoiser(deepcopy(text_net), schedule, "v"),
+        network_denoiser(text_net, linear_schedule(), "v"),
+        network_denoiser(text_net, schedule, "v", trained_on=linear_schedule()),
+        network_denoiser(text_net, schedule, "epsilon"),
+        ideal_denoiser(torch.randn(3, 2, 8, 8), schedule),
+    ]
+    for other in others:
+        conditional, unconditional = guide(one, other, 2.0).predictions(x_t, t)
+        assert torch.equal(conditional, one(x_t, t)) and torch.equal(unconditional, other(x_t, t))
+
+
+def test_a_network_that_does_not_name_its_null_class_takes_two_calls(text_net):
+    class Wrapped(torch.nn.Module):
+        def forward(self, *args, **conditioning):
+            return text_net(*args, **conditioning)
+
+    t, x_t, schedule, net = torch.tensor([700]), torch.randn(1, 2, 8, 8), cosine_schedule(), Wrapped()
+    pair = [network_denoiser(net, schedule, "v", class_labels=y) for y in (torch.tensor([1]), None)]
+    with counted_calls(text_net) as counted:
+        conditional, unconditional = guide(*pair, 2.0).predictions(x_t, t)
+    assert counted == [1, 1]
+    assert not torch.equal(conditional, unconditional)
+    assert torch.equal(unconditional, network_denoiser(text_net, schedule, "v")(x_t, t))
+
+
+def test_guidance_of_one_is_the_very_object():
+    conditional, unconditional = ideal_denoiser(torch.randn(2, 3), cosine_schedule()), None
+    assert guide(conditional, unconditional, 1.0) is conditional
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v", "sample"])

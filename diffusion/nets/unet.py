@@ -236,6 +236,11 @@ class UNet(nn.Module):
             self.up.append(Level(blocks, Upsample(width) if i > 0 else None))
             x = width
 
+    @property
+    def null_class(self) -> int | None:
+        """The label that stands for no class; None for a network without classes."""
+        return self.config.num_classes
+
     def residual_blocks(self) -> list[ResBlock]:
         """All of them: where most of the time goes."""
         return [module for module in self.modules() if isinstance(module, ResBlock)]
@@ -250,7 +255,7 @@ class UNet(nn.Module):
         emb = self.time_mlp(timestep_embedding(t, self.config.channels))
         if self.class_embedding is not None:
             if class_labels is None:
-                class_labels = torch.full_like(t, self.config.num_classes, dtype=torch.long)
+                class_labels = torch.full_like(t, self.null_class, dtype=torch.long)
             emb = emb + self.class_embedding(class_labels)
         if self.context_embedding is not None and context is not None:
             emb = emb + self.context_embedding(context[:, 0])
