@@ -22,8 +22,8 @@ from playwright.sync_api import Browser, Locator, Page, Request, sync_playwright
 
 from benchmarks.common import markdown_table, serving
 
-OUR_SLIDER = '#forward input[type=range][data-role="t"]'
-OUR_PICTURE = '#forward canvas[data-c="x_0"]'
+OUR_SLIDER = '.lab.forward input[type=range][data-role="t"]'
+OUR_PICTURE = '.lab.forward canvas[data-c="x_0"]'
 PLAIN_SLIDER, PLAIN_PICTURE = "#t input[type=range]", "#x_t img"
 PROBE = Path(__file__).with_name("probe.js")
 FLAGS = [

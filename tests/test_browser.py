@@ -54,7 +54,7 @@ def pixels(page, selector) -> np.ndarray:
 
 def drag(page, tab, t):
     """Move a tab's slider as a drag does."""
-    page.locator(f"#{tab} input[data-role=t]").evaluate(
+    page.locator(f".lab.{tab} input[data-role=t]").evaluate(
         "(slider, t) => { slider.value = t; slider.dispatchEvent(new Event('input', {bubbles: true})); }", t
     )
     frames(page)
@@ -97,25 +97,25 @@ def test_canvas_is_q_sample_within_one_grey_level(page, name, schedule):
 
 
 def test_another_seed_is_other_noise(page):
-    page.locator("#forward [data-role=seed]").fill("77")
-    page.locator("#forward [data-role=seed]").press("Enter")
+    page.locator(".lab.forward [data-role=seed]").fill("77")
+    page.locator(".lab.forward [data-role=seed]").press("Enter")
     page.wait_for_function("Diffusion.state.seed === 77")
     drag(page, "forward", 600)
     picture = next(iter(preset_pictures().values()))
     assert distance(pixels(page, "[data-c=x_t]"), expected(linear_schedule(), picture, 600, seed=77)) <= 1
-    page.locator("#forward [data-role=seed]").fill("-1")
-    page.locator("#forward [data-role=seed]").press("Enter")
+    page.locator(".lab.forward [data-role=seed]").fill("-1")
+    page.locator(".lab.forward [data-role=seed]").press("Enter")
     expect(page.get_by_text("must be a whole number from 0 to 4,294,967,295")).to_be_visible()
 
 
 def test_dragging_asks_the_server_nothing_and_each_input_is_on_screen_at_the_next_frame(page):
-    page.locator("#forward input[data-role=t]").scroll_into_view_if_needed()
+    page.locator(".lab.forward input[data-role=t]").scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     shown = page.evaluate(
         """async () => {
-          const slider = document.querySelector('#forward input[data-role=t]');
+          const slider = document.querySelector('.lab.forward input[data-role=t]');
           const canvas = document.querySelector('[data-c=x_t]');
           const pixel = () => canvas.getContext('2d').getImageData(128, 128, 8, 8).data.join();
           let changed = 0, before = pixel();
@@ -136,8 +136,8 @@ def test_dragging_asks_the_server_nothing_and_each_input_is_on_screen_at_the_nex
 
 
 def test_keyboard_and_number_reach_every_t(page):
-    slider = page.locator("#forward input[data-role=t]")
-    number = page.locator("#forward input[data-role=number]")
+    slider = page.locator(".lab.forward input[data-role=t]")
+    number = page.locator(".lab.forward input[data-role=number]")
     slider.focus()
     for key, t in (
         ("Home", 0),
@@ -156,12 +156,12 @@ def test_keyboard_and_number_reach_every_t(page):
     number.fill("99999")
     number.press("Enter")
     expect(slider).to_have_value("1000")
-    page.locator("#forward [data-role=back]").click()
+    page.locator(".lab.forward [data-role=back]").click()
     expect(slider).to_have_value("999")
-    page.locator("#forward .stage").focus()
+    page.locator(".lab.forward .stage").focus()
     page.keyboard.press("Home")
     page.keyboard.press(" ")
-    page.wait_for_function("Number(document.querySelector('#forward input[data-role=t]').value) > 20")
+    page.wait_for_function("Number(document.querySelector('.lab.forward input[data-role=t]').value) > 20")
     page.keyboard.press(" ")
     frames(page)
     stopped = slider.input_value()
@@ -198,11 +198,11 @@ def test_bad_upload_gets_a_sentence_and_loses_nothing(page, server, tmp_path):
 
 
 def test_markov_step_agrees_with_the_jump(page):
-    page.locator("#forward [data-role=markov]").check()
+    page.locator(".lab.forward [data-role=markov]").check()
     for t in (1, 300, 1000):
         drag(page, "forward", t)
         read = {
-            key: float(page.locator(f"#forward [data-n={key}]").last.inner_text().replace("−", "-"))
+            key: float(page.locator(f".lab.forward [data-n={key}]").last.inner_text().replace("−", "-"))
             for key in ("measured_mean", "measured_variance", "variance")
         }
         assert abs(read["measured_mean"]) < 0.015
@@ -226,9 +226,11 @@ def test_schedules_side_by_side(page):
     for t in (100, 600):
         drag(page, "schedules", t)
         for name, schedule in (("linear", linear_schedule()), ("cosine", cosine_schedule())):
-            assert distance(pixels(page, f"#schedules [data-c={name}]"), expected(schedule, picture, t)) <= 1
-    expect(page.locator("#schedules .fact")).to_contain_text("33 %")
-    expect(page.locator("#schedules .fact")).to_contain_text("6 %")
+            assert (
+                distance(pixels(page, f".lab.schedules [data-c={name}]"), expected(schedule, picture, t)) <= 1
+            )
+    expect(page.locator(".lab.schedules .fact")).to_contain_text("33 %")
+    expect(page.locator(".lab.schedules .fact")).to_contain_text("6 %")
 
 
 def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(page):
@@ -236,22 +238,25 @@ def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(page):
     page.locator("input[name=lock][value=snr]").check()
     drag(page, "schedules", 400)
     assert (
-        distance(pixels(page, "#schedules [data-c=linear]"), pixels(page, "#schedules [data-c=cosine]")) == 0
+        distance(
+            pixels(page, ".lab.schedules [data-c=linear]"), pixels(page, ".lab.schedules [data-c=cosine]")
+        )
+        == 0
     )
     own = cosine_schedule().timestep_at(linear_schedule().half_log_snr(torch.tensor([400]))).item()
     assert float(read(page, "cosine", "t")) == pytest.approx(own, abs=0.06)
     page.locator("input[name=leader][value=cosine]").check()
     drag(page, "schedules", 1000)
-    expect(page.locator("#schedules [data-role=held]")).to_contain_text("linear has no step")
+    expect(page.locator(".lab.schedules [data-role=held]")).to_contain_text("linear has no step")
     assert read(page, "linear", "t") == "1000" and read(page, "linear", "snr") != read(page, "cosine", "snr")
 
 
 def test_length_can_be_changed(page):
     page.get_by_role("tab", name="Schedules").click()
-    page.locator("#schedules [data-role=length]").evaluate(
+    page.locator(".lab.schedules [data-role=length]").evaluate(
         "slider => { slider.value = 20; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
     )
-    expect(page.locator("#schedules input[data-role=t]")).to_have_attribute("max", "20")
+    expect(page.locator(".lab.schedules input[data-role=t]")).to_have_attribute("max", "20")
     drag(page, "schedules", 20)
     assert float(read(page, "linear", "snr").replace("−", "-")) < -20
 
@@ -259,7 +264,7 @@ def test_length_can_be_changed(page):
 def test_curves_can_be_dragged_and_thumbnails_clicked(page):
     """Both move t, here and in the Forward tab."""
     page.get_by_role("tab", name="Schedules").click()
-    chart = page.locator("#schedules [data-chart=alpha_bar]")
+    chart = page.locator(".lab.schedules [data-chart=alpha_bar]")
     chart.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     box = chart.bounding_box()
@@ -267,12 +272,12 @@ def test_curves_can_be_dragged_and_thumbnails_clicked(page):
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2, steps=4)
     page.mouse.up()
-    t = int(page.locator("#schedules input[data-role=t]").input_value())
+    t = int(page.locator(".lab.schedules input[data-role=t]").input_value())
     assert 650 < t < 800
     page.get_by_label("cosine t = 300").click()
-    expect(page.locator("#schedules input[data-role=t]")).to_have_value("300")
+    expect(page.locator(".lab.schedules input[data-role=t]")).to_have_value("300")
     page.get_by_role("tab", name="Forward").click()
-    expect(page.locator("#forward input[data-role=t]")).to_have_value("300")
+    expect(page.locator(".lab.forward input[data-role=t]")).to_have_value("300")
 
 
 def sample(page, **choices):
@@ -287,31 +292,31 @@ def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
     page.get_by_role("tab", name="Reverse").click()
     page.wait_for_timeout(300)
     sample(page, Seed=5)
-    made = page.locator("#reverse .made")
+    made = page.locator(".lab.reverse .made")
     expect(made).to_contain_text("4 images by tiny, seed 5", timeout=20_000)
-    expect(page.locator("#reverse input[data-role=t]")).to_have_attribute("max", "20", timeout=20_000)
+    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("max", "20", timeout=20_000)
     film = make_film(tiny_model, seed=5, num_images=4, num_steps=20)
     for k in (20, 0, 7, 19):
         drag(page, "reverse", k)
         for kind, name in enumerate(("x_t", "eps_hat", "x_0_hat")):
             grid = film.frames[k, kind].reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
-            assert distance(pixels(page, f"#reverse [data-c={name}]")[..., 0], grid) <= 1, (k, name)
-    assert page.locator("#reverse [data-n=t]").first.inner_text() == "50"
+            assert distance(pixels(page, f".lab.reverse [data-c={name}]")[..., 0], grid) <= 1, (k, name)
+    assert page.locator(".lab.reverse [data-n=t]").first.inner_text() == "50"
 
 
 def test_stop_keeps_what_was_made(page):
     page.get_by_role("tab", name="Reverse").click()
     page.wait_for_timeout(300)
     sample(page, Steps=1000)
-    expect(page.locator("#reverse .made")).to_contain_text("1000 steps", timeout=20_000)
-    page.wait_for_function("Number(document.querySelector('#reverse input[data-role=t]').max) > 3")
+    expect(page.locator(".lab.reverse .made")).to_contain_text("1000 steps", timeout=20_000)
+    page.wait_for_function("Number(document.querySelector('.lab.reverse input[data-role=t]').max) > 3")
     page.get_by_role("button", name="Stop", exact=True).click()
     page.wait_for_timeout(1500)
-    kept = int(page.locator("#reverse input[data-role=t]").get_attribute("max"))
+    kept = int(page.locator(".lab.reverse input[data-role=t]").get_attribute("max"))
     page.wait_for_timeout(700)
-    assert int(page.locator("#reverse input[data-role=t]").get_attribute("max")) == kept < 1000
+    assert int(page.locator(".lab.reverse input[data-role=t]").get_attribute("max")) == kept < 1000
     drag(page, "reverse", 3)
-    expect(page.locator("#reverse [data-n=k]").first).to_have_text("3")
+    expect(page.locator(".lab.reverse [data-n=k]").first).to_have_text("3")
 
 
 def test_refused_settings_are_explained_beside_the_button(page):
@@ -323,15 +328,15 @@ def test_refused_settings_are_explained_beside_the_button(page):
 
 def open_training(page):
     page.get_by_role("tab", name="Training", exact=True).click()
-    page.locator("#objective b[data-n=loss]:not(:text-is('–'))").wait_for()
+    page.locator(".lab.objective b[data-n=loss]:not(:text-is('–'))").wait_for()
 
 
 def loss(page) -> float:
-    return float(page.locator("#objective b[data-n=loss]").inner_text())
+    return float(page.locator(".lab.objective b[data-n=loss]").inner_text())
 
 
 def changed(page, before):
-    shown = "document.querySelector('#objective b[data-n=loss]').textContent"
+    shown = "document.querySelector('.lab.objective b[data-n=loss]').textContent"
     page.wait_for_function(f"Number({shown}) !== {before}")
 
 
@@ -339,8 +344,8 @@ def test_the_objective_is_the_loss_of_the_network(page, tiny_model):
     """The number on the page is mean (ε − ε̂)² at that t, and the canvas shows q_sample's x_t."""
     open_training(page)
     drag(page, "objective", 30)
-    pressed = page.locator("#objective .preset[aria-pressed=true] canvas")
-    shown = pixels(page, "#objective .preset[aria-pressed=true] canvas")[..., :1]
+    pressed = page.locator(".lab.objective .preset[aria-pressed=true] canvas")
+    shown = pixels(page, ".lab.objective .preset[aria-pressed=true] canvas")[..., :1]
     assert pressed.count() == 1 and shown.shape == (16, 16, 1)
     x_0 = to_signed(torch.from_numpy(shown.copy()).permute(2, 0, 1))[None]
     noise = draw_noise((1, 1, 16, 16), torch.Generator().manual_seed(0))
@@ -358,42 +363,43 @@ def test_the_objective_is_the_loss_of_the_network(page, tiny_model):
     assert loss(page) == pytest.approx(expected.item(), rel=0.01)
     assert (
         distance(
-            pixels(page, "#objective canvas[data-c=x_t]")[..., :1], to_uint8(x_t)[0, 0, :, :, None].numpy()
+            pixels(page, ".lab.objective canvas[data-c=x_t]")[..., :1],
+            to_uint8(x_t)[0, 0, :, :, None].numpy(),
         )
         <= 1
     )
     page.get_by_text("Other noise").click()
     page.wait_for_function(
-        f"document.querySelector('#objective b[data-n=loss]').textContent != '{loss(page):.5f}'"
+        f"document.querySelector('.lab.objective b[data-n=loss]').textContent != '{loss(page):.5f}'"
     )
 
 
 def test_own_picture_can_be_tried_on_the_objective(page):
     open_training(page)
     before = loss(page)
-    page.locator("#objective .preset.mine").click()
+    page.locator(".lab.objective .preset.mine").click()
     page.wait_for_function(
-        f"document.querySelector('#objective b[data-n=loss]').textContent != '{before:.5f}'"
+        f"document.querySelector('.lab.objective b[data-n=loss]').textContent != '{before:.5f}'"
     )
-    expect(page.locator("#objective [data-role=note]")).to_contain_text("has only ever seen noise")
+    expect(page.locator(".lab.objective [data-role=note]")).to_contain_text("has only ever seen noise")
 
 
 def test_the_time_machine_shows_every_moment(page):
     open_training(page)
     for moment, seen in enumerate(("0", "8", "64")):
         drag(page, "training", moment)
-        assert page.locator("#training dd[data-n=seen]").inner_text() == seen
-    assert pixels(page, "#training canvas").std() > 5
+        assert page.locator(".lab.training dd[data-n=seen]").inner_text() == seen
+    assert pixels(page, ".lab.training canvas").std() > 5
 
 
 def test_two_trained_schedules_are_shown_side_by_side(page):
     page.get_by_role("tab", name="Schedules", exact=True).click()
     drag(page, "trained", 0)
-    start = [pixels(page, f"#trained canvas[data-c={name}]") for name in ("linear", "cosine")]
+    start = [pixels(page, f".lab.trained canvas[data-c={name}]") for name in ("linear", "cosine")]
     drag(page, "trained", 6)
-    end = [pixels(page, f"#trained canvas[data-c={name}]") for name in ("linear", "cosine")]
+    end = [pixels(page, f".lab.trained canvas[data-c={name}]") for name in ("linear", "cosine")]
     assert np.array_equal(*start) and not np.array_equal(*end)  # the same noise to begin with
-    assert page.locator("#trained [data-role=curves]").is_hidden()  # nothing was measured
+    assert page.locator(".lab.trained [data-role=curves]").is_hidden()  # nothing was measured
 
 
 @pytest.mark.parametrize("width", [360, 390, 1280, 1920])
@@ -410,7 +416,7 @@ def test_reduced_motion_plays_nothing_by_itself(browser, server):
     page = open_page(browser, server, reduced_motion="reduce")
     page.get_by_role("tab", name="Reverse").click()
     time.sleep(1)
-    assert page.locator("#reverse input[data-role=t]").input_value() == "0"
+    assert page.locator(".lab.reverse input[data-role=t]").input_value() == "0"
     still = [pixels(page, ".hero canvas")]
     time.sleep(1)
     assert distance(still[0], pixels(page, ".hero canvas")) == 0

@@ -179,8 +179,8 @@ def opened(browser, text_server):
 
         def open_and_wait(width=1280):
             page = open_tab(width)
-            expect(page.locator("#interpolation [data-role=idle]")).to_be_visible()
-            expect(page.locator("#text_to_image .neighbour").first).to_be_visible(
+            expect(page.locator(".lab.interpolation [data-role=idle]")).to_be_visible()
+            expect(page.locator(".lab.text_to_image .neighbour").first).to_be_visible(
                 timeout=20_000
             )  # it is idle
             return page
@@ -195,10 +195,10 @@ def fill(page, **values):
 
 
 def press(page):
-    before = page.locator("#interpolation").get_attribute("data-film")
+    before = page.locator(".lab.interpolation").get_attribute("data-film")
     page.get_by_role("button", name="Interpolate", exact=True).click()
     page.wait_for_function(
-        "before => { const { film, done } = document.querySelector('#interpolation').dataset;"
+        "before => { const { film, done } = document.querySelector('.lab.interpolation').dataset;"
         " return film && film !== before && done === 'true'; }",
         arg=before,
     )
@@ -215,19 +215,19 @@ def test_the_film_is_what_the_network_drew_and_scrubs_without_the_server(opened,
     expected = finished(model, request)
     requests = []
     page.on("request", lambda request: requests.append(request.url))
-    reel = page.locator("#interpolation .reel button")
+    reel = page.locator(".lab.interpolation .reel button")
     assert reel.count() == 9
     for k in (8, 0, 3):
         reel.nth(k).click()
         frames(page)
         assert_close(pixels(page, "[data-c=ip-picture]"), torch.from_numpy(expected[k]))
         expect(reel.nth(k)).to_have_attribute("aria-pressed", "true")
-    number = page.locator("#interpolation [data-role=number]")
+    number = page.locator(".lab.interpolation [data-role=number]")
     number.fill("4")
     number.press("Enter")
     frames(page)
     middle = panel.film_info(model, request)["frames"][4]
-    shown = {name: page.locator(f"#interpolation [data-n={name}]").first.inner_text() for name in SHOWN}
+    shown = {name: page.locator(f".lab.interpolation [data-n={name}]").first.inner_text() for name in SHOWN}
     assert shown == {
         "w": "0.500",
         "of_a": "0.500",
@@ -236,7 +236,7 @@ def test_the_film_is_what_the_network_drew_and_scrubs_without_the_server(opened,
         "variance": f"{middle['variance']:.2f}",
         "straight": f"{middle['straight_variance']:.2f}",
     }
-    expect(page.locator("#interpolation [data-role=t]")).to_have_attribute(
+    expect(page.locator(".lab.interpolation [data-role=t]")).to_have_attribute(
         "aria-valuetext", "step 4 of 8, 50 % of the way"
     )
     assert requests == []
@@ -256,11 +256,11 @@ def test_modes_refusals_and_the_film_that_stays(opened):
     press(page)
     expect(page.get_by_text("Why not a straight line between noises?")).to_be_hidden()
     expect(page.get_by_text("always the same noise")).to_be_visible()
-    film = page.locator("#interpolation").get_attribute("data-film")
+    film = page.locator(".lab.interpolation").get_attribute("data-film")
     fill(page, end_seed="")
     page.get_by_role("button", name="Interpolate", exact=True).click()
     expect(page.get_by_text("Seed b must be a whole number from 0 to 4,294,967,295.")).to_be_visible()
-    assert page.locator("#interpolation").get_attribute("data-film") == film
+    assert page.locator(".lab.interpolation").get_attribute("data-film") == film
     fill(page, end_seed=1)
     press(page)
     expect(page.get_by_text("Seed b must be a whole number")).to_have_count(0)

@@ -118,7 +118,7 @@ def opened(browser, text_server):
 
         def open_and_wait(width=1280):
             page = open_tab(width)
-            expect(page.locator("#reconstruction [data-n=psnr]")).to_contain_text("dB")
+            expect(page.locator(".lab.reconstruction [data-n=psnr]")).to_contain_text("dB")
             frames(page)
             return page
 
@@ -136,7 +136,7 @@ def test_measuring_shows_bars_and_the_arithmetic_of_any_number_of_steps(opened):
     expect(page.locator("[data-cost=seconds] .pixels .number")).to_have_text("–")
     expect(page.get_by_text("Press the button to measure")).to_be_visible()
     page.get_by_role("button", name="Measure here and now").click()
-    expect(page.locator("#latent [data-role=arithmetic]")).to_be_visible(timeout=30_000)
+    expect(page.locator(".lab.latent [data-role=arithmetic]")).to_be_visible(timeout=30_000)
     expect(page.locator("[data-cost=bytes] [data-role=ratio]")).to_contain_text("×")
     widths = [
         page.locator(f"[data-cost=operations] .{sort} .track i").bounding_box()["width"]
@@ -144,18 +144,18 @@ def test_measuring_shows_bars_and_the_arithmetic_of_any_number_of_steps(opened):
     ]
     shown = number(page, "[data-cost=operations] [data-role=ratio]")
     assert widths[0] / widths[1] == pytest.approx(shown, rel=0.1)
-    steps = page.locator("#latent [data-role=steps]")
+    steps = page.locator(".lab.latent [data-role=steps]")
     steps.fill("40")
     frames(page)
-    one, total = (in_ms(page, f"#latent [data-n={name}]") for name in ("pixel_step", "pixel_total"))
+    one, total = (in_ms(page, f".lab.latent [data-n={name}]") for name in ("pixel_step", "pixel_total"))
     assert total == pytest.approx(40 * one, rel=0.02)
     one, decode, total = (
-        in_ms(page, f"#latent [data-n={name}]") for name in ("latent_step", "decode", "latent_total")
+        in_ms(page, f".lab.latent [data-n={name}]") for name in ("latent_step", "decode", "latent_total")
     )
     assert total == pytest.approx(40 * one + decode, rel=0.02)
     page.get_by_role("button", name="Measure here and now").click()
     expect(page.get_by_text("Measuring both")).to_be_visible()
-    expect(page.locator("#latent [data-role=arithmetic]")).to_be_visible()  # the last result stays
+    expect(page.locator(".lab.latent [data-role=arithmetic]")).to_be_visible()  # the last result stays
 
 
 def in_ms(page, selector):
@@ -168,7 +168,7 @@ def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_pic
     page = opened()
     upload = page.locator("#own_picture input[type=file]")
     upload.set_input_files(photo)
-    expect(page.locator("#reconstruction [data-role=verdict]")).to_contain_text("No emoji")
+    expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("No emoji")
     message, *_ = panel.own_picture(model, str(photo))
     original = decoded(message["original"], (32, 32, 3)).astype(int)
     back = decoded(message["reconstruction"], (32, 32, 3)).astype(int)
@@ -182,7 +182,7 @@ def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_pic
         assert np.abs(shown - expected).max() <= (8 if name == "difference" else 1), name
     expect(page.get_by_label("🍕 pizza")).not_to_be_checked()
     page.get_by_label("🐶 dog face").check()
-    expect(page.locator("#reconstruction [data-role=verdict]")).to_contain_text("Grey in the difference")
+    expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("Grey in the difference")
     before = pixels(page, "[data-c=lr-original]")
     page.locator("#own_picture").get_by_role("button", name="Remove Image").click()
     upload.set_input_files(not_a_picture)

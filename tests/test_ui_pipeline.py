@@ -149,8 +149,8 @@ def draw(page):
 
 
 def scrub(page, k):
-    page.locator("#pipeline [data-role=number]").fill(str(k))
-    page.locator("#pipeline [data-role=number]").press("Enter")
+    page.locator(".lab.pipeline [data-role=number]").fill(str(k))
+    page.locator(".lab.pipeline [data-role=number]").press("Enter")
     page.wait_for_timeout(100)  # a JPEG is decoded
     frames(page)
 
@@ -160,17 +160,17 @@ def scrub(page, k):
 def test_the_film_is_the_pipelines_and_scrubs_without_the_server(opened, moments, width):
     page = opened(width)
     draw(page)
-    expect(page.locator("#pipeline [data-n=k]")).to_have_text(str(STEPS), timeout=60_000)
-    expect(page.locator("#pipeline figcaption").last).to_contain_text("the picture")
+    expect(page.locator(".lab.pipeline [data-n=k]")).to_have_text(str(STEPS), timeout=60_000)
+    expect(page.locator(".lab.pipeline figcaption").last).to_contain_text("the picture")
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     for k in (STEPS, 0, 2):
         scrub(page, k)
         latents = moments[k].latents.reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
-        assert np.array_equal(pixels(page, "#pipeline [data-c=latents]")[..., 0], latents)
-        assert alike(pixels(page, "#pipeline [data-c=picture]"), moments[k].picture)
-    assert page.locator("#pipeline [data-n=t]").inner_text() == str(round(moments[2].t))
-    expect(page.locator("#pipeline figcaption").last).to_contain_text("the picture it expects")
+        assert np.array_equal(pixels(page, ".lab.pipeline [data-c=latents]")[..., 0], latents)
+        assert alike(pixels(page, ".lab.pipeline [data-c=picture]"), moments[k].picture)
+    assert page.locator(".lab.pipeline [data-n=t]").inner_text() == str(round(moments[2].t))
+    expect(page.locator(".lab.pipeline figcaption").last).to_contain_text("the picture it expects")
     assert not [url for url in requests if url.startswith("http")]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -179,12 +179,12 @@ def test_the_film_is_the_pipelines_and_scrubs_without_the_server(opened, moments
 def test_what_cannot_be_drawn_is_said_in_a_sentence_and_the_film_stays(opened):
     page = opened()
     draw(page)
-    expect(page.locator("#pipeline [data-n=k]")).to_have_text(str(STEPS), timeout=60_000)
+    expect(page.locator(".lab.pipeline [data-n=k]")).to_have_text(str(STEPS), timeout=60_000)
     for value, told in (("user/none", "HF_HUB_OFFLINE is set"), ("no", "neither a folder"), ("", "Name a")):
         field(page, "Pipeline").fill(value)
         draw(page)
         expect(page.locator(".pipeline-panel .prose.problem")).to_contain_text(told, timeout=30_000)
-    assert pixels(page, "#pipeline [data-c=picture]").std() > 6
+    assert pixels(page, ".lab.pipeline [data-c=picture]").std() > 6
     if not torch.cuda.is_available():
         most = f"at most {pipelines.MAX_CPU_PARAMETERS // 10**6} million"
         expect(page.locator(".pipeline-panel")).to_contain_text(most)
@@ -197,17 +197,19 @@ def test_stop_ends_a_film_and_the_next_one_starts(opened):
     steps.fill("100")
     steps.press("Tab")
     draw(page)
-    page.wait_for_function("document.querySelector('#pipeline [data-n=k]').textContent > 2", timeout=60_000)
+    page.wait_for_function(
+        "document.querySelector('.lab.pipeline [data-n=k]').textContent > 2", timeout=60_000
+    )
     page.locator(".pipeline-panel").get_by_role("button", name="Stop").click()
     page.wait_for_timeout(1000)
-    reached = int(page.locator("#pipeline [data-n=k]").inner_text())
+    reached = int(page.locator(".lab.pipeline [data-n=k]").inner_text())
     page.wait_for_timeout(500)
-    assert reached == int(page.locator("#pipeline [data-n=k]").inner_text()) < 100
+    assert reached == int(page.locator(".lab.pipeline [data-n=k]").inner_text()) < 100
     steps.fill(str(STEPS))
     steps.press("Tab")
     draw(page)
-    expect(page.locator("#pipeline [data-n=N]")).to_have_text(str(STEPS), timeout=30_000)
-    expect(page.locator("#pipeline [data-n=k]")).to_have_text(str(STEPS))
+    expect(page.locator(".lab.pipeline [data-n=N]")).to_have_text(str(STEPS), timeout=30_000)
+    expect(page.locator(".lab.pipeline [data-n=k]")).to_have_text(str(STEPS))
 
 
 def test_the_panel_adds_no_endpoint(text_server):

@@ -285,13 +285,13 @@ def opened(browser, text_server):
 
 
 def finished(page):
-    expect(page.locator("#text_to_image .neighbour").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".lab.text_to_image .neighbour").first).to_be_visible(timeout=20_000)
     frames(page)
 
 
 def scrub(page, k):
-    page.locator("#text_to_image [data-role=number]").fill(str(k))
-    page.locator("#text_to_image [data-role=number]").press("Enter")
+    page.locator(".lab.text_to_image [data-role=number]").fill(str(k))
+    page.locator(".lab.text_to_image [data-role=number]").press("Enter")
     frames(page)
 
 
@@ -304,8 +304,8 @@ def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, 
     for k in (20, 0, 7):
         scrub(page, k)
         for name, shown in zip(("decoded", "with", "without", "sketch"), moments[k].pictures):
-            assert_close(pixels(page, f"#text_to_image [data-c={name}]"), torch.from_numpy(shown))
-    chips = page.locator("#text_to_image .chip")
+            assert_close(pixels(page, f".lab.text_to_image [data-c={name}]"), torch.from_numpy(shown))
+    chips = page.locator(".lab.text_to_image .chip")
     assert chips.count() == len(moments[7].attention)
     chips.last.click()
     frames(page)
@@ -314,7 +314,7 @@ def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, 
     )
     looked_at = moments[7].attention[-1].ravel() / moments[7].attention[-1].max()
     assert np.abs(np.array(alpha) - 0.82 * 255 * (1 - looked_at)).max() <= 1.5
-    expect(page.locator("#text_to_image [data-role=attention]")).to_contain_text("% of all attention")
+    expect(page.locator(".lab.text_to_image [data-role=attention]")).to_contain_text("% of all attention")
     chips.last.click()
     frames(page)
     expect(page.locator("[data-c=heat]")).to_be_hidden()
@@ -325,24 +325,24 @@ def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, 
 def test_examples_comparison_and_refusals(opened, model):
     page = opened()
     page.get_by_role("button", name="green heart ✦").click()
-    expect(page.locator("#text_to_image [data-role=notes]")).to_contain_text("Held out")
+    expect(page.locator(".lab.text_to_image [data-role=notes]")).to_contain_text("Held out")
     finished(page)
     page.get_by_text("Compare with").first.click()
     page.get_by_label("Second prompt").fill("zzz 하트")
     page.get_by_label("Second guidance").fill("1")
     page.get_by_role("button", name="Draw", exact=True).click()
-    expect(page.locator("#text_to_image .variant")).to_have_count(2)
+    expect(page.locator(".lab.text_to_image .variant")).to_have_count(2)
     finished(page)
-    expect(page.locator("#text_to_image .word.never")).to_have_count(2)  # green, zzz
+    expect(page.locator(".lab.text_to_image .word.never")).to_have_count(2)  # green, zzz
     expect(page.get_by_text("there is nothing to combine").last).to_be_visible()
     for number, prompt in enumerate(("green heart", "zzz 하트")):
         sketch = to_uint8(model.decode(model.net.sketch(model.context([prompt]))))[0].permute(1, 2, 0)
         assert_close(pixels(page, f".variant:nth-of-type({number + 1}) [data-c=sketch]"), sketch)
-    before = page.locator("#text_to_image").get_attribute("data-film")
+    before = page.locator(".lab.text_to_image").get_attribute("data-film")
     page.get_by_label("Second guidance").fill("99")
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.get_by_text("The second guidance must be a number from 0 to 20.")).to_be_visible()
-    assert page.locator("#text_to_image").get_attribute("data-film") == before
+    assert page.locator(".lab.text_to_image").get_attribute("data-film") == before
 
 
 @needs_browser

@@ -37,7 +37,7 @@ def film_gif(checkpoint: Path) -> None:
 def forward(page: Page) -> None:
     """The Forward tab at t = 250."""
     page.get_by_role("button", name="Cat").click()
-    page.locator("#forward input[data-role=number]").fill("250")
+    page.locator(".lab.forward input[data-role=number]").fill("250")
     page.keyboard.press("Enter")
     page.wait_for_timeout(4500)
     page.screenshot(path=DOCS / "screenshot.png")
@@ -46,8 +46,8 @@ def forward(page: Page) -> None:
 def text_to_image(page: Page) -> None:
     """The tab Text to image after its first drawing, showing what attends to the last token."""
     page.get_by_role("tab", name="Text to image").click()
-    page.wait_for_selector("#text_to_image [data-role=memorised]:not([hidden])", timeout=60_000)
-    page.locator("#text_to_image .chip").last.click()
+    page.wait_for_selector(".lab.text_to_image [data-role=memorised]:not([hidden])", timeout=60_000)
+    page.locator(".lab.text_to_image .chip").last.click()
     page.wait_for_timeout(1000)
     page.screenshot(path=DOCS / "text_to_image.png")
 

@@ -27,6 +27,7 @@ class Scrubber(gr.HTML):
         value: the first message to the view.
         server_functions: what the view may ask of Python, one object in, JSON out.
         parts: markup for further [[names]].
+        controls: the elem_id of each Gradio component that belongs to the view, by a name that the view knows.
         **options: Gradio's own, which it passes when it makes the component again for an update.
     """
 
@@ -36,6 +37,7 @@ class Scrubber(gr.HTML):
         value: dict[str, Any] | None = None,
         server_functions: list[Callable] | None = None,
         parts: dict[str, str] | None = None,
+        controls: dict[str, str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -47,6 +49,7 @@ class Scrubber(gr.HTML):
             apply_default_css=False,
             server_functions=[answering(function) for function in server_functions or ()],
             strings=labels(),
+            controls=controls or {},
             elem_classes="scrubber",
             **options,
         )
