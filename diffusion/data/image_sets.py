@@ -1,13 +1,18 @@
 """Pictures as uint8 tensors on the device, in an order that depends on (seed, images_seen) alone."""
 
+import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from diffusion.data.images import to_signed
+from diffusion.files import write_atomically
 
 
 class DataError(ValueError):
@@ -58,6 +63,35 @@ class ImageData:
             mirrored = torch.rand(len(x_0), 1, 1, 1, generator=generator, device=x_0.device) < 0.5
             x_0 = torch.where(mirrored, x_0.flip(-1), x_0)
         return x_0, None if self.labels is None else self.labels[index]
+
+
+def save_images(file: Path, data: ImageData) -> None:
+    """Write a data set as it is in memory into one file; its folder is made if need be.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    about = {name: getattr(data, name) for name in ("title", "classes", "flip", "licence", "skipped")}
+    tensors = {"images": data.images} | ({} if data.labels is None else {"labels": data.labels})
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, safetensors.torch.save(tensors, {"about": json.dumps(about)}))
+
+
+def load_images(file: Path) -> ImageData:
+    """Read what `save_images` wrote.
+
+    Raises:
+        DataError: it is broken, or something else.
+    """
+    try:
+        with safe_open(file, "pt") as held:
+            about = json.loads(held.metadata()["about"])
+            tensors = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
+        classes, skipped = about["classes"], tuple(about["skipped"])
+        return ImageData(**tensors, **about | {"classes": classes and tuple(classes), "skipped": skipped})
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        raise DataError(f"{file} is broken, or not a data set.") from None
 
 
 def shuffled(size: int, positions: range, seed: int, device: torch.device) -> Tensor:
