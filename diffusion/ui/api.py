@@ -120,7 +120,7 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, d
             models, model, seed, sampler, num_steps, schedule, class_label, guidance_scale, num_images
         )
         frames, rows = zip(*trajectory(models[settings["model"]], settings))
-        images = frames[-1][0]
+        images = frames[-1]["x_t"]
         grid = image_grid(images, math.ceil(len(images) ** 0.5))
         return grid, {**settings, "steps": list(rows[:-1])}
 
