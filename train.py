@@ -39,10 +39,10 @@ from diffusion.training.distributed import (
     join_processes,
     leader_first,
     leave_processes,
-    prepare,
+    min_over_processes,
     rank,
-    smallest,
     world_size,
+    wrap_for_training,
 )
 from diffusion.training.progress import Progress
 from diffusion.training.run_state import load_run, save_run, saved_settings
@@ -69,11 +69,13 @@ class Run:
         self.config, self.device = config, device
         self.stage = STAGES[config.stage](config, data, device)
         self.net = self.stage.net
+        # This lays out the weights, and what is kept beside each of them is laid out alike.
+        self.forward = wrap_for_training(self.net, device, config.compile, config.channels_last)
         self.ema = EMA(self.net)
-        adam = {"betas": (0.9, 0.99), "weight_decay": 0.0, "fused": True}
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), config.learning_rate, **adam)
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+        )
         self.images_seen = 0
-        self.forward = prepare(self.net, device, config.compile, config.channels_last)
 
     def step(self) -> Tensor:
         """One step of the optimiser on this process's share of the batch; returns its mean loss."""
@@ -159,10 +161,10 @@ def measured_length(config: TrainConfig, data: Data, device: torch.device) -> Tr
         return time.monotonic() - before
 
     seconds(WARM_UP_STEPS)
-    num_steps = smallest(1 + int(SPEED_SECONDS / seconds(1)))
+    num_steps = min_over_processes(1 + int(SPEED_SECONDS / seconds(1)))
     images_per_second = num_steps * config.batch_size / seconds(num_steps)
     left = 60 * config.minutes - (time.monotonic() - started)
-    return replace(config, total_images=smallest(max(1, int(STEPPING * images_per_second * left))))
+    return replace(config, total_images=min_over_processes(max(1, int(STEPPING * images_per_second * left))))
 
 
 def held_out(config: TrainConfig) -> Data | None:

@@ -10,10 +10,11 @@ from diffusion.training.run_state import load_run, save_run
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def training(classes: int = 3) -> tuple[UNet, EMA, torch.optim.AdamW]:
+def training(classes: int = 3, channels_last: bool = False) -> tuple[UNet, EMA, torch.optim.AdamW]:
     torch.manual_seed(0)
     net = randomised(UNet(UNetConfig(1, 32, (1,), 1, (), num_classes=classes))).requires_grad_()
-    return net, EMA(net), torch.optim.AdamW(net.parameters(), 1e-3)
+    net.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    return net, EMA(net), torch.optim.AdamW(net.parameters(), 1e-3, fused=True)
 
 
 def learn(net: UNet, ema: EMA, optimizer: torch.optim.AdamW, steps: int) -> None:
@@ -44,6 +45,28 @@ def test_a_run_comes_back_bitwise(tmp_path):
         assert pairs and all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+def test_what_is_kept_beside_a_weight_is_laid_out_as_it_is(tmp_path, before, after):
+    """Whatever the memory format was when the state was written."""
+    saved = training(channels_last=before)
+    learn(*saved, 2)
+    save_run(tmp_path, *saved, 16, {})
+    net, ema, optimizer = training(channels_last=after)
+    load_run(tmp_path, net, ema, optimizer, {})
+    others = dict(saved[0].named_parameters())
+    assert any(not p.is_contiguous() for p in net.parameters()) is after
+    for name, parameter in net.named_parameters():
+        slot, other = optimizer.state[parameter], saved[2].state[others[name]]
+        for kept, expected in (
+            (parameter, others[name]),
+            (ema.weights[name], saved[1].weights[name]),
+            (slot["exp_avg"], other["exp_avg"]),
+            (slot["exp_avg_sq"], other["exp_avg_sq"]),
+        ):
+            assert kept.stride() == parameter.stride() and torch.equal(kept, expected)
+
+
 def test_no_state_is_a_new_run(tmp_path):
     assert load_run(tmp_path, *training(), {}) == 0
 
@@ -58,6 +81,15 @@ def test_a_run_of_another_network_is_refused(tmp_path):
     save_run(tmp_path, *training(), 0, {})
     with pytest.raises(CheckpointError, match="another network"):
         load_run(tmp_path, *training(classes=4), {})
+
+
+def test_moments_of_another_network_are_refused(tmp_path):
+    net, ema, optimizer = training()
+    learn(net, ema, optimizer, 1)
+    optimizer.state[net.conv_in.weight]["exp_avg"] = torch.zeros(3)
+    save_run(tmp_path, net, ema, optimizer, 8, {})
+    with pytest.raises(CheckpointError, match="another network"):
+        load_run(tmp_path, *training(), {})
 
 
 @pytest.mark.parametrize("length", [0, 5, 1000, -1])

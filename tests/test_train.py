@@ -21,6 +21,7 @@ from diffusion.training.config import TrainConfig
 from diffusion.training.distributed import Stop
 from diffusion.training.presets import PRESETS
 from diffusion.training.progress import Progress
+from diffusion.training.stages import load_training_data
 from train import learning_rate
 
 TINY = [sys.executable, str(ROOT / "tests/training.py"), "mnist"]
@@ -369,6 +370,38 @@ def test_a_run_that_was_stopped_in_every_way_ends_bitwise_equal(data_dir, tmp_pa
     assert weights[0] == weights[1]
     seen = [row["images_seen"] for row in rows(out)]
     assert seen == sorted(set(seen)) and seen[-1] == 160
+
+
+@pytest.mark.parametrize("resumed_so", [(), ("--channels-last",)])
+def test_a_run_with_channels_last_goes_on_bitwise_and_without_it_too(tiny, tmp_path, monkeypatch, resumed_so):
+    """A run that is stopped equals one that ran through, and may go on in another memory format."""
+    flags = ("--total-images", "48", "--channels-last")
+    whole = state(tiny(*flags, out=tmp_path / "whole"))
+    monkeypatch.setattr(Stop, "wanted", lambda _: images_seen(tmp_path / "stopped") >= 24)
+    stopped = tiny(*flags, out=tmp_path / "stopped")
+    assert images_seen(stopped) == 24
+    monkeypatch.undo()
+    shrink(monkeypatch.setattr)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    resumed = state(tiny("--total-images", "48", *resumed_so, out=stopped))
+    assert images_seen(stopped) == 48 and resumed.keys() == whole.keys()
+    if resumed_so:
+        assert all(torch.equal(resumed[k], whole[k]) for k in whole)
+    else:
+        for name in (name for name in whole if name.startswith("net.")):
+            torch.testing.assert_close(resumed[name], whole[name], atol=2e-3, rtol=0.05)
+
+
+def test_averages_and_moments_are_laid_out_as_their_weights(data_dir, monkeypatch):
+    shrink(monkeypatch.setattr)
+    config = parse_config(["mnist", "--data-dir", str(data_dir), "--channels-last", "--device", "cpu"])
+    run = train.Run(config, load_training_data(config), torch.device("cpu"))
+    run.step()
+    weights = dict(run.net.named_parameters())
+    assert any(not weight.is_contiguous() for weight in weights.values())
+    for name, weight in weights.items():
+        assert run.ema.weights[name].stride() == weight.stride()
+        assert run.optimizer.state[weight]["exp_avg"].stride() == weight.stride()
 
 
 def test_ctrl_c_while_the_libraries_load_is_quiet(tmp_path):

@@ -59,7 +59,7 @@ def any_process(flag: bool) -> bool:
     return bool(flags)
 
 
-def smallest(value: int) -> int:
+def min_over_processes(value: int) -> int:
     """The smallest value that any process has; all have to ask."""
     if not dist.is_initialized():
         return value
@@ -78,7 +78,7 @@ def leader_first() -> Iterator[None]:
         any_process(False)
 
 
-def prepare(
+def wrap_for_training(
     net: nn.Module, device: torch.device, compiled: str | None, channels_last: bool
 ) -> Callable[..., Tensor]:
     """The network as a loss should call it: data parallel, and in bf16 where the hardware has it.

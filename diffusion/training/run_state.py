@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -72,14 +73,29 @@ def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, setting
         raise CheckpointError(f"{file} is broken, or not the state of a training run.") from None
     if other:
         raise CheckpointError(f"{path} holds a run with another {', '.join(other)}: choose another --out.")
+    parameters = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
     expected = {"net": net.state_dict(), "ema": ema.weights}
-    if any(shapes_of(parts[part]) != shapes_of(known) for part, known in expected.items()):
+    if any(shapes_of(parts[part]) != shapes_of(known) for part, known in expected.items()) or not all(
+        index in parameters and value.shape in ((), parameters[index].shape)
+        for index, slot in slots.items()
+        for value in slot.values()
+    ):
         raise CheckpointError(f"{path} holds a run of another network: choose another --out.")
     net.load_state_dict(parts["net"])
-    ema.weights = {k: parts["ema"][k] for k in ema.weights}
+    for name, average in ema.weights.items():
+        average.copy_(parts["ema"][name])
+    for index, slot in slots.items():
+        slots[index] = {name: _laid_out_like(parameters[index], value) for name, value in slot.items()}
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     return images_seen
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """A moment in its parameter's memory format: a fused optimiser walks through both side by side."""
+    if value.shape != parameter.shape:  # a number of steps
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def other_settings(held: dict[str, Any], settings: dict[str, Any]) -> list[str]:
