@@ -48,9 +48,18 @@ from diffusion.training.progress import Progress
 from diffusion.training.run_state import load_run, save_run, saved_settings
 from diffusion.training.stages import STAGES, Data, load_training_data
 
-FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45
-MIN_IMAGES_PER_GRID, MAX_GRIDS, MAX_LISTED = 20_000, 20, 20
-WARM_UP_STEPS, SPEED_SECONDS, STEPPING = 3, 8, 0.92  # minutes → images; the rest is saving and sampling
+FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45  # what is lost at most if a run dies, early and later
+MAX_SAVING = 0.02  # share of the time that saving may take; where it takes long, it is done less often
+MIN_IMAGES_PER_GRID, MAX_GRIDS = (
+    20_000,
+    20,
+)  # a sheet of samples costs about as much as 500 images of training
+MAX_LISTED = 20  # files that were skipped: the rest of the output stays in sight
+WARM_UP_STEPS = 3  # until convolutions have chosen their algorithms, and what is compiled is compiled
+SPEED_SECONDS = 8  # over which the speed is measured: enough for 1 %, and little of a run of minutes
+STEPPING = (
+    0.92  # share of --minutes for steps; saving takes up to 2 %, samples 3, the history 2, the export 1
+)
 
 
 def learning_rate(images_seen: int, config: TrainConfig) -> float:
@@ -114,13 +123,19 @@ class Run:
         self.images_seen = load_run(self.config.out, *parts, self.stage.settings())
 
 
+def save_in_time(run: Run, seconds: float) -> float:
+    """Save; returns when to save again: in so many seconds, or later if saving takes long."""
+    started = time.monotonic()
+    run.save()
+    ended = time.monotonic()
+    return ended + max(seconds, (ended - started) / MAX_SAVING)
+
+
 def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
     """Step until the run is complete or has to stop, logging, saving and sampling on the way."""
     config, leads = run.config, rank() == 0
-    if leads:
-        run.save()  # fails here, rather than after an hour, where nothing can be written
+    next_save = save_in_time(run, FIRST_SAVE_SECONDS) if leads else math.inf  # or fails here, not in an hour
     grid_every = max(MIN_IMAGES_PER_GRID, config.total_images // MAX_GRIDS)
-    next_save = time.monotonic() + FIRST_SAVE_SECONDS
     speed = {"flops_per_image": run.flops_per_image(), "peak": peak_flops(run.device) * world_size()}
     done = (config.total_images, run.images_seen, config.batch_size)
     with Progress(config.out / "log.jsonl", *done, silent=not leads, **speed) as progress:
@@ -130,11 +145,11 @@ def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
                 progress.log()  # refuses what should not be shown or saved
                 models = (run.stage.model(weights, run.images_seen) for weights in (None, run.ema.weights))
                 recorder.record(run.images_seen, *models)
-            if leads and (grid_due or time.monotonic() >= next_save):
-                next_save = time.monotonic() + SAVE_SECONDS
+            if time.monotonic() >= next_save:
                 progress.log()
-                run.save()
+                next_save = save_in_time(run, SAVE_SECONDS)
             if leads and grid_due:
+                progress.log()
                 file = config.out / "samples" / f"{run.images_seen:09d}.png"
                 run.stage.save_samples(file, run.ema.weights, run.images_seen)
             if run.complete or stop.wanted():

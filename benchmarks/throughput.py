@@ -33,7 +33,7 @@ from benchmarks.loading import LoadedData
 from benchmarks.peer_steps import PEERS, Advance, Task, describe, num_parameters
 from diffusion.data.image_sets import ImageData
 from diffusion.data.sources import load_data
-from diffusion.devices import has_bf16, peak_flops, use_tensor_cores
+from diffusion.devices import has_bf16, peak_flops, share_of_peak, use_tensor_cores
 from diffusion.models.folder import write_atomically
 from diffusion.training.config import TrainConfig
 from diffusion.training.distributed import join_processes
@@ -92,13 +92,16 @@ def number_formats(tensor_cores: bool) -> Iterator[None]:
     """A block with PyTorch's defaults or with `use_tensor_cores`; afterwards all is as before."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    attention_before = torch.backends.cuda.cudnn_sdp_enabled()
     matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = False, True, False
+    torch.backends.cuda.enable_cudnn_sdp(True)
     try:
         if tensor_cores:
             use_tensor_cores()
         yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
+        torch.backends.cuda.enable_cudnn_sdp(attention_before)
 
 
 def build(variant: Variant, config: TrainConfig, data: ImageData, device: torch.device) -> Advance:
@@ -222,7 +225,8 @@ def table(rows: list[Row]) -> str:
             continue
         speed, syncs = row["images_per_second"], row["syncs_per_step"]
         numbers = [f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}", f"{speed / first:.2f}"]
-        numbers += [f"{row['teraflops']:.3g}", f"{row['share_of_peak']:.1%}", f"{row['warm_up_seconds']:.1f}"]
+        share = "–" if row["share_of_peak"] is None else f"{row['share_of_peak']:.1%}"
+        numbers += [f"{row['teraflops']:.3g}", share, f"{row['warm_up_seconds']:.1f}"]
         lines.append((row["title"], *numbers, "–" if syncs is None else f"{syncs:.1f}"))
     return markdown_table(header, lines)
 
@@ -273,7 +277,7 @@ def compare(contestants: list[Contestant], batch_size: int, device: torch.device
             row = measure(contestant, batch_size, device, seconds)
         if "error" not in row:
             rate = row["images_per_second"] * contestant.flops
-            row |= {"teraflops": rate / 1e12, "share_of_peak": rate / peak}
+            row |= {"teraflops": rate / 1e12, "share_of_peak": share_of_peak(rate, peak)}
         yield {"name": contestant.name, "title": contestant.title, "library": contestant.library} | row
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-PEAK_ROUNDS, PEAK_REPEATS = 4, 5
+PEAK_ROUNDS = 20  # of which the best counts: whatever else the machine does slows only some of them
 
 
 def best_device() -> str:
@@ -26,24 +26,39 @@ def in_bf16(net: nn.Module, device: torch.device) -> Callable[..., Tensor]:
 
 
 def use_tensor_cores() -> None:
-    """What is still multiplied in fp32 may use TF32, and convolutions choose their algorithm by trial."""
+    """What is still multiplied in fp32 may use TF32, and convolutions choose their algorithm by trial.
+
+    Attention does without cuDNN, whose backward pass can give NaN on Hopper GPUs, and which is no faster.
+    """
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def peak_flops(device: torch.device) -> float:
-    """FLOP/s of a large matrix product in the number format that training uses: what can be hoped for."""
+    """FLOP/s of a large matrix product in the number format that training uses: what can be hoped for.
+
+    The numbers are random, as a network's are: a GPU is faster at multiplying ones, which cost less power.
+    """
     size = 8192 if device.type == "cuda" else 1024
     dtype = torch.bfloat16 if has_bf16(device) else torch.float32
-    a = torch.ones(size, size, dtype=dtype, device=device)
+    generator = torch.Generator(device).manual_seed(0)
+    a = torch.randn(size, size, generator=generator, device=device).to(dtype)
+    (a @ a)[0, 0].item()  # waits for what the device still had to do
     best = math.inf
     for _ in range(PEAK_ROUNDS):
         started = time.perf_counter()
-        for _ in range(PEAK_REPEATS):
-            product = a @ a
-        product[0, 0].item()  # waits for all of them
-        best = min(best, (time.perf_counter() - started) / PEAK_REPEATS)
+        (a @ a)[0, 0].item()  # waits for it
+        best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best
+
+
+def share_of_peak(flops: float, peak: float) -> float | None:
+    """What part of the machine's peak this many FLOP/s are.
+
+    None if it would be more than all: then something else kept the machine busy while the peak was measured.
+    """
+    return flops / peak if flops <= peak else None
 
 
 def has_bf16(device: torch.device) -> bool:

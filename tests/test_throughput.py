@@ -60,6 +60,12 @@ def test_every_variant_is_measured_and_the_best_is_offered_by_train(measured, ca
     assert best["images_per_second"] == max(speed[name] for name in OFFERED.values())
 
 
+def test_a_share_above_the_peak_is_not_shown():
+    numbers = {"title": "fast", "images_per_second": 5.0, "warm_up_seconds": 1.0, "syncs_per_step": None}
+    row = numbers | {"teraflops": 2.0, "share_of_peak": None}
+    assert "| fast | 5 | 1.00 | 2 | – | 1.0 | – |" in throughput.table([row])
+
+
 def test_all_that_train_offers_is_compared():
     assert set(OFFERED) == set(product((None, *COMPILED), (False, True)))
 
@@ -115,13 +121,14 @@ def test_variants_are_what_they_say(data_dir, monkeypatch, one_thread):
 def test_number_formats_are_put_back():
     def formats():
         cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-        return cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+        attention = torch.backends.cuda.cudnn_sdp_enabled()
+        return cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, attention
 
     before = formats()
     with throughput.number_formats(True):
-        assert formats() == (True, True, True)
+        assert formats() == (True, True, True, False)
     with throughput.number_formats(False):
-        assert formats() == (False, True, False)  # PyTorch's defaults
+        assert formats() == (False, True, False, True)  # PyTorch's defaults
     assert formats() == before
 
 

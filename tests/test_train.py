@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 import subprocess
@@ -71,8 +72,8 @@ def images_seen(folder: Path) -> int:
         return json.loads(file.metadata()["meta"])["images_seen"]
 
 
-def rows(folder: Path) -> list[dict]:
-    return [json.loads(row) for row in (folder / "log.jsonl").read_text().splitlines()]
+def rows(folder: Path, name: str = "log.jsonl") -> list[dict]:
+    return [json.loads(row) for row in (folder / name).read_text().splitlines()]
 
 
 # The command line and the learning rate
@@ -153,6 +154,25 @@ def test_the_learning_rate_rises_stays_and_ends_at_zero(preset):
 
 def test_states_are_written_often_enough():
     assert train.FIRST_SAVE_SECONDS < 20 and train.SAVE_SECONDS < 60
+
+
+@pytest.mark.parametrize(("takes", "wait"), [(0.1, 45), (0.9, 45), (3, 150)])
+def test_saving_takes_a_fiftieth_of_the_time_at_most(monkeypatch, takes, wait):
+    clock = iter([1000, 1000 + takes])
+    monkeypatch.setattr(train.time, "monotonic", lambda: next(clock))
+    run = object.__new__(train.Run)
+    run.save = lambda: None
+    assert train.save_in_time(run, 45) == pytest.approx(1000 + takes + wait)
+
+
+def test_a_sheet_of_samples_saves_no_state(tiny, monkeypatch):
+    monkeypatch.setattr(train, "MIN_IMAGES_PER_GRID", 8)
+    for name in ("FIRST_SAVE_SECONDS", "SAVE_SECONDS"):
+        monkeypatch.setattr(train, name, 1000)
+    saves, save = [], train.Run.save
+    monkeypatch.setattr(train.Run, "save", lambda run: saves.append(run.images_seen) or save(run))
+    out = tiny("--total-images", "32")
+    assert saves == [0, 32] and len(list((out / "samples").iterdir())) == 4
 
 
 # What a run leaves
@@ -464,7 +484,7 @@ def settings(folder: Path) -> dict:
 
 def test_the_log_tells_the_share_of_the_peak(tiny):
     row = rows(tiny())[-1]
-    assert 0 < row["share_of_peak"] < 1
+    assert row["share_of_peak"] is None or 0 < row["share_of_peak"] <= 1
     per_image = row["tflops"] * 1e12 / row["images_per_second"]
     assert per_image == pytest.approx(3 * 2 * macs(), rel=0.6)  # backward costs twice the forward pass
 
@@ -533,6 +553,19 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(tmp_path, capfd):
     lines = capfd.readouterr().err.split("\n")
     assert len(lines) < 8 and any("loss=0.2500" in line and "img/s" in line for line in lines)
     assert len((tmp_path / "log").read_text().splitlines()) == 2  # after the first step and at the end
+
+
+@pytest.mark.parametrize(("peak", "share"), [(1e9, "peak=100%"), (0.99e9, None)])
+def test_a_share_above_the_peak_is_not_told(tmp_path, capfd, monkeypatch, peak, share):
+    """Ten images a second of 10⁸ operations each."""
+    with Progress(tmp_path / "log", 80, 0, 10, flops_per_image=1e8, peak=peak) as progress:
+        progress.last, progress.next_log = (0.0, 0), math.inf
+        progress.step(torch.tensor(1.0), 0.0)
+        monkeypatch.setattr(time, "monotonic", lambda: 1.0)
+        progress.log()
+    assert rows(tmp_path, "log")[0]["share_of_peak"] == (1 if share else None)
+    shown = capfd.readouterr().err
+    assert share in shown if share else "peak" not in shown
 
 
 def test_the_log_of_a_killed_run_is_cut_where_it_resumes(tmp_path):

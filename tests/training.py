@@ -76,6 +76,7 @@ def shrink(patch) -> None:
     patch(diffusion.training.command_line, "PRESETS", presets)
     patch(train, "FIRST_SAVE_SECONDS", 0)
     patch(train, "SAVE_SECONDS", 0)
+    patch(train, "MAX_SAVING", float("inf"))
     patch(train, "SPEED_SECONDS", 0.2)
     for name, value in (("GRID_ROWS", 2), ("GRID_COLUMNS", 2), ("GRID_STEPS", 2)):
         patch(diffusion.films.samples, name, value)

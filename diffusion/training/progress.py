@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from diffusion.devices import share_of_peak
+
 LOG_SECONDS = 5
 
 
@@ -26,7 +28,7 @@ class Progress:
         batch_size: images per step.
         silent: neither show nor write anything; losses are checked all the same.
         flops_per_image: of a forward and backward pass.
-        peak: FLOP/s that the machine is capable of.
+        peak: FLOP/s that the machine is capable of; a row that exceeds it tells no share of it.
     """
 
     def __init__(
@@ -103,14 +105,17 @@ class Progress:
         if self.bar.disable:
             return
         speed = (self.images_seen - seen_before) / max(now - before, 1e-9)
+        flops = speed * self.flops_per_image
+        share = share_of_peak(flops, self.peak)
         row = {
             "images_seen": self.images_seen,
             "loss": round(sum(values) / len(values), 6),
             "learning_rate": round(self.learning_rate, 9),
             "images_per_second": round(speed, 1),
-            "tflops": round(speed * self.flops_per_image / 1e12, 4),
-            "share_of_peak": round(speed * self.flops_per_image / self.peak, 4),
+            "tflops": round(flops / 1e12, 4),
+            "share_of_peak": None if share is None else round(share, 4),
         }
-        self.bar.set_postfix(loss=f"{row['loss']:.4f}", peak=f"{row['share_of_peak']:.0%}")
+        shown = {} if share is None else {"peak": f"{share:.0%}"}
+        self.bar.set_postfix(loss=f"{row['loss']:.4f}", **shown)
         with open(self.file, "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
