@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from diffusion.process import x_0_from_output
-from diffusion.schedules import NoiseSchedule
+from diffusion.process import PREDICTIONS, Prediction, x_0_from_output
+from diffusion.schedules import NoiseSchedule, check_name
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # x_t (B, *D), t (B,) integers in 1..T → x_0_hat (B, *D)
 
@@ -22,7 +22,7 @@ class NetworkDenoiser:
 
     net: nn.Module
     schedule: NoiseSchedule
-    prediction: str
+    prediction: Prediction
     trained_on: NoiseSchedule
     class_labels: Tensor | None
     context: Tensor | None
@@ -51,7 +51,7 @@ class NetworkDenoiser:
 def network_denoiser(
     net: nn.Module,
     schedule: NoiseSchedule,
-    prediction: str,
+    prediction: Prediction,
     *,
     trained_on: NoiseSchedule | None = None,
     class_labels: Tensor | None = None,
@@ -71,7 +71,11 @@ def network_denoiser(
 
     Returns:
         The denoiser (x_t, t) → x_0_hat.
+
+    Raises:
+        ValueError: there is no such prediction.
     """
+    check_name("prediction", prediction, PREDICTIONS)
     return NetworkDenoiser(net, schedule, prediction, trained_on or schedule, class_labels, context)
 
 

@@ -1,14 +1,18 @@
 """The training objective: E‖ε − ε_θ(x_t, t)‖², and the weightings it can be traded for."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
-from diffusion.process import q_sample, training_target
-from diffusion.schedules import NoiseSchedule
+from diffusion.process import Prediction, q_sample, training_target
+from diffusion.schedules import NoiseSchedule, check_name
 
 # The weight on ‖x_0 − x̂_0‖² that each objective amounts to, as a function of the SNR:
 # ε − ε̂ = −(α/σ)(x_0 − x̂_0) and v − v̂ = −(x_0 − x̂_0)/σ. min-SNR: Hang et al. 2023, γ = 5.
-WEIGHTINGS = {
+Weighting = Literal["epsilon", "v", "sample", "min_snr"]
+WEIGHTINGS: dict[Weighting, Callable[[Tensor], Tensor]] = {
     "epsilon": lambda snr: snr,
     "v": lambda snr: snr + 1,
     "sample": lambda snr: torch.ones_like(snr),
@@ -49,8 +53,8 @@ def diffusion_loss(
     t: Tensor,
     noise: Tensor,
     *,
-    prediction: str,
-    weighting: str = "epsilon",
+    prediction: Prediction,
+    weighting: Weighting = "epsilon",
     **cond: Tensor | None,
 ) -> Tensor:
     """The loss of each example, by default the textbook one, ‖ε − ε_θ(x_t, t)‖² (DDPM Eq. 14).
@@ -69,7 +73,11 @@ def diffusion_loss(
 
     Returns:
         (B,) float32, the mean over *D.
+
+    Raises:
+        ValueError: there is no such prediction or weighting.
     """
+    check_name("weighting", weighting, WEIGHTINGS)
     alpha, sigma = schedule.alpha_sigma(t, x_0)
     x_t = q_sample(schedule, x_0, t, noise)
     target = training_target(prediction, x_0, noise, alpha, sigma)

@@ -5,13 +5,15 @@ Throughout, x_t = α x_0 + σ ε with α = √ᾱ_t and σ = √(1 − ᾱ_t), a
 """
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from diffusion.schedules import NoiseSchedule
+from diffusion.schedules import NoiseSchedule, check_name
 
-PREDICTIONS = ("epsilon", "v", "sample")
+Prediction = Literal["epsilon", "v", "sample"]  # what a network outputs
+PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 
 
 def draw_noise(shape: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -84,11 +86,17 @@ def q_posterior(
     return x_0_weight.to(x_0) * x_0 + x_t_weight.to(x_0) * x_t, variance.to(x_0)
 
 
-def training_target(prediction: str, x_0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def training_target(
+    prediction: Prediction, x_0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor
+) -> Tensor:
     """What a network of this prediction type is asked to output: ε, v = α ε − σ x_0, or x_0.
 
-    v: Salimans & Ho 2022, Eq. 11-12. `prediction` is one of PREDICTIONS; tensors are (B, *D).
+    v: Salimans & Ho 2022, Eq. 11-12. Tensors are (B, *D).
+
+    Raises:
+        ValueError: there is no such prediction.
     """
+    check_name("prediction", prediction, PREDICTIONS)
     if prediction == "epsilon":
         return noise
     if prediction == "v":
@@ -96,12 +104,17 @@ def training_target(prediction: str, x_0: Tensor, noise: Tensor, alpha: Tensor, 
     return x_0
 
 
-def x_0_from_output(prediction: str, output: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def x_0_from_output(
+    prediction: Prediction, output: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor
+) -> Tensor:
     """The clean sample a network's output amounts to; the inverse of `training_target`.
 
-    Not clamped: thresholding would change the samplers. `prediction` is one of PREDICTIONS;
-    output and x_t are (B, *D), and so is the result.
+    Not clamped: thresholding would change the samplers. output and x_t are (B, *D), and so is the result.
+
+    Raises:
+        ValueError: there is no such prediction.
     """
+    check_name("prediction", prediction, PREDICTIONS)
     if prediction == "epsilon":
         return (x_t - sigma * output) / alpha
     if prediction == "v":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from diffusion.denoiser import Denoiser
 from diffusion.process import eps_from_x_0
-from diffusion.schedules import NoiseSchedule
+from diffusion.schedules import NoiseSchedule, check_name
 
 SAMPLERS = ("ddpm", "ddim", "dpm++2m")
 
@@ -87,8 +87,7 @@ def sample(
     Yields:
         One Step for each pair of neighbours in `steps`; the last one's x_s is the sample.
     """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"The sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}.")
+    check_name("sampler", sampler, SAMPLERS)
     eta = {"ddpm": 1.0, "ddim": eta, "dpm++2m": 0.0}[sampler]
     x_t, r, previous_x_0_hat = x_T, None, None
     for t, s in pairwise(steps):

@@ -4,6 +4,7 @@ Time runs t = 0..T and t = 0 is the data. Everything follows from one array, ᾱ
 kept in float64, because bf16 or even float32 would round the first and last steps away.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import cos, pi
 
@@ -106,9 +107,22 @@ def linear_schedule(
 def cosine_schedule(num_timesteps: int = 1000, s: float = 0.008, max_beta: float = 0.999) -> NoiseSchedule:
     """ᾱ_t follows a squared cosine (Nichol & Dhariwal 2021, Eq. 17), with β at most `max_beta`."""
     _check_length(num_timesteps)
-    f = [cos((t / num_timesteps + s) / (1 + s) * pi / 2) ** 2 for t in range(num_timesteps + 1)]
-    f = torch.tensor(f, dtype=torch.float64)
+    squares = [cos((t / num_timesteps + s) / (1 + s) * pi / 2) ** 2 for t in range(num_timesteps + 1)]
+    f = torch.tensor(squares, dtype=torch.float64)
     return _from_betas((1 - f[1:] / f[:-1]).clamp(max=max_beta))
+
+
+def named_schedule(name: str, num_timesteps: int = 1000) -> NoiseSchedule:
+    """The schedule that SCHEDULES has under this name. Raises ValueError: it has none, or T is too small."""
+    check_name("schedule", name, SCHEDULES)
+    return SCHEDULES[name](num_timesteps)
+
+
+def check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raises ValueError, saying which there are, unless `name` is one of the known ones."""
+    names = tuple(known)
+    if name not in names:
+        raise ValueError(f"The {kind} must be one of {', '.join(names)}, not {name!r}.")
 
 
 def _check_length(num_timesteps: int) -> None:
@@ -116,4 +130,4 @@ def _check_length(num_timesteps: int) -> None:
         raise ValueError(f"A schedule needs at least 2 timesteps, not {num_timesteps}.")
 
 
-SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
+SCHEDULES: dict[str, Callable[[int], NoiseSchedule]] = {"linear": linear_schedule, "cosine": cosine_schedule}

@@ -54,3 +54,9 @@ def test_processes_share_the_strata():
     shares = [stratified_timesteps(4, 80, torch.Generator().manual_seed(r), r, 2) for r in range(2)]
     together = torch.cat(shares).sort().values
     assert ((together - 1) // 10).tolist() == list(range(8))
+
+
+def test_an_unknown_weighting_is_refused_by_name(schedule):
+    x, t = torch.randn(2, 3), torch.tensor([3, 4])
+    with pytest.raises(ValueError, match="weighting must be one of epsilon, v, sample, min_snr, not 'snr'"):
+        diffusion_loss(lambda *_: x, schedule, x, t, x, prediction="v", weighting="snr")

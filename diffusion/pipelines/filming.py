@@ -18,10 +18,10 @@ from diffusion.data.images import to_uint8
 from diffusion.devices import best_device
 from diffusion.films.film import EPS_RANGE
 from diffusion.pipelines.loading import PipelineError, first_line
-from diffusion.process import x_0_from_output
+from diffusion.process import Prediction, x_0_from_output
 
 FLOW_MATCHING = "FlowMatchEulerDiscreteScheduler"
-OUR_NAMES = {"epsilon": "epsilon", "v_prediction": "v", "sample": "sample"}
+OUR_NAMES: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "sample"}
 
 
 @dataclass(frozen=True)

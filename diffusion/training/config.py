@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from diffusion.losses import Weighting
+from diffusion.process import Prediction
+
 
 def flag(default: Any, text: str) -> Any:
     """A field that is also a command-line flag."""
@@ -40,8 +43,8 @@ class TrainConfig:
     # objective
     schedule: str = flag("cosine", "the noise schedule: linear or cosine")
     num_timesteps: int = 1000
-    prediction: str = "v"
-    weighting: str = "epsilon"  # ‖ε − ε_θ‖², whatever the network outputs
+    prediction: Prediction = "v"
+    weighting: Weighting = "epsilon"  # ‖ε − ε_θ‖², whatever the network outputs
     class_dropout: float = 0.1  # share of labels or captions replaced by the null class, for guidance
     word_dropout: float = 0.1  # share of a caption's words that are left out
     # budget and optimiser; AdamW with betas (0.9, 0.99) and no weight decay
