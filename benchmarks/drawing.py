@@ -23,7 +23,7 @@ from diffusion.devices import best_device
 from diffusion.films.film import run_sampler
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.folder import CheckpointError, load_folder
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.ui.parts.prompt_film import (
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
@@ -82,7 +82,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(options: argparse.Namespace) -> None:
     model = load_folder(options.checkpoint, best_device())
-    if model.text is None:
+    if not isinstance(model, LatentModel):
         raise CheckpointError(f"{options.checkpoint} is not told by text.")
     print(ratio_table("drawing one prompt", in_turns(contestants(model, options.steps), options.repeats)))
 

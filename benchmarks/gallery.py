@@ -17,7 +17,7 @@ from benchmarks.metrics import nearest_neighbours
 from diffusion.data.emoji import EmojiSet, load_emoji
 from diffusion.data.images import to_signed, to_uint8
 from diffusion.models.folder import CheckpointError
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 
 SEED = 0
 BATCH_SIZE = 64
@@ -37,7 +37,7 @@ def emoji_of(model: Model, font: Path | None) -> EmojiSet:
         DataError: the emoji cannot be rendered.
     """
     settings = model.about.get("settings", {})
-    if model.text is None or not {"image_size", "skin_tones"} <= settings.keys():
+    if not isinstance(model, LatentModel) or not {"image_size", "skin_tones"} <= settings.keys():
         raise CheckpointError(f"{model.folder or model.name} is not a text model that was trained on emoji.")
     return load_emoji(settings["image_size"], settings["skin_tones"], font)
 

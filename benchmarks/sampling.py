@@ -31,7 +31,7 @@ from diffusion.films.film import run_sampler
 from diffusion.models.folder import load_folder
 from diffusion.models.model import Model
 from diffusion.nets.unet import UNet, UNetConfig
-from diffusion.schedules import SCHEDULES
+from diffusion.schedules import named_schedule
 from diffusion.training.presets import PRESETS
 
 SEED, BATCH_SIZE, NUM_STEPS, CALLS_PER_REPEAT = 0, 4, 50, 10
@@ -109,7 +109,7 @@ def untrained(preset: str) -> Model:
     for parameter in net.parameters():
         if not parameter.any():  # what training starts from; then nothing would come out
             nn.init.normal_(parameter, std=0.02)
-    schedule = SCHEDULES[config.schedule](config.num_timesteps)
+    schedule = named_schedule(config.schedule, config.num_timesteps)
     return Model(preset, net, config.schedule, schedule, config.prediction, (in_channels, side, side))
 
 

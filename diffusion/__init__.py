@@ -6,7 +6,7 @@ from diffusion.hub import HubError, load_model, push_to_hub
 from diffusion.likelihood import bits_per_dim
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.folder import CheckpointError, save_model
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.process import draw_noise, q_posterior, q_sample, q_step
 from diffusion.samplers import Step, sample, timesteps
@@ -17,6 +17,7 @@ __all__ = [
     "Denoiser",
     "Film",
     "HubError",
+    "LatentModel",
     "Model",
     "NoiseSchedule",
     "Step",

@@ -11,7 +11,7 @@ from training import few_emoji
 import diffusion.data.emoji
 from benchmarks import drawing, gallery, prompts
 from benchmarks.gallery import Gallery, emoji_of, groups, reconstructions, subset, without_skin_tone
-from diffusion import Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
+from diffusion import LatentModel, UNet, UNetConfig, cosine_schedule, load_model, save_model
 from diffusion.data.emoji import LANGUAGES, emoji_names, load_emoji
 from diffusion.data.images import to_signed, to_uint8
 from diffusion.films.emoji_atlas import save_atlas
@@ -52,7 +52,7 @@ def autoencoder(few) -> Autoencoder:
 
 
 @pytest.fixture(scope="module")
-def model(few, autoencoder) -> Model:
+def model(few, autoencoder) -> LatentModel:
     """A text model that draws nothing in particular, with an autoencoder that works."""
     tokenizer = train_tokenizer([name for names in few.names.values() for name in names], 400, 12)
     torch.manual_seed(0)
@@ -63,24 +63,24 @@ def model(few, autoencoder) -> Model:
     about = {"data": few.title, "licence": few.licence, "images_seen": 0, "settings": settings}
     schedule = cosine_schedule()
     parts = {"text": text, "tokenizer": tokenizer, "autoencoder": autoencoder}
-    return Model("em", net, "cosine", schedule, "v", shape, about=about, **parts)
+    return LatentModel("em", net, "cosine", schedule, "v", shape, about=about, **parts)
 
 
-@dataclass(frozen=True, eq=False)
-class Perfect(Model):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Perfect(LatentModel):
     """Draws from each name the latent of the picture that `answers` has for it."""
 
-    answers: dict | None = None
+    answers: dict
 
     def denoiser(self, *, prompts, **_):
         latents = torch.stack([self.answers[prompt] for prompt in prompts])
         return lambda x_t, t: latents
 
 
-def perfect(model: Model, emoji, shift: int = 0, language: str = "en") -> Perfect:
+def perfect(model: LatentModel, emoji, shift: int = 0, language: str = "en") -> Perfect:
     """With the latent of the emoji itself, or of the one `shift` places further on."""
     latents = model.encode(to_signed(emoji.images)).roll(-shift, 0)
-    own = {name: getattr(model, name) for name in Model.__dataclass_fields__}
+    own = {name: getattr(model, name) for name in LatentModel.__dataclass_fields__}
     return Perfect(**own, answers=dict(zip(emoji.names[language], latents)))
 
 
@@ -328,7 +328,7 @@ def test_what_float16_does_to_any_part_of_a_text_model_counts(few, model, part):
     data = few.subset(few.held_out)
     before = abs(ship.change_of_loss(model, data))
     assert 0 < before < ship.MAX_CHANGE
-    spoilt = Model(**{name: getattr(model, name) for name in Model.__dataclass_fields__})
+    spoilt = LatentModel(**{name: getattr(model, name) for name in LatentModel.__dataclass_fields__})
     net = type(getattr(model, part))(getattr(model, part).config)
     net.load_state_dict(getattr(model, part).state_dict())
     for parameter in net.parameters():

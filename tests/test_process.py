@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from diffusion import draw_noise, q_posterior, q_sample, q_step
+from diffusion import (
+    Model,
+    UNet,
+    UNetConfig,
+    diffusion_loss,
+    draw_noise,
+    network_denoiser,
+    q_posterior,
+    q_sample,
+    q_step,
+)
 from diffusion.process import PREDICTIONS, eps_from_x_0, training_target, x_0_from_output
 
 
@@ -80,3 +90,19 @@ def test_noise_is_the_same_for_a_seed_and_exact_in_float16():
 def test_first_images_of_a_seed_do_not_depend_on_how_many_are_drawn():
     few, many = (draw_noise((n, 1, 28, 28), torch.Generator().manual_seed(1)) for n in (2, 16))
     assert torch.equal(few, many[:2])
+
+
+@pytest.mark.parametrize("name", ["x_0", "eps", "", None])
+def test_an_unknown_prediction_is_refused_by_name(schedule, name):
+    x, alpha, sigma = torch.randn(2, 3), torch.tensor(0.8), torch.tensor(0.6)
+    t, net = torch.tensor([3, 4]), UNet(UNetConfig(1, channel_mult=(1,), attention_levels=()))
+    calls = (
+        lambda: training_target(name, x, x, alpha, sigma),
+        lambda: x_0_from_output(name, x, x, alpha, sigma),
+        lambda: network_denoiser(net, schedule, name),
+        lambda: diffusion_loss(net, schedule, x[..., None, None], t, x[..., None, None], prediction=name),
+        lambda: Model("odd", net, "cosine", schedule, name, (1, 8, 8)),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=f"prediction must be one of epsilon, v, sample, not {name!r}"):
+            call()

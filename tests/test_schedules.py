@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from diffusion import NoiseSchedule, cosine_schedule, linear_schedule
+from diffusion import Model, NoiseSchedule, cosine_schedule, linear_schedule
+from diffusion.schedules import named_schedule
 
 
 def test_published_end_points():
@@ -62,3 +63,12 @@ def test_what_is_no_schedule_is_refused(values):
 def test_length_is_checked():
     with pytest.raises(ValueError, match="at least 2"):
         linear_schedule(1)
+
+
+def test_a_schedule_is_found_by_its_name():
+    assert torch.equal(named_schedule("cosine", 50).alphas_cumprod, cosine_schedule(50).alphas_cumprod)
+    assert named_schedule("linear").num_timesteps == 1000
+    for make in (named_schedule, lambda name: Model("odd", None, name, cosine_schedule(), "v", (1, 8, 8))):
+        for name in ("quadratic", "", None, ["cosine"]):
+            with pytest.raises(ValueError, match="schedule must be one of linear, cosine, not "):
+                make(name)

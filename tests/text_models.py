@@ -10,7 +10,7 @@ from conftest import randomised
 from diffusion import UNet, UNetConfig, cosine_schedule, save_model
 from diffusion.data.emoji import EmojiSet, captions, load_emoji
 from diffusion.films.emoji_atlas import save_atlas
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig
 from diffusion.nets.text_encoder import TextConfig, TextEncoder, train_tokenizer
 
@@ -25,8 +25,8 @@ def few_emoji() -> EmojiSet:
     return emoji.subset(torch.tensor([c.rstrip("\ufe0f") in CHOSEN for c in emoji.characters]))
 
 
-def text_model() -> Model:
-    """A Model that is told by text: 4 × 8 × 8 latents of 32 × 32 pictures."""
+def text_model() -> LatentModel:
+    """A model that is told by text: 4 × 8 × 8 latents of 32 × 32 pictures."""
     emoji = few_emoji()
     spoken = [text for language in emoji.names for all_ in captions(emoji, language) for text in all_]
     tokenizer = train_tokenizer(spoken, 600, NUM_TOKENS)
@@ -35,7 +35,7 @@ def text_model() -> Model:
     net = UNet(UNetConfig(4, 32, (1, 2), 1, (0, 1), context_dim=64, sketch_side=8))
     autoencoder = Autoencoder(AutoencoderConfig(3, 4, 32, (1, 1), 1))
     parts = {"text": text, "autoencoder": autoencoder}
-    return Model(
+    return LatentModel(
         "tiny-text",
         randomised(net),
         "cosine",
@@ -47,7 +47,7 @@ def text_model() -> Model:
     )
 
 
-def save_text_model(folder: Path) -> Model:
+def save_text_model(folder: Path) -> LatentModel:
     """The model in a folder with an atlas, as training leaves it."""
     model = text_model()
     save_model(folder, model)

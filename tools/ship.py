@@ -30,7 +30,7 @@ from diffusion.hub import HUB_FILES
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.card import load_metrics, write_model_card
 from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder, save_model
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 
 WRITTEN_ANEW = (*MODEL_FILES, "README.md")
 NUM_JUDGED = 512
@@ -51,7 +51,7 @@ def rounded(model: Model) -> Model:
 
 def losses(model: Model, data: ImageData | EmojiSet) -> list[float]:
     """What training makes small, on the first images, with the same t and noise at every call."""
-    if model.text is not None:
+    if isinstance(model, LatentModel):
         return losses_of_text(model, data)
     return [mean(loss_by_quartile(model, data.images[:NUM_JUDGED], data.labels[:NUM_JUDGED]))]
 
@@ -76,7 +76,7 @@ def change_of_loss(model: Model, data: ImageData | EmojiSet) -> float:
 
 def held_out_data(model: Model, data_dir: Path, font: Path | None) -> ImageData | EmojiSet:
     """Images that the model was not trained on. Raises as `ship` does."""
-    if model.text is None:
+    if not isinstance(model, LatentModel):
         return load_data(data_of(model), data_dir, train=False)
     emoji = emoji_of(model, font)
     return emoji.subset(emoji.held_out)

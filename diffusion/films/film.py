@@ -13,9 +13,9 @@ from torch import Tensor
 
 from diffusion.data.images import to_uint8
 from diffusion.denoiser import Denoiser
+from diffusion.files import write_atomically
 from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
-from diffusion.models.folder import write_atomically
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.process import draw_noise
 from diffusion.samplers import Step, Update, sample, timesteps
 from diffusion.schedules import NoiseSchedule
@@ -133,9 +133,12 @@ def run_sampler(
     `Model.denoiser`; `schedule` None is the model's own.
     """
     schedule = schedule or model.schedule
-    denoise = model.denoiser(
-        class_labels=class_labels, prompts=prompts, guidance_scale=guidance_scale, schedule=schedule
-    )
+    if isinstance(model, LatentModel):
+        denoise = model.denoiser(
+            class_labels=class_labels, prompts=prompts, guidance_scale=guidance_scale, schedule=schedule
+        )
+    else:
+        denoise = model.denoiser(class_labels=class_labels, guidance_scale=guidance_scale, schedule=schedule)
     steps = walk(
         model,
         denoise,

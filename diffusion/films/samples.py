@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from diffusion.data.images import to_pixels, to_signed
+from diffusion.files import write_atomically
 from diffusion.films.film import run_sampler
 from diffusion.films.grids import image_grid, png_bytes
-from diffusion.models.folder import write_atomically
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.nets.autoencoder import Autoencoder
 
 PROMPTS = (
@@ -38,7 +38,7 @@ def class_rows(model: Model, per_class: int) -> dict[str, Any]:
 
 def save_samples(file: Path, model: Model) -> None:
     """Sample from fixed noise and write the results as one picture, a row for each class or prompt."""
-    settings = class_rows(model, GRID_COLUMNS) if model.text is None else prompt_rows(model)
+    settings = prompt_rows(model) if isinstance(model, LatentModel) else class_rows(model, GRID_COLUMNS)
     for step, _ in run_sampler(model, **settings):  # noqa: B007
         pass
     _save_grid(file, model.decode(step.x_s))

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from diffusion.data.image_sets import ImageData
 from diffusion.data.images import to_signed
+from diffusion.files import write_atomically
 from diffusion.films.film import make_film
 from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.films.samples import class_rows
 from diffusion.losses import diffusion_loss, stratified_timesteps
-from diffusion.models.folder import write_atomically
 from diffusion.models.model import Model
 
 SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE = "training.png", "training.json", "examples.png"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion.files import write_atomically
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 
 METRICS_FILE = "metrics.json"
 
@@ -38,14 +38,15 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     about = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}} | model.about
     parameters = sum(p.numel() for part in model.parts().values() for p in part.parameters())
     dataset = next((DATASETS[title] for title in DATASETS if about["data"].startswith(title)), None)
+    latent = isinstance(model, LatentModel)
     card = CARD.format(
         licence_of_weights="apache-2.0" if dataset else "other",
         datasets=f"datasets:\n- {dataset}\n" if dataset else "",
         name=model.name,
         parameters=f"{parameters / 1e6:.2f} million",
         size=_size(model),
-        task="unconditional-image-generation" if model.text is None else "text-to-image",
-        network="a UNet" if model.text is None else "UNet, text encoder and autoencoder",
+        task="text-to-image" if latent else "unconditional-image-generation",
+        network="UNet, text encoder and autoencoder" if latent else "a UNet",
         film=FILM if (path / "film.png").exists() else "",
         conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
         told=_told(model),
@@ -62,7 +63,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
 
 def _size(model: Model) -> str:
     channels, height, width = model.sample_shape
-    if model.autoencoder is None:
+    if not isinstance(model, LatentModel):
         return f"{width}×{height}, {channels} channel{'s' * (channels > 1)}"
     _, rows, columns = model.image_shape
     return f"{columns}×{rows}, drawn as latents of {width}×{height} with {channels} channels"
@@ -70,7 +71,7 @@ def _size(model: Model) -> str:
 
 def _told(model: Model) -> str:
     """What the card's example tells the denoiser."""
-    if model.text is not None:
+    if isinstance(model, LatentModel):
         return 'prompts=["red heart", "고양이 얼굴", "chien", "车"], guidance_scale=3.0'
     return "class_labels=torch.arange(4)" if len(model.classes or ()) >= 4 else ""
 

@@ -3,11 +3,11 @@
 Nothing here unpickles.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from tokenizers import Tokenizer
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from diffusion.checks import check_whole
 from diffusion.files import write_atomically
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.models.weights import (
     CONFIG_FILE,
     INDEX_FILE,
@@ -31,8 +31,7 @@ from diffusion.models.weights import (
 from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig
 from diffusion.nets.text_encoder import TextConfig, TextEncoder
 from diffusion.nets.unet import UNet, UNetConfig
-from diffusion.process import PREDICTIONS
-from diffusion.schedules import SCHEDULES
+from diffusion.schedules import named_schedule
 
 TOKENIZER_FILE = "tokenizer.json"
 PARTS = {"autoencoder": "autoencoder", "text": "text encoder"}  # that are trained alone, before the model
@@ -43,7 +42,9 @@ MODEL_FILES = (
     SHARDS,
     TOKENIZER_FILE,
 )  # as globs: all that `save_model` may write
-MAX_TIMESTEPS, MAX_SIDE = 10_000, 1024
+MAX_TIMESTEPS, MAX_SIDE = 10_000, 1024  # of a config: what it takes to build it stays within reason
+Shape = TypeVar("Shape")
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> None:
@@ -58,6 +59,15 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
         CheckpointError: weights that are not finite (in this dtype); nothing is written.
         OSError: the folder cannot be written; it holds the old model or the new one.
     """
+    weights = _to_store(model.name, model.parts(), dtype)
+    path.mkdir(parents=True, exist_ok=True)
+    if isinstance(model, LatentModel):
+        _write_tokenizer(path, model.tokenizer)
+    write_model(path, weights, _config(model))
+
+
+def _config(model: Model) -> dict[str, Any]:
+    """What config.json says: all of a model but its weights, and what `_untrained_model` takes."""
     config = {
         "unet": asdict(model.net.config),
         "schedule": {"name": model.schedule_name, "num_timesteps": model.schedule.num_timesteps},
@@ -66,15 +76,13 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
         "classes": model.classes,
         "about": model.about,
     }
-    if model.text is not None:
-        config["text"] = asdict(model.text.config)
-    if model.autoencoder is not None:
-        config["autoencoder"] = asdict(model.autoencoder.config)
-    weights = _to_store(model.name, model.parts(), dtype)
-    path.mkdir(parents=True, exist_ok=True)
-    if model.tokenizer is not None:
-        write_atomically(path / TOKENIZER_FILE, model.tokenizer.to_str(pretty=True).encode())
-    write_model(path, weights, config)
+    if isinstance(model, LatentModel):
+        config |= {"text": asdict(model.text.config), "autoencoder": asdict(model.autoencoder.config)}
+    return config
+
+
+def _write_tokenizer(path: Path, tokenizer: Tokenizer) -> None:
+    write_atomically(path / TOKENIZER_FILE, tokenizer.to_str(pretty=True).encode())
 
 
 def _state(parts: dict[str, nn.Module]) -> dict[str, Tensor]:
@@ -120,7 +128,7 @@ def load_autoencoder(path: Path, device: torch.device | str = "cpu") -> Autoenco
 def save_text_encoder(path: Path, text: TextEncoder, tokenizer: Tokenizer, about: dict[str, Any]) -> None:
     """The same with a text encoder and its vocabulary, the second stage. Raises as `save_autoencoder`."""
     _save_part(path, "text", text, about)
-    write_atomically(path / TOKENIZER_FILE, tokenizer.to_str(pretty=True).encode())
+    _write_tokenizer(path, tokenizer)
 
 
 def load_text_encoder(path: Path, device: torch.device | str = "cpu") -> tuple[TextEncoder, Tokenizer]:
@@ -136,8 +144,12 @@ def _save_part(path: Path, kind: str, part: Autoencoder | TextEncoder, about: di
 
 
 def _load_part(
-    path: Path, kind: str, module: type[nn.Module], shape: type, device: torch.device | str
-) -> Any:
+    path: Path,
+    kind: str,
+    module: Callable[[Shape], Network],
+    shape: Callable[..., Shape],
+    device: torch.device | str,
+) -> Network:
     if not (path / CONFIG_FILE).is_file():
         flag = PARTS[kind].replace(" ", "-")
         raise CheckpointError(f"{path} holds no trained {PARTS[kind]}: train it first, or name --{flag}.")
@@ -151,6 +163,9 @@ def _load_part(
 def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None = None) -> Model:
     """Read a model's folder, weights as float32; the model is called `name`, or as the folder is.
 
+    Returns:
+        A Model, or a LatentModel if it is told by text.
+
     Raises:
         CheckpointError: something in it is missing, broken or foreign; says what.
     """
@@ -158,11 +173,9 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
         raise CheckpointError(f"{path} is not a checkpoint: it has no {CONFIG_FILE}.")
     config = read_object(path / CONFIG_FILE)
     with _described_by(path):
-        model = _untrained_model(config, name or path.resolve().name)
-    if model.text is not None:
-        model = replace(model, tokenizer=_read_tokenizer(path / TOKENIZER_FILE, model.text.config))
+        model = _untrained_model(path, config, name or path.resolve().name)
     _load_parts(path, model.parts(), device)
-    return replace(model, folder=path)
+    return model
 
 
 @contextmanager
@@ -170,6 +183,8 @@ def _described_by(path: Path) -> Iterator[None]:
     """What goes wrong inside is the config's fault."""
     try:
         yield
+    except CheckpointError:  # it is another file's
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         wrong = f"{error} is missing" if isinstance(error, KeyError) else error
         raise CheckpointError(f"{path / CONFIG_FILE} does not describe a model: {wrong}.") from None
@@ -188,55 +203,78 @@ def _read_tokenizer(file: Path, config: TextConfig) -> Tokenizer:
     return tokenizer
 
 
-def _on_meta(module: type[nn.Module], shape: type, values: dict[str, Any]) -> Any:
+def _on_meta(
+    module: Callable[[Shape], Network], shape: Callable[..., Shape], values: dict[str, Any]
+) -> Network:
     """A network of this shape without memory: a foreign config cannot ask for any."""
     with torch.device("meta"):
         return module(shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
 
 
-def _untrained_model(config: dict[str, Any], name: str) -> Model:
-    """What a config describes, its network without memory: a foreign config cannot ask for any."""
-    classes, about = config["classes"], config.get("about", {})
-    if not isinstance(about, dict) or not isinstance(classes, list | None):
-        raise ValueError("about must be an object, and classes a list or null")
+def _untrained_model(path: Path, config: dict[str, Any], name: str) -> Model:
+    """What a config describes, with networks that have no memory yet."""
     net = _on_meta(UNet, UNetConfig, config["unet"])
-    shape = net.config
-    text = _on_meta(TextEncoder, TextConfig, config["text"]) if "text" in config else None
-    latent = "autoencoder" in config
-    autoencoder = _on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"]) if latent else None
-    if shape.context_dim != (text.config.width if text else None):
-        raise ValueError("the text encoder does not fit the network")
-    if (text is None) != (autoencoder is None):
+    num_timesteps = config["schedule"]["num_timesteps"]
+    check_whole("num_timesteps", num_timesteps, 2, MAX_TIMESTEPS)
+    settings = {
+        "name": name,
+        "net": net,
+        "schedule_name": config["schedule"]["name"],
+        "schedule": named_schedule(config["schedule"]["name"], num_timesteps),
+        "prediction": config["prediction"],
+        "sample_shape": _sample_shape(config["sample_shape"], net.config),
+        "classes": _classes(config["classes"], net.config),
+        "about": _about(config.get("about", {})),
+        "folder": path,
+    }
+    if "text" in config and "autoencoder" in config:
+        text = _on_meta(TextEncoder, TextConfig, config["text"])
+        autoencoder = _on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"])
+        _check_latent(net.config, text.config, autoencoder.config, settings["sample_shape"])
+        tokenizer = _read_tokenizer(path / TOKENIZER_FILE, text.config)
+        return LatentModel(**settings, text=text, tokenizer=tokenizer, autoencoder=autoencoder)
+    if "text" in config or "autoencoder" in config:
         raise ValueError("a text encoder and an autoencoder go together")
-    if autoencoder and shape.in_channels != autoencoder.config.latent_channels:
-        raise ValueError("the autoencoder does not fit the network")
-    if shape.num_classes != (len(classes) if classes else None):
-        raise ValueError("classes do not fit the network")
-    in_channels, *sides = config["sample_shape"]
-    for side in (in_channels, *sides):
-        check_whole("sample_shape", side, 1, MAX_SIDE)
+    if net.config.context_dim is not None:
+        raise ValueError("the network is told by text, and there is no text encoder")
+    return Model(**settings)
+
+
+def _sample_shape(values: Any, shape: UNetConfig) -> tuple[int, int, int]:
+    """(C, H, W) that the network can work on. Raises ValueError."""
+    for value in values:
+        check_whole("sample_shape", value, 1, MAX_SIDE)
+    in_channels, *sides = values
     halvings = len(shape.channel_mult) - 1
     if in_channels != shape.in_channels or len(sides) != 2 or any(side % 2**halvings for side in sides):
         raise ValueError("sample_shape does not fit the network")
-    if text and shape.sketch_side is None:
+    return (in_channels, *sides)
+
+
+def _classes(names: Any, shape: UNetConfig) -> tuple[str, ...] | None:
+    """The name of each of the network's classes. Raises ValueError."""
+    if not isinstance(names, list | None):
+        raise ValueError("classes must be a list or null")
+    if shape.num_classes != (len(names) if names else None):
+        raise ValueError("classes do not fit the network")
+    return tuple(map(str, names)) if names else None
+
+
+def _about(values: Any) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError("about must be an object")
+    return values
+
+
+def _check_latent(
+    net: UNetConfig, text: TextConfig, autoencoder: AutoencoderConfig, sample_shape: tuple[int, ...]
+) -> None:
+    """Raises ValueError, saying which, unless the parts fit together."""
+    if net.context_dim != text.width:
+        raise ValueError("the text encoder does not fit the network")
+    if net.in_channels != autoencoder.latent_channels:
+        raise ValueError("the autoencoder does not fit the network")
+    if net.sketch_side is None:
         raise ValueError("a network that is told by text needs a sketch_side")
-    if text and sides != [shape.sketch_side] * 2:
+    if sample_shape[1:] != (net.sketch_side, net.sketch_side):
         raise ValueError("sketch_side does not fit sample_shape")
-    schedule_name, prediction = config["schedule"]["name"], config["prediction"]
-    num_timesteps = config["schedule"]["num_timesteps"]
-    check_whole("num_timesteps", num_timesteps, 2, MAX_TIMESTEPS)
-    if schedule_name not in SCHEDULES or prediction not in PREDICTIONS:
-        raise ValueError(f"schedule {schedule_name!r} or prediction {prediction!r} is unknown")
-    return Model(
-        name,
-        net,
-        schedule_name,
-        SCHEDULES[schedule_name](num_timesteps),
-        prediction,
-        (in_channels, *sides),
-        tuple(map(str, classes)) if classes else None,
-        about,
-        text,
-        None,
-        autoencoder,
-    )

@@ -21,7 +21,7 @@ from diffusion.models.folder import (
     save_model,
     save_text_encoder,
 )
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.models.weights import fingerprint
 from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig, psnr, reconstruction_loss
 from diffusion.nets.text_encoder import (
@@ -188,9 +188,9 @@ class TextDiffusion(Diffusion):
         x_0, told = self.batch(range(2), generator)
         return x_0, torch.ones(2, device=self.device), None, told["context"]
 
-    def model(self, weights: dict[str, Tensor] | None, images_seen: int) -> Model:
+    def model(self, weights: dict[str, Tensor] | None, images_seen: int) -> LatentModel:
         config = self.config
-        return Model(
+        return LatentModel(
             config.out.resolve().name,
             self.with_weights(weights),
             config.schedule,
@@ -203,7 +203,7 @@ class TextDiffusion(Diffusion):
             autoencoder=self.autoencoder,
         )
 
-    def export(self, weights: dict[str, Tensor], images_seen: int) -> Model:
+    def export(self, weights: dict[str, Tensor], images_seen: int) -> LatentModel:
         out, model = self.config.out, self.model(weights, images_seen)
         save_model(out, model)
         save_samples(out / "samples.png", model)

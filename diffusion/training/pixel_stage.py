@@ -16,7 +16,7 @@ from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.folder import save_model
 from diffusion.models.model import Model
 from diffusion.nets.unet import UNet, UNetConfig
-from diffusion.schedules import SCHEDULES
+from diffusion.schedules import named_schedule
 from diffusion.training.config import TrainConfig, fixed_settings
 from diffusion.training.distributed import rank, world_size
 
@@ -35,7 +35,7 @@ class Diffusion:
 
     def __init__(self, config: TrainConfig, data: Data, device: torch.device) -> None:
         self.config, self.data, self.device = config, data, device
-        self.schedule = SCHEDULES[config.schedule](config.num_timesteps).to(device)
+        self.schedule = named_schedule(config.schedule, config.num_timesteps).to(device)
         self.net = self.build().to(device)
 
     def build(self) -> nn.Module:

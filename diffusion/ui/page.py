@@ -5,7 +5,7 @@ import os
 import gradio as gr
 
 from diffusion.films.film import load_film
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.ui import api
 from diffusion.ui.parts.scrubber import Scrubber, head, static
 from diffusion.ui.tabs import (
@@ -32,8 +32,8 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
             anyone presses anything; the first that is told by text gets a tab of its own.
     """
     text = labels()
-    told = next((model for model in models.values() if model.text is not None), None)
-    models = {name: model for name, model in models.items() if model.text is None}
+    told = next((model for model in models.values() if isinstance(model, LatentModel)), None)
+    models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
     first = next(iter(models.values()), None)
     film = load_film(first.folder) if first and first.folder else None
     with gr.Blocks(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
