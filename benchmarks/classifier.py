@@ -11,7 +11,7 @@ CPU cores; the one for CIFAR-10 needs a GPU.
 import argparse
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -198,20 +198,24 @@ def train(data: ImageData, recipe: Recipe, device: torch.device | str = "cpu", s
     return net.eval().requires_grad_(False)
 
 
-def load_or_train(name: str, data_dir: Path, device: torch.device | str = "cpu") -> nn.Module:
+def load_or_train(
+    name: str, data_dir: Path, device: torch.device | str = "cpu", epochs: int | None = None
+) -> nn.Module:
     """The classifier that CACHE has for a data set; it is trained and written first if there is none.
 
     Args:
         name: a key of RECIPES.
         data_dir: where the data set is, or is fetched to.
         device: where the classifier is wanted.
+        epochs: of the training, if not the recipe's.
     """
     file = cache_file(name)
     if file.exists():
         net = RECIPES[name].net().eval().requires_grad_(False)
         net.load_state_dict(safetensors.torch.load_file(file))
         return net.to(device)
-    net = train(load_data(name, data_dir), RECIPES[name], device)
+    recipe = RECIPES[name] if epochs is None else replace(RECIPES[name], epochs=epochs)
+    net = train(load_data(name, data_dir), recipe, device)
     weights = {key: value.cpu().contiguous() for key, value in net.state_dict().items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, safetensors.torch.save(weights))
@@ -242,11 +246,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("data", nargs="?", choices=RECIPES, default="mnist", help="default: mnist")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where the data is, or will be")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
+    parser.add_argument("--epochs", type=int, help="fewer for a rehearsal; default: enough")
     return parser.parse_args(arguments)
 
 
 def main(options: argparse.Namespace) -> None:
-    net = load_or_train(options.data, options.data_dir, options.device)
+    net = load_or_train(options.data, options.data_dir, options.device, options.epochs)
     share = accuracy(net, load_data(options.data, options.data_dir, train=False))
     title = RECIPES[options.data].title
     print(f"{cache_file(options.data)} recognises {share:.2%} of the {title} test set.")

@@ -1,292 +1,272 @@
 """All that a borrowed GPU is to do, as one command that is repeated until it says that it is finished.
 
-    python -m benchmarks.gpu_slot first  --data-dir data --out OUT   # CIFAR-10: sweep, train, evaluate, ship
+    python -m benchmarks.gpu_slot first  --data-dir data --out OUT   # CIFAR-10: train, ship, measure
     python -m benchmarks.gpu_slot second --data-dir data --out OUT   # MNIST under both schedules, the peers
     python -m benchmarks.gpu_slot emoji  --data-dir data --out OUT   # emoji from text, in three stages
     python -m benchmarks.gpu_slot first  --data-dir data --out OUT --rehearse   # the same on a CPU, tiny
 
-Each call works for --seconds at most and goes on where the last one stopped; the whole slot ends after
---slot-seconds, counted from the first call. CIFAR-10 is trained for as many images as fit in, so that the
-learning rate reaches 0 in time. At the end of every call OUT holds what was made so far, as result.tar in
-pieces of 15 MiB: `cat result.tar.* | tar x` in the project's folder puts it in place.
+It is made for a machine that is borrowed for half an hour and whose calls last ten minutes. Every part is a
+process that goes on when the call returns, after --seconds, and that the next call waits for: make it at
+once. The slot ends --slot-seconds after the first call. Training ends in time for the rest; CIFAR-10 and
+emoji are trained for as many images as fit in, so that the learning rate reaches 0. What there is then is
+shipped, and measured while there is time. At the end of every call OUT holds what was made so far, as
+result.tar in pieces of 15 MiB: `cat result.tar.* | tar x` in the project's folder puts it in place.
 
-Where nothing can be fetched, `second` and `emoji` install what is in wheels/, and shared libraries are looked
-for there too. `emoji` needs two packages, the font, and libfribidi, without which Pillow draws a combined
-emoji as its parts side by side. On the machine that sends the project, with the other's version of Python:
+Where little can be sent, send the code without checkpoints, pictures and tests, 1 MB:
 
-    pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels emoji tokenizers
-    cp /usr/lib/x86_64-linux-gnu/libfribidi.so.0 wheels/
-    mkdir -p data && cp /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf data/
+    git sparse-checkout set benchmarks diffusion tools     # in the end: git sparse-checkout disable
 
-git ignores both folders, so they have to be named to be carried: wheels, data/NotoColorEmoji.ttf. A font in
-the data folder is used instead of the system's.
+What git ignores has to be named to be carried; it stays there, so the first call is enough. That is the data,
+and for `second` and `emoji` wheels/, from which packages are installed into runs/site, and where shared
+libraries are looked for. With the other machine's version of Python:
+
+    alias get='pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels'
+    get denoising-diffusion-pytorch ema-pytorch pytorch-fid diffusers   # second
+    get emoji tokenizers                                                # emoji
+    cp /usr/lib/x86_64-linux-gnu/libfribidi.so.0 wheels/                # emoji: joins the parts of one
+    cp /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf data/          # emoji: used instead of the system's
+
+`second` compares the peers with checkpoints/cifar10: from its second call on, when the data is there, send
+that too (`git sparse-checkout add checkpoints/cifar10`). It times the fastest of our ways to train again;
+name runs/slot/sweep.json, which `first` made, to tell it which.
 """
 
 import argparse
+import io
 import json
 import os
 import shutil
-import subprocess
-import sys
+import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from diffusion.models.folder import write_atomically
+from benchmarks.background import SLOT, CallOver, Slot
+from benchmarks.peer_steps import PEERS
+from diffusion.data.sources import decoded_file
+from diffusion.training.run_state import STATE_FILE
 
-SLOT = Path("runs/slot")
-STATE, SWEEP, PEER = SLOT / "state.json", SLOT / "throughput.json", Path("runs/peer")
-WHEELS, FONT = Path("wheels"), "NotoColorEmoji.ttf"
-PIECE_BYTES, POLL_SECONDS = 15 * 2**20, 0.5
-AFTER_TRAINING, RESTART, STOPPING, PACKING = 270, 45, 25, 20  # seconds
+DATA, SITE, PEER = (Path("runs") / name for name in ("data", "site", "peer"))
+SWEEP, WHEELS, FONT = SLOT / "sweep.json", Path("wheels"), "NotoColorEmoji.ttf"
+AFTER_TRAINING, EXPORTING, STARTING, MAX_STARTS = 300, 60, 60, 4  # three of them in seconds
+PIECE_BYTES = 15 * 2**20
 RESULTS = {
-    "first": ("checkpoints/cifar10", "runs/slot"),
+    "first": ("checkpoints/cifar10", "runs/slot", "runs/cifar10/log.jsonl"),
     "second": ("checkpoints/mnist-cosine", "checkpoints/mnist-linear", "runs/slot", "runs/peer/*.json"),
-    "emoji": (
-        "checkpoints/emoji",
-        "runs/slot",
-        "runs/emoji-autoencoder/log.jsonl",
-        "runs/emoji-autoencoder/samples.png",
-        "runs/emoji-text/log.jsonl",
-        "runs/emoji/samples",
-    ),
+    "emoji": ("checkpoints/emoji", "runs/slot", "runs/emoji*/log.jsonl", "runs/emoji*/samples*"),
 }
-
 SAMPLES = "--num-samples 10000 --num-steps-samples 2000 --num-bits 2000"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done: on a GPU, or in a rehearsal, whose figures mean nothing."""
+    """How much is done: on a GPU, or in a rehearsal, whose figures mean nothing.
+
+    Args:
+        candidates: rows of benchmarks.throughput that may be the fastest.
+        table: arguments for the full table.
+        peers: rows that are compared with ours.
+        training: arguments instead of the lengths that fit into the slot.
+        interrupted: each training is stopped once by SIGTERM and goes on.
+    """
 
     trainer: str = "train.py"
     device: tuple[str, ...] = ("--device", "cuda")
+    decode: tuple[str, ...] = ()
+    classifier: tuple[str, ...] = ()
     sweep: tuple[str, ...] = ("--seconds", "4")
+    candidates: str = "blocks,network"
+    table: tuple[str, ...] = ()
+    peers: str = ",".join(PEERS)
     training: tuple[str, ...] = ()
-    samples: tuple[str, ...] = (*SAMPLES.split(), "--long")
+    interrupted: bool = False
+    samples: tuple[str, ...] = tuple(SAMPLES.split())
     peer: tuple[str, ...] = ("--sample-minutes", "3")
-    autoencoder: tuple[str, ...] = ("--minutes", "4")
-    text: tuple[str, ...] = ("--minutes", "3")
-    compiled: tuple[str, ...] = ("--compile", "blocks")
+    peer_minutes: float | None = None
+    blocks: tuple[str, ...] = ("--compile", "blocks", "--channels-last")
     prompts: tuple[str, ...] = ()
 
 
 REHEARSAL = Size(
     trainer="tests/training.py",  # with next to no weights
     device=("--device", "cpu"),
+    decode=("--every", "50"),
+    classifier=("--epochs", "2"),
     sweep=("--seconds", "0.2", "--batch-size", "4"),
-    training=("--total-images", "64", "--batch-size", "8"),
+    candidates="channels_last",
+    table=("--only", "loader,fused"),
+    peers="lucidrains,diffusers",
+    training=("--total-images", "4000", "--batch-size", "8"),
+    interrupted=True,
     samples=("--num-samples", "10", "--num-bits", "10", "--num-steps-samples", "10"),
     peer=("--num-samples", "8", "--sample-minutes", "0.1", "--sample-batch", "4", "--dim", "8"),
-    autoencoder=("--total-images", "64", "--batch-size", "8"),
-    text=("--total-images", "64", "--batch-size", "8"),
-    compiled=(),
+    peer_minutes=0.05,
+    blocks=("--channels-last",),
     prompts=("--num", "8", "--num-per-point", "4", "--steps", "2"),
 )
 
 
-class Slot:
-    """The clock and the memory of a slot: what is done, and how long is left.
-
-    Args:
-        seconds: of this call.
-        slot_seconds: of all calls together.
-        name: of the slot; another name starts anew.
-    """
-
-    def __init__(self, name: str, seconds: float, slot_seconds: float) -> None:
-        SLOT.mkdir(parents=True, exist_ok=True)
-        state = json.loads(STATE.read_text()) if STATE.exists() else {}
-        fresh = {"name": name, "started": time.time(), "done": [], "minutes": None}
-        self.state = state if state.get("name") == name else fresh
-        self.call_end = min(time.time() + seconds, self.state["started"] + slot_seconds)
-        self.slot_end, self.seconds = self.state["started"] + slot_seconds, seconds
-        self.save()
-
-    def save(self) -> None:
-        write_atomically(STATE, json.dumps(self.state).encode())
-
-    def left(self) -> float:
-        """Seconds of this call that may still be worked, with time kept to pack the results."""
-        return self.call_end - time.time() - PACKING
-
-    def training_minutes(self) -> float:
-        """What training may take, decided once: what is left of the slot but for evaluating and restarts."""
-        if self.state["minutes"] is None:
-            left = self.slot_end - time.time() - AFTER_TRAINING
-            restarts = int(left / self.seconds)
-            self.state["minutes"] = max((left - restarts * RESTART) / 60, 0.1)
-            self.save()
-        return self.state["minutes"]
-
-    def run(self, name: str, *command: str, at_most: float = 1e9) -> bool:
-        """Run `python *command`, unless it is done; returns whether it has ended by itself."""
-        if name in self.state["done"]:
-            return True
-        limit = min(self.left(), at_most)
-        if limit <= 0:
-            return False
-        print(f"== {name}: {' '.join(command)}", flush=True)
-        try:
-            ended = subprocess.run([sys.executable, *command], timeout=limit)
-        except subprocess.TimeoutExpired:
-            print(f"== {name}: not finished after {limit:.0f} s", flush=True)
-            return False
-        print(f"== {name}: exit status {ended.returncode}", flush=True)
-        return True
-
-    def once(self, name: str, *command: str, at_most: float = 1e9) -> None:
-        """`run`, and whatever came of it, never again: a slot does not hang on one of its parts."""
-        started_in_time = self.left() > 0
-        ended = self.run(name, *command, at_most=at_most)
-        if ended or (started_in_time and self.left() > 0):
-            self.done(name)
-
-    def in_background(self, name: str, *command: str) -> None:
-        """Start `python *command` so that it outlives this call, and wait for it while there is time."""
-        pid = self.state.setdefault("background", {}).get(name)
-        if name in self.state["done"] or self.left() <= 0:
-            return
-        if pid is None:
-            print(f"== {name}, in the background: {' '.join(command)}", flush=True)
-            with open(SLOT / f"{name}.log", "w") as log:
-                process = subprocess.Popen(
-                    [sys.executable, *command], stdout=log, stderr=log, start_new_session=True
-                )
-            pid = self.state["background"][name] = process.pid
-            self.save()
-        while self.left() > 0:
-            if not is_running(pid):
-                self.done(name)
-                return
-            time.sleep(POLL_SECONDS)
-
-    def done(self, name: str) -> None:
-        self.state["done"] = sorted({*self.state["done"], name})
-        self.save()
-
-
-def is_running(pid: int) -> bool:
-    """Whether there is such a process and it has not ended (a zombie has)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+def best_row() -> dict[str, Any]:
+    """The fastest row of the sweep, with train.py's flags for it; nothing where it came to nothing."""
+    with suppress(OSError, ValueError, KeyError):
+        return json.loads(SWEEP.read_text())["best"] or {}
+    return {}
 
 
 def best_flags() -> list[str]:
-    """train.py's fastest flags by the sweep; none where it came to nothing."""
-    try:
-        best = json.loads(SWEEP.read_text())["best"]
-    except (OSError, ValueError, KeyError):
-        return []
-    compiled = ["--compile", best["compile"]] if best["compile"] else []
-    return compiled + ["--channels-last"] * bool(best["channels_last"])
+    best = best_row()
+    compiled = ["--compile", best["compile"]] if best.get("compile") else []
+    return compiled + ["--channels-last"] * best.get("channels_last", True)
 
 
 def complete(folder: Path) -> bool:
     """Whether the run in this folder has seen all its images."""
-    try:
+    with suppress(OSError, ValueError, KeyError):
         about = json.loads((folder / "config.json").read_text())["about"]
-    except (OSError, ValueError, KeyError):
-        return False
-    return about["images_seen"] >= about["settings"]["total_images"]
+        return about["images_seen"] >= about["settings"]["total_images"]
+    return False
 
 
-def train(slot: Slot, size: Size, name: str, *flags: str) -> bool:
-    """Train until this call's time is up or the run is complete; returns whether it is complete."""
-    out = Path("runs") / name
-    if not complete(out):
-        limit = f"{max(slot.left() - STOPPING, 1):.0f}"
-        slot.run(f"train {name}", size.trainer, *flags, "--time-limit", limit, "--out", str(out))
-    return complete(out)
+def train(slot: Slot, size: Size, name: str, *flags: str, seconds: float, fast: Sequence[str] = ()) -> None:
+    """Train until the run in runs/`name` is complete or its time is over; what there is then is used.
+
+    Args:
+        slot, size: when, and how much.
+        name: of the run, and of the preset unless `flags` begin with another.
+        flags: arguments of train.py.
+        seconds: from now to the last step, decided once.
+        fast: more of them, which it does without if it fails before its first step.
+
+    Raises:
+        CallOver: it goes on in the background.
+    """
+    part, out = slot.part(task := f"train {name}", seconds), Path("runs") / name
+    while not part["done"]:
+        if size.interrupted and part["starts"] == 1:
+            process = slot.wait(task, part["end"] + EXPORTING, until=lambda: has_stepped(out))
+            if process:
+                process.interrupt()
+        slot.wait(task, part["end"] + EXPORTING)
+        left = part["end"] - time.time()
+        if complete(out) or left <= 0 or part["starts"] == MAX_STARTS:
+            slot.finish(task)
+            break
+        quick = fast if not part["starts"] or (out / STATE_FILE).exists() else ()
+        limit = ("--time-limit", f"{left:.0f}", "--out", str(out))
+        slot.start(task, size.trainer, *flags, *size.device, *quick, *limit)
+
+
+def has_stepped(run: Path) -> bool:
+    """Whether there is a row in a run's log."""
+    log = run / "log.jsonl"
+    return log.exists() and log.stat().st_size > 0
+
+
+def that_fits(size: Size, seconds: float) -> tuple[str, ...]:
+    """train.py's arguments for as many images as fit into a time, or for a rehearsal's."""
+    return size.training or ("--minutes", f"{max(seconds - STARTING, 1) / 60:.2f}")
+
+
+def until_evaluation(slot: Slot) -> float:
+    """The seconds that are left but for shipping and measuring."""
+    return slot.end - AFTER_TRAINING - time.time()
+
+
+def decoded(slot: Slot, size: Size, name: str, data_dir: Path) -> list[str]:
+    """Have a data set decoded once for all parts; returns the arguments with which they find it."""
+    command = ("-m", "tools.decode", name, "--data-dir", str(data_dir), "--out", str(DATA), *size.decode)
+    slot.run(f"decode {name}", *command, at_most=120)
+    return ["--data-dir", str(DATA if decoded_file(DATA, name, train=True).exists() else data_dir)]
 
 
 def install(slot: Slot) -> None:
     """What wheels/ holds, for where nothing can be fetched."""
     wheels = sorted(map(str, WHEELS.glob("*.whl")))
     if wheels:
-        slot.once("packages", "-m", "pip", "install", "-q", "--no-index", "--no-deps", *wheels)
-    places = [str(WHEELS.resolve()), os.environ.get("LD_LIBRARY_PATH", "")]
-    os.environ["LD_LIBRARY_PATH"] = ":".join(filter(None, places))
+        beside = ("--no-index", "--no-deps", "--upgrade", "--target", str(SITE))
+        slot.run("packages", "-m", "pip", "install", "-q", *beside, *wheels, at_most=120)
+    for variable, place in (("PYTHONPATH", SITE), ("LD_LIBRARY_PATH", WHEELS)):
+        os.environ[variable] = ":".join(filter(None, (str(place.resolve()), os.environ.get(variable))))
 
 
 def evaluate(slot: Slot, name: str, data: list[str], *options: str, judge: str = "quality") -> None:
-    """Ship the run, then measure what it ships with benchmarks.`judge`."""
-    shipped = f"checkpoints/{name}"
-    if f"ship {name}" not in slot.state["done"]:
+    """Ship the run, whether it is complete or not, then measure what it ships with benchmarks.`judge`."""
+    ship, shipped = f"ship {name}", f"checkpoints/{name}"
+    if ship not in slot.state["parts"]:
         shutil.rmtree(shipped, ignore_errors=True)  # figures of other weights among it
-    slot.once(f"ship {name}", "-m", "tools.ship", f"runs/{name}", shipped, *data)
-    measure = ("-m", f"benchmarks.{judge}", shipped, *data, "--skip-known", *options)
-    if slot.run(f"{judge} {name}", *measure):
-        slot.done(f"{judge} {name}")
+    slot.run(ship, "-m", "tools.ship", f"runs/{name}", shipped, *data, at_most=180, late=True)
+    slot.run(f"{judge} {name}", "-m", f"benchmarks.{judge}", shipped, *data, *options)
 
 
-def first(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
-    """CIFAR-10; yields after each stage whether it is finished."""
-    sweep = ("-m", "benchmarks.throughput", "cifar10", *data, *size.device, *size.sweep)
-    slot.once("sweep", *sweep, "--out", str(SWEEP), at_most=200)
-    yield "sweep" in slot.state["done"]
-    slot.once("classifier", "-m", "benchmarks.classifier", "cifar10", *data, *size.device, at_most=150)
-    yield "classifier" in slot.state["done"]
-    length = size.training or ("--minutes", f"{slot.training_minutes():.2f}")
-    yield train(slot, size, "cifar10", "cifar10", *data, *size.device, *best_flags(), *length)
-    evaluate(slot, "cifar10", data, "--guidance", "1.5", *size.device, *size.samples)
-    yield "quality cifar10" in slot.state["done"]
+def first(slot: Slot, size: Size, data_dir: Path) -> None:
+    """CIFAR-10, and the full table of what makes training fast."""
+    data = decoded(slot, size, "cifar10", data_dir)
+    throughput = ("-m", "benchmarks.throughput", "cifar10", *data, *size.device, *size.sweep)
+    slot.run("sweep", *throughput, "--only", size.candidates, "--out", str(SWEEP), at_most=200)
+    classifier = ("-m", "benchmarks.classifier", "cifar10", *data, *size.device, *size.classifier)
+    slot.run("classifier", *classifier, at_most=150)
+    seconds = until_evaluation(slot)
+    length = that_fits(size, seconds)
+    train(slot, size, "cifar10", "cifar10", *data, *length, seconds=seconds, fast=best_flags())
+    evaluate(slot, "cifar10", data, "--guidance", "1.5", "--long", *size.device, *size.samples)
+    slot.run("table", *throughput, *size.table, "--out", str(SLOT / "throughput.json"))
 
 
-def second(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
-    """MNIST under both schedules, then the peers; yields after each stage whether it is finished."""
-    install(slot)
+def second(slot: Slot, size: Size, data_dir: Path) -> None:
+    """MNIST under both schedules, then the peers."""
+    digits = decoded(slot, size, "mnist", data_dir)
+    classifier = ("-m", "benchmarks.classifier", "mnist", *digits, *size.device, *size.classifier)
+    slot.run("classifier", *classifier, at_most=60)
     for schedule in ("cosine", "linear"):
-        name = f"mnist-{schedule}"
-        yield train(slot, size, name, "mnist", *data, *size.device, "--schedule", schedule, *size.training)
-        samples = [option for option in size.samples if option != "--long"]
-        evaluate(slot, name, data, *size.device, *samples)
-        yield f"quality {name}" in slot.state["done"]
-    peers = ("-m", "benchmarks.throughput", "cifar10", *data, *size.device, *size.sweep, "--peers")
-    slot.once("peers", *peers, "--out", str(SLOT / "peers.json"), at_most=300)
-    yield "peers" in slot.state["done"]
-    minutes = 0.05 if size is REHEARSAL else slot.training_minutes()
-    train_peer = ("-m", "benchmarks.peer", *data, *size.device, *size.peer, "--minutes", f"{minutes:.2f}")
-    slot.in_background("peer", *train_peer, "--out", str(PEER))
-    yield "peer" in slot.state["done"]
-    judge = ("-m", "benchmarks.peer", *data, *size.device, "--judge", "checkpoints/cifar10")
-    slot.once("judge", *judge, "--out", str(PEER))
-    yield "judge" in slot.state["done"]
+        name, length = f"mnist-{schedule}", ("--schedule", schedule, *size.training)
+        train(slot, size, name, "mnist", *digits, *length, seconds=min(240, until_evaluation(slot)))
+        evaluate(slot, name, digits, *size.device, *size.samples)
+    data = decoded(slot, size, "cifar10", data_dir)
+    rows = ("--peers", "--only", f"{best_row().get('name', size.candidates)},{size.peers}")
+    throughput = ("-m", "benchmarks.throughput", "cifar10", *data, *size.device, *size.sweep, *rows)
+    slot.run("peers", *throughput, "--out", str(SLOT / "peers.json"), at_most=300)
+    minutes = size.peer_minutes or max(until_evaluation(slot), 1) / 60
+    peer = ("-m", "benchmarks.peer", *data, *size.device, "--out", str(PEER))
+    slot.run("peer", *peer, *size.peer, "--minutes", f"{minutes:.2f}")
+    slot.run("judge", *peer, "--judge", "checkpoints/cifar10", at_most=120, late=True)
 
 
-def emoji(slot: Slot, size: Size, data: list[str]) -> Iterator[bool]:
-    """Emoji from text, in three stages; yields after each whether it is finished."""
-    install(slot)
-    carried = Path(data[-1]) / FONT
+def emoji(slot: Slot, size: Size, data_dir: Path) -> None:
+    """Emoji from text, in three stages."""
+    carried = data_dir / FONT
     font = ["--emoji-font", str(carried)] if carried.exists() else []
-    for name, length in (("emoji-autoencoder", size.autoencoder), ("emoji-text", size.text)):
-        yield train(slot, size, name, name, *font, *size.device, *length)
-    length = size.training or ("--minutes", f"{slot.training_minutes():.2f}")
-    yield train(slot, size, "emoji", "emoji", *font, *size.device, *size.compiled, *length)
+    for name, minutes in (("emoji-autoencoder", 4), ("emoji-text", 3)):
+        seconds = 60 * minutes + STARTING
+        train(slot, size, name, name, *font, *that_fits(size, seconds), seconds=seconds)
+    seconds = until_evaluation(slot)
+    train(slot, size, "emoji", "emoji", *font, *that_fits(size, seconds), seconds=seconds, fast=size.blocks)
     evaluate(slot, "emoji", font, *size.device, *size.prompts, judge="prompts")
-    yield "prompts emoji" in slot.state["done"]
 
 
-SLOTS: dict[str, Callable[[Slot, Size, list[str]], Iterator[bool]]] = {
-    "first": first,
-    "second": second,
-    "emoji": emoji,
-}
+SLOTS: dict[str, Callable[[Slot, Size, Path], None]] = {"first": first, "second": second, "emoji": emoji}
 
 
 def pack(slot_name: str, out: Path) -> None:
     """Everything made so far into OUT, in pieces that are small enough to travel."""
-    made = [str(path) for pattern in RESULTS[slot_name] for path in Path().glob(pattern)]
-    tar = subprocess.run(["tar", "c", *made], capture_output=True, check=True).stdout
+    made = (path for pattern in RESULTS[slot_name] for path in sorted(Path().glob(pattern)))
+    files = {file for path in made for file in (path, *path.rglob("*")) if file.is_file()}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for file in sorted(files):
+            with suppress(FileNotFoundError):  # it was a temporary one
+                content, entry = file.read_bytes(), tar.gettarinfo(file)
+                entry.size = len(content)  # of what was read: logs grow meanwhile
+                tar.addfile(entry, io.BytesIO(content))
+    content = buffer.getvalue()
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("result.tar.*"):
         old.unlink()
-    for number, start in enumerate(range(0, len(tar), PIECE_BYTES)):
-        (out / f"result.tar.{number:02d}").write_bytes(tar[start : start + PIECE_BYTES])
-    print(f"{len(tar) / 2**20:.1f} MiB in {out}", flush=True)
+    for number, start in enumerate(range(0, len(content), PIECE_BYTES)):
+        (out / f"result.tar.{number:02d}").write_bytes(content[start : start + PIECE_BYTES])
+    print(f"{len(content) / 2**20:.1f} MiB in {out}", flush=True)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -301,11 +281,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(options: argparse.Namespace) -> None:
-    slot = Slot(options.slot, options.seconds, options.slot_seconds)
-    size = REHEARSAL if options.rehearse else Size()
-    finished = all(SLOTS[options.slot](slot, size, ["--data-dir", str(options.data_dir)]))
+    name = options.slot + " (rehearsal)" * options.rehearse
+    slot = Slot(name, options.seconds, options.slot_seconds)
+    outcome = "The slot is finished."
+    try:
+        install(slot)
+        SLOTS[options.slot](slot, REHEARSAL if options.rehearse else Size(), options.data_dir)
+    except CallOver:
+        outcome = "Not finished: call again."
     pack(options.slot, options.out)
-    print("The slot is finished." if finished else "Not finished: call again.", flush=True)
+    print(outcome, flush=True)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,15 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A folder to work in, from which processes find the project's modules."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("LD_LIBRARY_PATH", os.environ.get("LD_LIBRARY_PATH", ""))
+
+
 def randomised(net: torch.nn.Module) -> torch.nn.Module:
     """The network with its zero-initialised layers filled too, so that every part has an effect."""
     torch.manual_seed(0)

@@ -24,7 +24,7 @@ from diffusion.data.image_sets import (
 from diffusion.data.images import ImageError, centre_crop, letterbox, open_image, to_signed, to_uint8
 from diffusion.data.sources import (
     CIFAR10_CLASSES,
-    decode_cifar10,
+    decoded_file,
     load_cifar10,
     load_data,
     load_folder,
@@ -229,17 +229,6 @@ def test_a_broken_archive_is_named(tmp_path):
         load_cifar10(tmp_path / "data")
 
 
-def test_decoded_cifar10_is_the_same_without_its_source(tmp_path):
-    write_cifar10(tmp_path / "source")
-    (tmp_path / "source/train/cat/0001.jpg").write_bytes(b"\xff\xd8 no more")
-    decode_cifar10(tmp_path / "source", tmp_path / "new/decoded")
-    for train in (True, False):
-        known, read = (load_cifar10(tmp_path / place, train) for place in ("source", "new/decoded"))
-        assert torch.equal(read.images, known.images) and torch.equal(read.labels, known.labels)
-        kept = ("title", "classes", "flip", "licence", "skipped")
-        assert [getattr(read, name) for name in kept] == [getattr(known, name) for name in kept]
-
-
 def test_a_data_set_without_labels_is_read_as_it_was_written(tmp_path):
     save_images(tmp_path / "data", ImageData("blots", torch.zeros(2, 1, 4, 4, dtype=torch.uint8)))
     read = load_images(tmp_path / "data")
@@ -250,11 +239,11 @@ def test_a_data_set_without_labels_is_read_as_it_was_written(tmp_path):
     "broken", [lambda file: file[:-9], lambda file: b"", lambda file: file.replace(b"about", b"other")]
 )
 def test_a_broken_data_set_is_named(tmp_path, broken):
-    file = tmp_path / "cifar10-train.safetensors"
+    file = decoded_file(tmp_path, "cifar10", train=True)
     save_images(file, ImageData("blots", torch.zeros(2, 1, 4, 4, dtype=torch.uint8)))
     file.write_bytes(broken(file.read_bytes()))
     with pytest.raises(DataError, match="cifar10-train.safetensors is broken, or not a data set"):
-        load_cifar10(tmp_path)
+        load_data("cifar10", tmp_path)
 
 
 # Folders

@@ -1,149 +1,253 @@
-"""The command that is repeated on a borrowed GPU: what it remembers, how it keeps to its time."""
+"""All that a borrowed GPU is to do: what it asks of the other programs, what they find, what travels."""
 
 import json
+import re
 import subprocess
-import time
+import sys
+import tarfile
+import threading
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
+from test_background import statuses
+from test_data import write_cifar10
 
-from benchmarks import gpu_slot, prompts
-from benchmarks.gpu_slot import FONT, REHEARSAL, Size, Slot, best_flags, complete, install, pack
+from benchmarks import background, classifier, gpu_slot, peer, prompts, quality, throughput
+from benchmarks.background import Slot, log_of
+from benchmarks.gpu_slot import FONT, REHEARSAL, SLOTS, SWEEP, Size, install, pack
+from diffusion.data.sources import load_data
 from diffusion.training.command_line import parse_config
-from tools import ship
+from tools import decode, ship
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def a_slot(name: str = "first") -> Slot:
+    return Slot(name, 570, 1590)
 
 
-def test_a_part_that_is_done_is_not_done_again(capfd):
-    slot = Slot("first", 60, 600)
-    slot.once("hello", "-c", "print('hello')")
-    slot.once("hello", "-c", "print('again')")
-    Slot("first", 60, 600).once("hello", "-c", "print('again')")
-    assert "again" not in capfd.readouterr().out.replace("print('again')", "")
-    assert Slot("first", 60, 600).state["done"] == ["hello"]
-    assert Slot("second", 60, 600).state["done"] == []
+def value(command: list[str] | tuple[str, ...], flag: str) -> str:
+    return command[command.index(flag) + 1]
 
 
-def test_a_part_that_hangs_is_given_up_and_the_rest_goes_on():
-    slot = Slot("first", 60, 600)
-    slot.once("hangs", "-c", "import time; time.sleep(30)", at_most=0.5)
-    assert slot.state["done"] == ["hangs"]
-
-
-def test_a_part_that_the_call_has_no_time_for_waits_for_the_next():
-    slot = Slot("first", gpu_slot.PACKING, 600)
-    slot.once("late", "-c", "raise SystemExit")
-    assert slot.state["done"] == [] and slot.left() <= 0
-
-
-def test_a_part_in_the_background_outlives_the_call():
-    wait = "import time; time.sleep(1.5); open('made', 'w')"
-    slot = Slot("second", gpu_slot.PACKING + 0.3, 600)
-    slot.in_background("peer", "-c", wait)
-    assert slot.state["done"] == [] and not Path("made").exists()
-    later = Slot("second", 60, 600)
-    later.in_background("peer", "-c", "raise SystemExit")
-    assert later.state["done"] == ["peer"] and Path("made").exists()
-
-
-def test_the_slot_ends_on_time_however_long_a_call_may_be():
-    slot = Slot("first", 500, 600)
-    slot.state["started"] -= 400
-    slot.save()
-    assert Slot("first", 500, 600).left() < 200
-
-
-def test_training_gets_what_is_left_and_keeps_it(monkeypatch):
-    slot = Slot("first", 570, 1590)
-    minutes = slot.training_minutes()
-    assert 60 * minutes == pytest.approx(1590 - gpu_slot.AFTER_TRAINING - 2 * gpu_slot.RESTART, abs=2)
-    monkeypatch.setattr(time, "time", lambda now=time.time: now() + 500)
-    assert Slot("first", 570, 1590).training_minutes() == minutes
-
-
-def test_the_sweep_decides_the_flags():
-    assert best_flags() == []
-    gpu_slot.SLOT.mkdir(parents=True)
-    gpu_slot.SWEEP.write_text(json.dumps({"best": {"compile": "blocks", "channels_last": True}}))
-    assert best_flags() == ["--compile", "blocks", "--channels-last"]
-    gpu_slot.SWEEP.write_text(json.dumps({"best": {"compile": None, "channels_last": False}}))
-    assert best_flags() == []
-
-
-def test_a_run_is_complete_when_it_has_seen_its_images(tmp_path):
-    assert not complete(tmp_path)
-    for seen, expected in ((99, False), (100, True)):
-        about = {"images_seen": seen, "settings": {"total_images": 100}}
-        (tmp_path / "config.json").write_text(json.dumps({"about": about}))
-        assert complete(tmp_path) is expected
+# What is asked of the other programs
 
 
 class Obliging(Slot):
     """Notes the commands instead of running them; a run of training is complete at once."""
 
-    def run(self, name: str, *command: str, at_most: float = 1e9) -> bool:
-        if name in self.state["done"]:
-            return True
-        self.commands = [*getattr(self, "commands", []), command]
+    def start(self, name: str, *command: str) -> None:
+        self.commands = getattr(self, "commands", {}) | {name: command}
         if name.startswith("train "):
-            out = Path(command[command.index("--out") + 1])
+            out = Path(value(command, "--out"))
             out.mkdir(parents=True)
             about = {"images_seen": 1, "settings": {"total_images": 1}}
             (out / "config.json").write_text(json.dumps({"about": about}))
-        return True
+        self.state["parts"][name]["starts"] = 1
 
 
-def commands_of(size: Size, data_dir: Path) -> list[tuple[str, ...]]:
-    slot = Obliging("emoji", 570, 1590)
-    assert all(gpu_slot.emoji(slot, size, ["--data-dir", str(data_dir)]))
-    assert slot.state["done"] == ["prompts emoji", "ship emoji"]
-    return slot.commands
+PARSERS = {
+    "benchmarks.throughput": throughput.parse_arguments,
+    "benchmarks.classifier": classifier.parse_arguments,
+    "benchmarks.quality": quality.parse_arguments,
+    "benchmarks.prompts": prompts.parse_arguments,
+    "benchmarks.peer": peer.parse_arguments,
+    "tools.decode": decode.parse_arguments,
+    "tools.ship": ship.parse_arguments,
+}
 
 
-def test_the_emoji_slot_trains_three_stages_then_ships_and_measures(tmp_path):
-    size = replace(Size(), device=("--device", "cpu"))
-    *trained, shipping, measuring = commands_of(size, tmp_path)
-    first, text, second = (parse_config(list(command[1:])) for command in trained)
-    assert (first.preset, first.minutes, first.out) == (
-        "emoji-autoencoder",
-        4,
-        Path("runs/emoji-autoencoder"),
-    )
-    assert (text.preset, text.minutes, text.out) == ("emoji-text", 3, Path("runs/emoji-text"))
-    assert text.autoencoder == first.out and second.text_encoder == text.out
-    assert (second.preset, second.compile, second.out) == ("emoji", "blocks", Path("runs/emoji"))
-    assert 15 < second.minutes < 1590 / 60 and second.autoencoder == first.out
-    assert shipping[:2] == ("-m", "tools.ship") and measuring[:2] == ("-m", "benchmarks.prompts")
-    shipped = ship.parse_arguments(list(shipping[2:]))
-    measured = prompts.parse_arguments(list(measuring[2:]))
-    assert shipped.run == second.out and shipped.target == measured.checkpoint == Path("checkpoints/emoji")
-    assert measured.skip_known and shipped.emoji_font is measured.emoji_font is None
+def asked(name: str, size: Size, data_dir: Path = Path("data")) -> dict[str, object]:
+    """What each part of a slot is told, as the program that it starts understands it."""
+    slot = Obliging(name, 570, 1590)
+    SLOTS[name](slot, size, data_dir)
+    parsed = {}
+    for part, (program, *arguments) in slot.commands.items():
+        parse = PARSERS[arguments.pop(0)] if program == "-m" else parse_config
+        parsed[part] = parse(arguments)
+    return parsed
+
+
+ON_CPU = replace(Size(), device=("--device", "cpu"))
+SIZES = pytest.mark.parametrize("size", [ON_CPU, REHEARSAL], ids=["full", "rehearsal"])
+
+
+@SIZES
+def test_the_first_slot_asks_for_what_the_programs_know(size):
+    parts = asked("first", size)
+    assert list(parts) == [
+        "decode cifar10", "sweep", "classifier", "train cifar10", "ship cifar10", "quality cifar10", "table",
+    ]  # fmt: skip
+    assert parts["train cifar10"].out == parts["ship cifar10"].run == Path("runs/cifar10")
+    assert parts["ship cifar10"].target == parts["quality cifar10"].checkpoint == Path("checkpoints/cifar10")
+    assert parts["quality cifar10"].long and parts["sweep"].out == SWEEP != parts["table"].out
+
+
+def test_only_what_can_win_is_timed_before_training_and_the_rest_after_it():
+    parts = asked("first", ON_CPU)
+    assert parts["sweep"].only == ["blocks", "network"]
+    assert all(throughput.VARIANTS[name].channels_last for name in parts["sweep"].only)
+    assert parts["table"].only == list(throughput.VARIANTS)
+    assert 15 < parts["train cifar10"].minutes < 1590 / 60
+
+
+@SIZES
+def test_the_second_slot_trains_two_schedules_and_compares_the_peers(size):
+    parts = asked("second", size)
+    assert [parts[f"train mnist-{name}"].schedule for name in ("cosine", "linear")] == ["cosine", "linear"]
+    assert parts["train mnist-cosine"].total_images == parts["train mnist-linear"].total_images
+    assert parts["judge"].judge == Path("checkpoints/cifar10") and parts["judge"].out == parts["peer"].out
+    assert parts["peer"].minutes > 0 and not parts["quality mnist-linear"].long
+
+
+def test_the_peers_are_measured_beside_our_best_row_alone():
+    ours = [name for name in asked("second", ON_CPU)["peers"].only if name in throughput.VARIANTS]
+    assert ours == ["blocks", "network"]
+    SWEEP.write_text(json.dumps({"best": {"name": "network", "compile": "network", "channels_last": True}}))
+    (background.STATE).unlink()
+    for run in Path("runs").glob("mnist-*/config.json"):
+        run.unlink()
+        run.parent.rmdir()
+    only = asked("second", ON_CPU)["peers"].only
+    assert only[0] == "network" and set(only[1:]) == set(throughput.PEERS)
+
+
+@SIZES
+def test_the_emoji_slot_trains_three_stages_then_ships_and_measures(size):
+    parts = asked("emoji", size)
+    stages = [parts[f"train {name}"] for name in ("emoji-autoencoder", "emoji-text", "emoji")]
+    assert [stage.preset for stage in stages] == ["emoji-autoencoder", "emoji-text", "emoji"]
+    autoencoder, text, last = stages
+    assert text.autoencoder == last.autoencoder == autoencoder.out and last.text_encoder == text.out
+    assert last.channels_last and parts["ship emoji"].run == last.out == Path("runs/emoji")
+    assert parts["ship emoji"].target == parts["prompts emoji"].checkpoint == Path("checkpoints/emoji")
+    assert all(part.emoji_font is None for part in parts.values())
+    if size is ON_CPU:
+        assert (autoencoder.minutes, text.minutes, last.compile) == (4, 3, "blocks")
+        assert 15 < last.minutes < 1590 / 60
 
 
 def test_a_carried_font_is_used_by_all(tmp_path):
     (tmp_path / FONT).touch()
-    for command in commands_of(REHEARSAL, tmp_path):
-        assert command[command.index("--emoji-font") + 1] == str(tmp_path / FONT)
+    assert all(part.emoji_font == tmp_path / FONT for part in asked("emoji", REHEARSAL, tmp_path).values())
 
 
-def test_shared_libraries_are_looked_for_among_the_wheels(tmp_path, monkeypatch, capfd):
+# What all parts find
+
+
+def test_data_is_decoded_once_and_found_by_all():
+    write_cifar10(Path("data"))
+    flags = gpu_slot.decoded(a_slot(), replace(REHEARSAL, decode=()), "cifar10", Path("data"))
+    assert flags == ["--data-dir", "runs/data"]
+    assert len(load_data("cifar10", Path(flags[1])).images) == 20
+    again = gpu_slot.decoded(a_slot(), REHEARSAL, "cifar10", Path("no longer there"))
+    assert again == flags and statuses("decode cifar10") == ["exit status 0"]
+
+
+def test_data_that_cannot_be_decoded_is_read_where_it_is():
+    Path("data/train/airplane").mkdir(parents=True)
+    assert gpu_slot.decoded(a_slot(), REHEARSAL, "cifar10", Path("data")) == ["--data-dir", "data"]
+    assert statuses("decode cifar10") == ["exit status 1"]
+
+
+def write_wheel(folder: Path, name: str) -> None:
+    """A package of one empty module."""
+    folder.mkdir()
+    about = f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", "")
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+
+
+def test_wheels_are_installed_beside_the_project(tmp_path, monkeypatch):
     monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
-    slot = Slot("emoji", 60, 600)
+    write_wheel(Path("wheels"), "only_in_a_wheel")
+    slot = a_slot()
     install(slot)
-    slot.run("show", "-c", "import os; print(os.environ['LD_LIBRARY_PATH'])")
-    assert f"{tmp_path / 'wheels'}:/elsewhere\n" in capfd.readouterr().out
+    assert statuses("packages") == ["exit status 0"]
+    show = "import os, only_in_a_wheel as wheel; print(wheel.__file__, os.environ['LD_LIBRARY_PATH'])"
+    slot.run("show", "-c", show)
+    place = tmp_path / "runs/site/only_in_a_wheel.py"
+    assert log_of("show").read_text() == f"{place} {tmp_path}/wheels:/elsewhere\nexit status 0\n"
+    monkeypatch.undo()
+    outside = subprocess.run([sys.executable, "-c", "import only_in_a_wheel"])
+    assert outside.returncode == 1
+
+
+# What travels
+
+
+def unpacked(out: Path) -> Path:
+    subprocess.run("mkdir there && cat out/result.tar.* | tar x -C there", shell=True, check=True)
+    return out.parent / "there"
 
 
 def test_results_travel_in_pieces_and_come_together_again(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_slot, "PIECE_BYTES", 4096)
-    (tmp_path / "checkpoints/cifar10").mkdir(parents=True)
-    (tmp_path / "checkpoints/cifar10/config.json").write_text("x" * 10_000)
+    folder = Path("checkpoints/cifar10")
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("x" * 10_000)
     pack("first", tmp_path / "out")
     assert len(list((tmp_path / "out").iterdir())) > 2
-    subprocess.run("mkdir there && cat out/result.tar.* | tar x -C there", shell=True, check=True)
-    assert (tmp_path / "there/checkpoints/cifar10/config.json").stat().st_size == 10_000
+    there = unpacked(tmp_path / "out")
+    assert (there / folder / "config.json").stat().st_size == 10_000
+
+
+def test_a_log_that_grows_is_packed_as_it_was_read(tmp_path, monkeypatch):
+    log = a_slot() and log_of("train cifar10")
+    log.write_bytes(b"row\n" * 1000)
+    describe = tarfile.TarFile.gettarinfo
+
+    def meanwhile(tar: tarfile.TarFile, name: Path) -> tarfile.TarInfo:
+        with open(name, "ab") as file:
+            file.write(b"another row\n" * 1000)
+        return describe(tar, name)
+
+    monkeypatch.setattr(tarfile.TarFile, "gettarinfo", meanwhile)
+    pack("first", tmp_path / "out")
+    assert (unpacked(tmp_path / "out") / log).read_bytes() == b"row\n" * 1000
+
+
+def test_files_that_come_and_go_meanwhile_do_no_harm(tmp_path):
+    folder = Path(a_slot() and "runs/slot")
+    kept, over = folder / "kept.json", threading.Event()
+    kept.write_text("{}")
+
+    def busy() -> None:
+        while not over.is_set():
+            (folder / ".kept.json.tmp").write_text("{}")
+            (folder / ".kept.json.tmp").unlink()
+
+    writer = threading.Thread(target=busy)
+    writer.start()
+    try:
+        for _ in range(30):
+            pack("first", tmp_path / "out")
+    finally:
+        over.set()
+        writer.join()
+    assert (unpacked(tmp_path / "out") / kept).read_text() == "{}"
+
+
+def test_what_is_sent_is_small():
+    [command] = re.findall(r"git sparse-checkout set ([\w ]+?) +#", gpu_slot.__doc__)
+    promised = float(re.search(r"pictures and tests, (\d) MB", gpu_slot.__doc__)[1])
+    files = [file for file in ROOT.iterdir() if file.is_file()]
+    files += [file for folder in command.split() for file in (ROOT / folder).rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files if "__pycache__" not in file.parts)
+    assert (promised - 0.5) * 1e6 < size < (promised + 0.5) * 1e6
+    assert {"train.py", "emoji_held_out.txt", "gpu_slot.py", "ship.py"} <= {file.name for file in files}
+
+
+def test_a_call_packs_what_there_is_and_says_whether_to_call_again(tmp_path, capsys):
+    arguments = ["first", "--out", str(tmp_path / "out"), "--rehearse"]
+    gpu_slot.main(gpu_slot.parse_arguments([*arguments, "--seconds", "0"]))
+    assert capsys.readouterr().out.endswith("Not finished: call again.\n")
+    assert (tmp_path / "out/result.tar.00").exists()
+    gpu_slot.main(gpu_slot.parse_arguments([*arguments, "--slot-seconds", "0", "--seconds", "60"]))
+    assert capsys.readouterr().out.endswith("The slot is finished.\n")

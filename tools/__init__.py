@@ -1,5 +1,6 @@
-"""What prepares a release; run them from the repository's root.
+"""What prepares data and releases; run them from the repository's root.
 
+    python -m tools.decode     a data set decoded once, for all that reads it afterwards
     python -m tools.ship       a finished run's folder, small enough to publish
     python -m tools.pictures   the README's pictures
 

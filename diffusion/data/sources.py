@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion.data.image_sets import DataError, ImageData, load_images, save_images
+from diffusion.data.image_sets import DataError, ImageData, load_images
 from diffusion.data.images import ImageError, centre_crop, open_image
 
 CIFAR10_CLASSES = (
@@ -24,7 +24,7 @@ CIFAR10_CLASSES = (
 
 
 def load_data(name: str, data_dir: Path, size: int = 32, train: bool = True) -> ImageData | None:
-    """A data set on the CPU.
+    """A data set on the CPU, from its `decoded_file` where there is one.
 
     Args:
         name: "mnist", "cifar10" or "folder".
@@ -37,7 +37,14 @@ def load_data(name: str, data_dir: Path, size: int = 32, train: bool = True) -> 
     """
     if name == "folder":
         return load_folder(data_dir, size) if train else None
+    if (decoded := decoded_file(data_dir, name, train)).is_file():
+        return load_images(decoded)
     return {"mnist": load_mnist, "cifar10": load_cifar10}[name](data_dir, train)
+
+
+def decoded_file(data_dir: Path, name: str, train: bool) -> Path:
+    """Where one part of MNIST or CIFAR-10 may be kept by `save_images`, to be read in an instant."""
+    return data_dir / f"{name}-{'train' if train else 'test'}.safetensors"
 
 
 def load_mnist(data_dir: Path, train: bool = True) -> ImageData:
@@ -77,15 +84,12 @@ def load_cifar10(data_dir: Path, train: bool = True) -> ImageData:
     """CIFAR-10: 50,000 training or 10,000 test pictures of 3×32×32.
 
     `data_dir` may hold torchvision's own copy, or a JPEG copy (`cifar10-jpeg`, an archive or a folder of
-    train|test/<class>/*.jpg), which is labelled as such, or either as `decode_cifar10` wrote it; otherwise
-    it is fetched.
+    train|test/<class>/*.jpg), which is labelled as such; otherwise it is fetched.
 
     Raises:
         DataError: it is neither there nor to be had, or broken.
     """
     split = "train" if train else "test"
-    if (decoded := data_dir / f"cifar10-{split}.safetensors").is_file():
-        return load_images(decoded)
     for folder in (data_dir / "cifar10-jpeg", data_dir):
         if (folder / "train" / CIFAR10_CLASSES[0]).is_dir():
             paths = sorted((folder / split).glob("*/*.jpg"))
@@ -95,17 +99,6 @@ def load_cifar10(data_dir: Path, train: bool = True) -> ImageData:
     data = _fetch("CIFAR10", data_dir, train=train)
     images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
     return ImageData("CIFAR-10", images, torch.tensor(data.targets), CIFAR10_CLASSES, flip=True)
-
-
-def decode_cifar10(data_dir: Path, target: Path) -> None:
-    """Write CIFAR-10 as it is in memory into another folder, from which it is then read in an instant.
-
-    Raises:
-        DataError: as `load_cifar10` does.
-        OSError: it cannot be written.
-    """
-    for split in ("test", "train"):
-        save_images(target / f"cifar10-{split}.safetensors", load_cifar10(data_dir, train=split == "train"))
 
 
 def _fetch(name: str, data_dir: Path, **options: bool) -> Any:
