@@ -1,4 +1,4 @@
-"""How a network learned: at log-spaced moments of a run, its samples from fixed noise and its loss.
+"""How a network learned: at a few moments of a run, its samples from fixed noise and its loss.
 
 Kept in a model's folder as training.png (a row per sample, a column per moment), training.json (the
 numbers) and examples.png (held-out pictures to try the network on).
@@ -24,7 +24,11 @@ from diffusion.models.model import Model
 
 SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE = "training.png", "training.json", "examples.png"
 HISTORY_FILES = (SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE)
-MAX_MOMENTS, NUM_EXAMPLES, NUM_JUDGED, QUARTILES = 32, 10, 256, 4
+NUM_EXAMPLES, QUARTILES = 10, 4
+# Shares of a run after which it is looked at: most is learned early, yet a look costs the same at any time,
+# so the first ones double, and from a quarter on they are even.
+SHARES = (0, *(2**-k for k in range(8, 2, -1)), *(k / 8 for k in range(2, 9)))
+LOOK_STEPS, NUM_JUDGED = 10, 128  # of a look's samples; pictures for its loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +39,9 @@ class History:
         frames: (K, B, H, W, C) uint8: at each moment, B samples of the averaged weights, always from the
             same noise.
         examples: (E, H, W, C) uint8 pictures, held out of the training where the data has such.
-        info: num_timesteps, the samples' settings, what the loss is measured on, the examples' classes, and
-            "moments", one dictionary each: images_seen and, for the last and the averaged weights,
-            the loss ‖ε − ε̂‖² in each quarter of 1..T.
+        info: num_timesteps, the samples' settings, what the loss is measured on, the examples' classes,
+            "planned", when a look is due in images seen, and "moments", one dictionary for each look:
+            images_seen and, for the last and the averaged weights, the loss ‖ε − ε̂‖² in each quarter of 1..T.
     """
 
     frames: np.ndarray
@@ -46,10 +50,9 @@ class History:
 
 
 def moments(total_images: int, batch_size: int) -> list[int]:
-    """When to look, in images seen: at the start, then at log-spaced steps up to the last."""
+    """When to look, in images seen: whole steps, from none to the last."""
     last = -(-total_images // batch_size)
-    steps = {round(last ** (k / (MAX_MOMENTS - 2))) for k in range(MAX_MOMENTS - 1)}
-    return [0, *(step * batch_size for step in sorted(steps))]
+    return sorted({round(share * last) * batch_size for share in SHARES})
 
 
 @torch.no_grad()
@@ -91,24 +94,26 @@ class Recorder:
         images_seen: int,
     ) -> None:
         self.folder, self.data = folder, data
-        self.moments = moments(total_images, batch_size)
+        planned = moments(total_images, batch_size)
         number = min(NUM_JUDGED, len(data.images)) // QUARTILES * QUARTILES
         self.judged = data.images[:number], None if data.labels is None else data.labels[:number]
-        self.info = {"judged_on": f"{number} {judged_on}", "moments": []}
+        self.info = {"judged_on": f"{number} {judged_on}", "planned": planned, "moments": []}
         self.frames: list[np.ndarray] = []
         known = load_history(folder)
         if known:
             kept = [row for row in known.info["moments"] if row["images_seen"] <= images_seen]
-            self.info["moments"], self.frames = kept, list(known.frames[: len(kept)])
+            self.info |= {"planned": known.info.get("planned", planned), "moments": kept}
+            self.frames = list(known.frames[: len(kept)])
 
     def due(self, images_seen: int) -> bool:
         """Whether this is a moment that is not recorded yet."""
         rows = self.info["moments"]
-        return images_seen in self.moments and (not rows or rows[-1]["images_seen"] < images_seen)
+        return images_seen in self.info["planned"] and (not rows or rows[-1]["images_seen"] < images_seen)
 
     def record(self, images_seen: int, last: Model, average: Model) -> None:
         """Add the moment: the loss of the last and of the averaged weights, samples of the averaged ones."""
-        film = make_film(average, **class_rows(average, per_class=1))
+        settings = class_rows(average, per_class=1)
+        film = make_film(average, **settings | {"num_steps": min(LOOK_STEPS, settings["num_steps"])})
         self.frames.append(film.frames[-1, 0])
         row = {
             "images_seen": images_seen,
@@ -116,8 +121,8 @@ class Recorder:
             "loss_of_average": loss_by_quartile(average, *self.judged),
         }
         self.info["moments"].append(row)
-        settings = ("num_timesteps", "seed", "sampler", "num_steps", "guidance_scale", "class_labels")
-        self.info |= {key: film.info[key] for key in settings if key in film.info}
+        kept = ("num_timesteps", "seed", "sampler", "num_steps", "guidance_scale", "class_labels")
+        self.info |= {key: film.info[key] for key in kept if key in film.info}
         self._save()
 
     def _save(self) -> None:

@@ -138,10 +138,7 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
         schedule=model.schedule_name,
         judged_on=info.get("judged_on", ""),
     )
-    # The moments are log-spaced after the first two: 0 and one batch.
-    seen = [max(row["images_seen"], 1) for row in rows[1:] or rows]
-    factor = (seen[-1] / seen[0]) ** (1 / max(len(seen) - 1, 1))
-    lead = labels()["training_lead"].format(count=len(rows), factor=f"{factor:.1f}")
+    lead = labels()["training_lead"].format(count=len(rows))
     frames = (({"samples": samples}, row) for samples, row in zip(history.frames, rows))
     return whole_film(f"{model.name}-training", {"made": made, "lead": lead}, frames)
 

@@ -7,17 +7,41 @@ import pytest
 import torch
 from conftest import record
 
+from diffusion.data.image_sets import ImageData
+from diffusion.films.samples import GRID_ROWS
 from diffusion.films.training_history import Recorder, load_history, loss_by_quartile, moments
+from diffusion.training.presets import PRESETS
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+PIXELS = [preset for preset in PRESETS.values() if preset.stage == "diffusion"]
 
 
 @pytest.mark.parametrize(("total", "batch"), [(700_000, 128), (14_000_000, 512), (160, 8), (5, 8)])
-def test_moments_are_log_spaced_steps_of_the_run(total, batch):
+def test_moments_are_steps_of_the_run_and_few_of_them_early(total, batch):
     chosen = moments(total, batch)
     last = -(-total // batch) * batch
-    assert chosen[0] == 0 and chosen[-1] == last and len(chosen) <= 32
-    assert all(one < other and other % batch == 0 for one, other in zip(chosen, chosen[1:]))
-    late = [b / a for a, b in zip(chosen[-6:], chosen[-5:]) if len(chosen) > 12]
-    assert not late or max(late) / min(late) < 1.1
+    assert chosen[0] == 0 and chosen[-1] == last and all(seen % batch == 0 for seen in chosen)
+    assert chosen == sorted(set(chosen)) and len(chosen) <= 16
+    if total > 1000 * batch:
+        assert len(chosen) >= 12 and sum(seen < last / 100 for seen in chosen) <= 4
+
+
+@pytest.mark.parametrize(
+    "preset", [p for p in PRESETS.values() if p.stage == "diffusion"], ids=lambda p: p.preset
+)
+def test_all_looks_together_cost_little(preset, tiny_model, tmp_path, monkeypatch):
+    """Counted in pictures through the network; training takes a picture forward, and twice that backward."""
+    record(tmp_path, tiny_model)
+    data = ImageData("noise", torch.zeros(500, 1, 16, 16, dtype=torch.uint8))
+    recorder = Recorder(tmp_path / "new", data, "pictures", preset.total_images, preset.batch_size, 0)
+    monkeypatch.setattr(recorder, "_save", lambda: None)
+    seen = []
+    hook = tiny_model.net.register_forward_pre_hook(lambda net, inputs: seen.append(len(inputs[0])))
+    recorder.record(0, tiny_model, tiny_model)
+    hook.remove()
+    rows = len(recorder.frames[0])
+    a_look = sum(seen) * GRID_ROWS / rows  # of a network with more classes
+    assert len(recorder.info["planned"]) * a_look <= 0.02 * 3 * preset.total_images
 
 
 def test_what_is_recorded_can_be_read(tmp_path, tiny_model):
@@ -50,6 +74,16 @@ def test_a_resumed_run_drops_what_came_later(tmp_path, tiny_model):
     assert not recorder.due(8) and recorder.due(64) and not recorder.due(60)
     recorder.record(64, tiny_model, tiny_model)
     assert [row["images_seen"] for row in load_history(tmp_path).info["moments"]] == [0, 8, 64]
+
+
+def test_a_run_keeps_the_moments_that_it_began_with(tmp_path, tiny_model):
+    data = record(tmp_path, tiny_model)
+    file = tmp_path / "training.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"planned": [0, 8, 40, 64]}))
+    recorder = Recorder(tmp_path, data, "pictures", total_images=64, batch_size=8, images_seen=16)
+    assert recorder.due(40) and not recorder.due(48)
+    recorder.record(40, tiny_model, tiny_model)
+    assert load_history(tmp_path).info["planned"] == [0, 8, 40, 64]
 
 
 @pytest.mark.parametrize(
