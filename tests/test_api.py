@@ -13,7 +13,7 @@ from PIL import Image
 
 from diffusion import cosine_schedule, linear_schedule, q_sample
 from diffusion.data.images import to_signed, to_uint8
-from diffusion.ui.tabs.forward import picture_noise
+from diffusion.ui.parts.noised_picture import picture_noise
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from diffusion import cosine_schedule, draw_noise, linear_schedule, make_film, q
 from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.losses import diffusion_loss
 from diffusion.ui.parts.example_pictures import preset_pictures
-from diffusion.ui.tabs.forward import picture_noise
+from diffusion.ui.parts.noised_picture import picture_noise
 
 pytestmark = needs_browser
 

@@ -12,10 +12,9 @@ from PIL import Image
 from playwright.sync_api import expect
 from test_browser import frames, pixels
 
-from diffusion.data.emoji import held_out_emoji, load_emoji
 from diffusion.data.images import to_signed, to_uint8
 from diffusion.nets.autoencoder import psnr
-from diffusion.ui.parts.example_pictures import preset_pictures
+from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.tabs import latent as panel
 
@@ -42,17 +41,6 @@ def decoded(text, shape):
 # ---- the handlers ----------------------------------------------------------------------------------------
 
 
-def test_the_emoji_are_the_fonts_own():
-    pictures = panel.emoji_pictures()
-    emoji = load_emoji(next(iter(pictures.values())).width, skin_tones=False)
-    rendered = dict(zip(emoji.characters, emoji.images.permute(0, 2, 3, 1).numpy()))
-    held_out = {"".join(c) for c in held_out_emoji()}
-    for name, picture in pictures.items():
-        character, *words = name.split()
-        assert np.array_equal(np.asarray(picture), rendered[character]), name
-        assert (words[-1] == "✦") == (character in held_out), name
-
-
 def test_costs_before_anything_is_measured(model):
     known = panel.known_costs(model)
     assert known["shapes"] == {"pixels": [3, 32, 32], "latents": [4, 8, 8]}
@@ -67,7 +55,7 @@ def test_costs_are_measured_and_travel_as_json(model):
     assert measured["operations"] == message["operations"]["pixels"]
     assert measured["pixels"]["bytes"] > 4 * measured["latents"]["bytes"] > 4 * 4 * 32 * 64
     assert measured["rounds"] >= 1 and "CPU" in measured["machine"]
-    images = torch.cat([panel.as_tensor(p, model) for p in panel.emoji_pictures().values()])
+    images = torch.cat([panel.as_tensor(p, model) for p in emoji_pictures().values()])
     values = [psnr(image[None], model.decode(model.encode(image[None]))).item() for image in images]
     assert measured["psnr"] == pytest.approx(np.mean(values), abs=1e-3)
 
@@ -77,7 +65,7 @@ def test_a_picture_goes_through_the_autoencoder_and_back(model, name, is_emoji):
     message = panel.chosen_picture(model, name)
     assert json.loads(json.dumps(message)) == message and message["is_emoji"] == is_emoji
     original = decoded(message["original"], message["image_shape"])
-    source = panel.emoji_pictures()[name] if is_emoji else preset_pictures()[name]
+    source = emoji_pictures()[name] if is_emoji else preset_pictures()[name]
     shown = np.asarray(source.resize((32, 32), Image.Resampling.LANCZOS))
     assert np.abs(original.astype(int) - shown).max() <= 1
     image = to_signed(torch.from_numpy(original.copy())).permute(2, 0, 1)[None]

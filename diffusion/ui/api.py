@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,29 @@ from diffusion.films.grids import image_grid
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
+from diffusion.ui.parts.class_film import (
+    MAX_CLASS_STEPS,
+    MAX_IMAGES,
+    checked_class_request,
+    class_frames,
+)
 from diffusion.ui.parts.example_pictures import SIZE
 from diffusion.ui.parts.inputs import (
     MAX_GUIDANCE,
-    MAX_IMAGES,
     MAX_SEED,
-    MAX_STEPS,
-    MAX_TIMESTEPS,
-    MIN_TIMESTEPS,
     choice,
     refusal,
     uploaded_picture,
     whole_number,
 )
+from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, MIN_TIMESTEPS, corrupt_picture
 from diffusion.ui.parts.prompt_film import (
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
     checked_drawing,
     drawn,
 )
-from diffusion.ui.tabs.forward import corrupt_picture
-from diffusion.ui.tabs.reverse import checked_settings, trajectory
+from diffusion.ui.parts.streaming import ONE_AT_A_TIME, Concurrency
 
 CORRUPT = """Noise a picture: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, as the Forward tab shows it.
 
@@ -116,13 +119,13 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, d
         guidance_scale: Any,
         num_images: Any,
     ) -> tuple[Image.Image, dict[str, Any]]:
-        settings = checked_settings(
+        request = checked_class_request(
             models, model, seed, sampler, num_steps, schedule, class_label, guidance_scale, num_images
         )
-        frames, rows = zip(*trajectory(models[settings["model"]], settings))
-        images = frames[-1]["x_t"]
+        *steps, (result, _) = class_frames(models[request.model], request)
+        images = result["x_t"]
         grid = image_grid(images, math.ceil(len(images) ** 0.5))
-        return grid, {**settings, "steps": list(rows[:-1])}
+        return grid, {**asdict(request), "steps": [row for _, row in steps]}
 
     return denoise
 
@@ -139,13 +142,29 @@ def text_to_image_with(model: Model) -> Callable[..., tuple[Image.Image, dict[st
     return text_to_image
 
 
-# What `build` registers: a function, its description, inputs, outputs, and options of the event.
-Endpoint = tuple[Callable, str, list[Any], list[Any], dict[str, Any]]
 SEED_RANGE = f"whole number, 0 to {MAX_SEED}"
-ONE_AT_A_TIME = {"concurrency_id": "model", "concurrency_limit": 1}
 
 
-def schedule_endpoints() -> list[Endpoint]:
+def register(
+    function: Callable[..., Any],
+    description: str,
+    inputs: list[gr.components.Component],
+    outputs: list[gr.components.Component],
+    concurrency: Concurrency | None = None,
+) -> None:
+    """An endpoint with the function's name, inside the current gr.Blocks."""
+    gr.Button(visible=False).click(
+        function,
+        inputs,
+        outputs,
+        api_name=function.__name__,
+        api_description=description,
+        show_progress="hidden",
+        **(concurrency or {}),
+    )
+
+
+def register_schedule_endpoints() -> None:
     """Those that need no network."""
     noised = [
         PictureFile(visible=False, label="a picture file"),
@@ -154,27 +173,26 @@ def schedule_endpoints() -> list[Endpoint]:
         value(0, "integer", SEED_RANGE),
     ]
     table = [value("linear", "string", "linear or cosine"), value(1000, "integer", "T, 20 to 1000")]
-    return [
-        (corrupt, CORRUPT, noised, [png_output()], {}),
-        (schedule_table, SCHEDULE_TABLE, table, [gr.JSON(visible=False)], {}),
-    ]
+    register(corrupt, CORRUPT, noised, [png_output()])
+    register(schedule_table, SCHEDULE_TABLE, table, [gr.JSON(visible=False)])
 
 
-def denoise_endpoint(models: dict[str, Model]) -> Endpoint:
+def register_denoise(models: dict[str, Model]) -> None:
     inputs = [
         value(next(iter(models)), "string", f"one of {', '.join(models)}"),
         value(0, "integer", SEED_RANGE),
         value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
-        value(20, "integer", f"1 to {MAX_STEPS}"),
+        value(20, "integer", f"1 to {MAX_CLASS_STEPS}"),
         value("", "string", "linear, cosine, or empty for the checkpoint's own"),
         value("", "string", "a class's name, or empty for none"),
         value(1.0, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
         value(1, "integer", f"1 to {MAX_IMAGES}"),
     ]
-    return denoise_with(models), DENOISE, inputs, [png_output(), gr.JSON(visible=False)], ONE_AT_A_TIME
+    outputs = [png_output(), gr.JSON(visible=False)]
+    register(denoise_with(models), DENOISE, inputs, outputs, ONE_AT_A_TIME)
 
 
-def text_to_image_endpoint(model: Model) -> Endpoint:
+def register_text_to_image(model: Model) -> None:
     inputs = [
         value("red heart", "string", "what to draw"),
         value("", "string", "what to lead away from, or empty"),
@@ -184,28 +202,18 @@ def text_to_image_endpoint(model: Model) -> Endpoint:
         value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
     ]
     outputs = [png_output(), gr.JSON(visible=False)]
-    return text_to_image_with(model), TEXT_TO_IMAGE, inputs, outputs, ONE_AT_A_TIME
+    register(text_to_image_with(model), TEXT_TO_IMAGE, inputs, outputs, ONE_AT_A_TIME)
 
 
-def build(models: dict[str, Model], told: Model | None = None) -> None:
+def build(models: dict[str, Model], text_model: Model | None = None) -> None:
     """Register the endpoints inside the current gr.Blocks.
 
     Args:
         models: of pixels, by name; may be none.
-        told: the one that is told by text, if there is one.
+        text_model: the one that draws prompts, if there is one.
     """
-    endpoints = schedule_endpoints()
+    register_schedule_endpoints()
     if models:
-        endpoints.append(denoise_endpoint(models))
-    if told is not None:
-        endpoints.append(text_to_image_endpoint(told))
-    for function, description, inputs, outputs, options in endpoints:
-        gr.Button(visible=False).click(
-            function,
-            inputs,
-            outputs,
-            api_name=function.__name__,
-            api_description=description,
-            show_progress="hidden",
-            **options,
-        )
+        register_denoise(models)
+    if text_model is not None:
+        register_text_to_image(text_model)

@@ -37,7 +37,7 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
     first = next(iter(models.values()), None)
     film = load_film(first.folder) if first and first.folder else None
     with gr.Blocks(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
-        Scrubber("hero", reverse.shipped_message(first, film))
+        Scrubber("hero", reverse.shipped_message(first, film) if first and film else None)
         with gr.Tabs():
             with gr.Tab(text["tab_forward"]):
                 forward.build(film)

@@ -1,12 +1,16 @@
-"""The preset pictures, drawn here from shapes and gradients: nothing to download, nothing to license."""
+"""Pictures to choose from: presets, drawn here from shapes and gradients, and a few emoji."""
 
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from diffusion.ui.parts.scrubber import STATIC
+from diffusion.ui.text import labels
+
 SIZE = 256
 SCALE = 4  # drawn larger and reduced, for smooth edges
+EMOJI_FILE = STATIC / "emoji.png"  # squares in a row, as the font has them
 
 
 @lru_cache
@@ -14,6 +18,18 @@ def preset_pictures() -> dict[str, Image.Image]:
     """Name (a key of the page's texts) → 256×256 RGB picture."""
     drawings = {"sunset": _sunset, "cat": _cat, "balloons": _balloons, "spiral": _spiral, "card": _card}
     return {name: draw().resize((SIZE, SIZE), Image.Resampling.LANCZOS) for name, draw in drawings.items()}
+
+
+@lru_cache(maxsize=1)
+def emoji_pictures() -> dict[str, Image.Image]:
+    """Name (with the character) → picture; the last two are held out of all training."""
+    with Image.open(EMOJI_FILE) as file:
+        row, side = file.convert("RGB"), file.height
+    names = labels()["latent_emoji"].split("|")
+    return {name: row.crop((i * side, 0, (i + 1) * side, side)) for i, name in enumerate(names)}
+
+
+# ---- the presets -----------------------------------------------------------------------------------------
 
 
 def _gradient(top: tuple[int, ...], bottom: tuple[int, ...]) -> Image.Image:

@@ -9,15 +9,12 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from diffusion.checks import is_whole
 from diffusion.data.images import ImageError, open_image
 from diffusion.ui.text import labels
 
 MAX_SEED = 2**32 - 1
-MAX_STEPS = 1000
-MAX_IMAGES = 16
-MAX_FRAMES = 4000  # steps × images of one film
 MAX_GUIDANCE = 20
-MIN_TIMESTEPS, MAX_TIMESTEPS = 20, 1000
 PREVIEW_SECONDS = 1.0
 
 
@@ -27,6 +24,9 @@ class InputError(gr.Error):
     def __init__(self, message: str) -> None:
         super().__init__(message, print_exception=False, title="")
 
+    def __str__(self) -> str:
+        return self.message
+
 
 def refusal(key: str, **values: str) -> InputError:
     """The error with this sentence of the page's texts, and what it mentions filled in."""
@@ -34,21 +34,19 @@ def refusal(key: str, **values: str) -> InputError:
 
 
 def whole_number(value: Any, name: str, low: int, high: int) -> int:
-    """`value` as an integer in low..high; `name` is a parameter's name."""
-    if _is_number(value, low, high) and value == int(value):
-        return int(value)
+    """`value` as an integer in low..high, from a browser perhaps as 4.0; `name` is a parameter's name."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if is_whole(value, low, high):
+        return value
     raise _out_of_range("must_be_whole", name, low, high)
 
 
 def real_number(value: Any, name: str, low: float, high: float) -> float:
     """`value` as a finite number in low..high."""
-    if _is_number(value, low, high):
+    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return float(value)
     raise _out_of_range("must_be_number", name, low, high)
-
-
-def _is_number(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def _out_of_range(key: str, name: str, low: float, high: float) -> InputError:
@@ -72,7 +70,7 @@ def answering(function: Callable[[dict], Any]) -> Callable[[Any], Any]:
         try:
             return function(request if isinstance(request, dict) else {})
         except InputError as error:
-            return {"problem": error.message}
+            return {"problem": str(error)}
 
     return answer
 

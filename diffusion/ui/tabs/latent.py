@@ -1,10 +1,8 @@
 """The panel Why latent?: what the network costs on pixels and on latents, and what the autoencoder loses."""
 
-import base64
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
@@ -14,29 +12,20 @@ from PIL import Image
 from torch import Tensor
 
 from diffusion.data.images import centre_crop, to_signed, to_uint8
-from diffusion.devices import best_device
 from diffusion.films.film import EPS_RANGE
 from diffusion.models.model import Model
 from diffusion.nets.autoencoder import psnr
 from diffusion.nets.step_cost import compare, on_pixels, step_operations
-from diffusion.ui.parts.example_pictures import preset_pictures
+from diffusion.ui.parts.controls import lead, problem_line, workspace
+from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
 from diffusion.ui.parts.gpu import on_gpu
-from diffusion.ui.parts.inputs import InputError, choice, uploaded_picture
-from diffusion.ui.parts.picture_input import PictureInput
-from diffusion.ui.parts.scrubber import STATIC, Scrubber
+from diffusion.ui.parts.inputs import choice
+from diffusion.ui.parts.picture_input import PictureInput, answer_new_upload
+from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.streaming import ONE_AT_A_TIME, PRIVATE, encode, with_refusals
 from diffusion.ui.text import labels
 
-EMOJI_FILE = STATIC / "emoji.png"  # squares in a row, as the font has them
 NOT_EMOJI = ("sunset", "cat", "card")  # of the preset pictures
-
-
-@lru_cache(maxsize=1)
-def emoji_pictures() -> dict[str, Image.Image]:
-    """A few emoji by name; the last two are held out of all training."""
-    with Image.open(EMOJI_FILE) as row:
-        row, side = row.convert("RGB"), row.height
-    names = labels()["latent_emoji"].split("|")
-    return {name: row.crop((i * side, 0, (i + 1) * side, side)) for i, name in enumerate(names)}
 
 
 def example_pictures() -> dict[str, Image.Image]:
@@ -77,7 +66,6 @@ def known_costs(model: Model) -> dict[str, Any]:
 @on_gpu
 def measured_costs(model: Model) -> dict[str, Any]:
     """The same and what is measured here and now, in a few seconds: time, memory, and the emoji's PSNR."""
-    model.to(best_device())
     known, tokens = known_costs(model), model.text.config.num_tokens
     found = compare(model.net, model.autoencoder, model.image_shape[1], tokens)
     twin = on_pixels(model.net.config, model.autoencoder.config.image_channels)
@@ -108,7 +96,6 @@ def cost_messages(model: Model) -> Iterator[dict[str, Any]]:
 @on_gpu
 def through_latents(model: Model, picture: Image.Image) -> dict[str, Any]:
     """A message: the picture's middle, its latent, what comes back, and how well."""
-    model.to(best_device())
     image = as_tensor(picture, model)
     latent = model.encode(image)
     back = model.decode(latent)
@@ -118,7 +105,7 @@ def through_latents(model: Model, picture: Image.Image) -> dict[str, Any]:
         "reconstruction": to_uint8(back[0]).permute(1, 2, 0),
     }
     return {
-        **{name: base64.b64encode(values.cpu().numpy().tobytes()).decode() for name, values in shown.items()},
+        **{name: encode(values.cpu().numpy()) for name, values in shown.items()},
         "image_shape": list(shown["original"].shape),
         "latent_shape": list(latent.shape[1:]),
         "psnr": psnr(image, back).item(),
@@ -133,18 +120,10 @@ def chosen_picture(model: Model, name: Any) -> dict[str, Any]:
     return through_latents(model, pictures[choice(name, "picture", pictures)])
 
 
-def own_picture(model: Model, path: str | None) -> tuple[Any, str, Any, Any]:
-    """An upload: the message, the sentence beside the control, what stays in it, and the example chosen.
-
-    The event may come twice; a refused file is gone by then, and the control empty.
-    """
-    if path is None or not Path(path).exists():
-        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-    try:
-        picture = uploaded_picture(path, shown=True)
-    except InputError as error:
-        return gr.skip(), error.message, None, gr.skip()
-    return through_latents(model, picture), "", gr.skip(), None
+def own_picture(model: Model, path: str | None) -> tuple[Any, Any, Any, Any]:
+    """`answer_new_upload`, and which example is chosen: none, if the picture is shown."""
+    message, problem, kept = answer_new_upload(path, partial(through_latents, model))
+    return message, problem, kept, None if problem == "" else gr.skip()
 
 
 # ---- the layout ------------------------------------------------------------------------------------------
@@ -154,29 +133,21 @@ def build(model: Model) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
     names = list(example_pictures())
-    gr.Markdown(f"## {text['why_latent']}\n\n{text['why_latent_lead']}", container=False, elem_classes="lead")
+    lead(f"## {text['why_latent']}\n\n{text['why_latent_lead']}")
     measure = gr.Button(text["measure"], variant="primary", elem_id="measure", elem_classes="narrow")
     costs = Scrubber("latent", known_costs(model))
-    with gr.Row(elem_classes="workspace"):
-        with gr.Column(scale=3, min_width=320):
+    with workspace() as (stage, side):
+        with stage:
             pictures = Scrubber("reconstruction", chosen_picture(model, names[0]))
             example = gr.Radio(names, value=names[0], label=text["latent_examples"])
-        with gr.Column(scale=1, min_width=260, elem_classes="side"):
+        with side:
             upload = PictureInput(elem_id="own_picture")
-            problem = gr.Markdown(elem_classes="problem", container=False)
-    how = {
-        "concurrency_id": "model",
-        "concurrency_limit": 1,
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
+            problem = problem_line()
 
-    def choose(name: Any) -> tuple[Any, str]:
-        try:
-            return chosen_picture(model, name), ""
-        except InputError as error:
-            return gr.skip(), error.message
+    def choose(name: Any) -> Iterator[dict[str, Any]]:
+        yield chosen_picture(model, name)
 
-    measure.click(lambda: (yield from cost_messages(model)), None, costs, **how)
-    example.input(choose, example, [pictures, problem], **how)
-    upload.change(lambda path: own_picture(model, path), upload, [pictures, problem, upload, example], **how)
+    measure.click(partial(cost_messages, model), None, costs, **ONE_AT_A_TIME, **PRIVATE)
+    example.input(with_refusals(choose), example, [pictures, problem], **ONE_AT_A_TIME, **PRIVATE)
+    shown = [pictures, problem, upload, example]
+    upload.change(partial(own_picture, model), upload, shown, **ONE_AT_A_TIME, **PRIVATE)

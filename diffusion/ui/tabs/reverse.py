@@ -1,96 +1,51 @@
 """The Reverse tab: run the sampler, send every step to the page as it is made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
-import torch
 
-from diffusion.devices import best_device
-from diffusion.films.film import KINDS, Film, final_frame, run_sampler, step_frame
+from diffusion.films.film import Film
 from diffusion.models.model import Model
-from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
-from diffusion.ui.parts.gpu import on_gpu
-from diffusion.ui.parts.inputs import (
-    MAX_FRAMES,
-    MAX_GUIDANCE,
+from diffusion.ui.parts.class_film import (
+    MAX_CLASS_STEPS,
     MAX_IMAGES,
-    MAX_SEED,
-    MAX_STEPS,
-    InputError,
-    choice,
-    real_number,
-    refusal,
-    whole_number,
+    ClassRequest,
+    as_planes,
+    checked_class_request,
+    class_frames,
+)
+from diffusion.ui.parts.controls import (
+    guidance_slider,
+    problem_line,
+    sampler_choice,
+    seed_number,
+    start_and_stop,
+    steps_slider,
+    workspace,
 )
 from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import Planes, Row, new_film_id, stream_frames, whole_film
+from diffusion.ui.parts.streaming import (
+    ONE_AT_A_TIME,
+    PRIVATE,
+    new_film_id,
+    stream_frames,
+    whole_film,
+    with_refusals,
+)
 from diffusion.ui.text import labels
 
 
-def checked_settings(
-    models: dict[str, Model],
-    model: Any,
-    seed: Any,
-    sampler: Any,
-    num_steps: Any,
-    schedule: Any,
-    class_label: Any,
-    guidance_scale: Any,
-    num_images: Any,
-    eta: Any = 0.0,
-) -> dict[str, Any]:
-    """A request to sample, with every value checked.
+def film_info(model: Model, settings: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """What the page must know of a film before its first frame.
 
     Args:
-        models: by name.
-        model, seed, …: as sent; schedule and class_label may be empty: the model's own, none.
-
-    Raises:
-        InputError: names the value and its allowed range.
+        model: that makes it.
+        settings: a ClassRequest's, or what a shipped film tells of itself.
+        label: whose pictures it shows, in words.
     """
-    chosen = models[choice(model, "model", models)]
-    settings = {
-        "model": chosen.name,
-        "seed": whole_number(seed, "seed", 0, MAX_SEED),
-        "sampler": choice(sampler, "sampler", SAMPLERS),
-        "num_steps": whole_number(num_steps, "num_steps", 1, min(MAX_STEPS, chosen.schedule.num_timesteps)),
-        "schedule": choice(schedule, "schedule", ["", *SCHEDULES]) or chosen.schedule_name,
-        "class_label": choice(class_label, "class_label", ["", *(chosen.classes or ())]),
-        "guidance_scale": real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
-        "num_images": whole_number(num_images, "num_images", 1, MAX_IMAGES),
-        "eta": real_number(eta, "eta", 0, 1),
-    }
-    if settings["num_steps"] * settings["num_images"] > MAX_FRAMES:
-        raise refusal("too_many_frames", limit=f"{MAX_FRAMES:,}")
-    return settings
-
-
-@on_gpu
-def trajectory(model: Model, settings: dict[str, Any]) -> Iterator[tuple[Planes, Row]]:
-    """Every frame, a plane (B, H, W, C) for each of KINDS, with its table row, the last one with none.
-
-    One call holds the device for the whole walk, and what it yields is NumPy's.
-    """
-    model.to(device := best_device())
-    labels = None
-    if settings["class_label"]:
-        index = model.classes.index(settings["class_label"])
-        labels = torch.full((settings["num_images"],), index, device=device)
-    schedule = model.schedule
-    if settings["schedule"] != model.schedule_name:
-        schedule = SCHEDULES[settings["schedule"]](model.schedule.num_timesteps)
-    passed_on = ("seed", "num_images", "num_steps", "sampler", "eta", "guidance_scale")
-    for step, row in run_sampler(
-        model, class_labels=labels, schedule=schedule, **{key: settings[key] for key in passed_on}
-    ):
-        yield dict(zip(KINDS, step_frame(step))), row
-    yield dict(zip(KINDS, final_frame(step.x_s))), None
-
-
-def film_info(model: Model, settings: dict[str, Any], label: str) -> dict[str, Any]:
-    """What the page must know of a film before its first frame."""
     made = labels()["made"].format(
         count=settings["num_images"],
         model=model.name,
@@ -101,85 +56,70 @@ def film_info(model: Model, settings: dict[str, Any], label: str) -> dict[str, A
         label=label,
         guidance=f"{settings['guidance_scale']:g}",
     )
-    return {
-        "num_steps": settings["num_steps"],
-        "num_timesteps": model.schedule.num_timesteps,
-        "made": made,
-    }
+    return {"num_steps": settings["num_steps"], "num_timesteps": model.schedule.num_timesteps, "made": made}
 
 
-def film_messages(model: Model, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any]]:
     """Sample, and yield messages for the page."""
-    text = labels()
-    label = settings["class_label"]
-    info = film_info(model, settings, text["class_of"].format(label=label) if label else text["no_class"])
-    yield from stream_frames(new_film_id(model.name), info, trajectory(model, settings))
+    text, name = labels(), request.class_label
+    info = film_info(
+        model, asdict(request), text["class_of"].format(label=name) if name else text["no_class"]
+    )
+    return stream_frames(new_film_id(model.name), info, class_frames(model, request))
 
 
-def shipped_message(model: Model, film: Film | None) -> dict[str, Any] | None:
+def shipped_message(model: Model, film: Film) -> dict[str, Any]:
     """The film that came with the checkpoint, whole."""
-    if film is None:
-        return None
-    rows = [*film.info["steps"], None]
     info = film_info(model, film.info, labels()["each_class" if model.classes else "no_class"])
-    frames = ((dict(zip(KINDS, frame)), row) for frame, row in zip(film.frames, rows))
+    frames = zip(map(as_planes, film.frames), [*film.info["steps"], None])
     return whole_film(f"{model.name}-shipped", info, frames)
+
+
+# ---- the layout ------------------------------------------------------------------------------------------
+
+
+def class_choices(model: Model) -> list[tuple[str, str]]:
+    return [(labels()["none"], ""), *((name, name) for name in model.classes or ())]
+
+
+def settings(models: dict[str, Model]) -> list[Any]:
+    """Lay out what can be set, in the order in which `checked_class_request` takes it."""
+    text = labels()
+    first = next(iter(models.values()))
+    label = gr.Dropdown(class_choices(first), value="", label=text["class"], info=text["class_info"])
+    images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
+    steps = steps_slider(MAX_CLASS_STEPS, 20)
+    sampler = sampler_choice()
+    seed = seed_number()
+    with gr.Accordion(text["more"], open=False):
+        model = gr.Dropdown(list(models), value=first.name, label=text["checkpoint"])
+        schedules = [(text["own_schedule"], ""), *((text[name], name) for name in SCHEDULES)]
+        schedule = gr.Dropdown(schedules, value="", label=text["schedule"])
+        guidance = guidance_slider(1, info=text["guidance_info"])
+        eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])
+    return [model, seed, sampler, steps, schedule, label, guidance, images, eta]
 
 
 def build(models: dict[str, Model]) -> None:
     """Lay out the tab inside the current gr.Blocks."""
     text = labels()
-    first = next(iter(models.values()))
-
-    def class_choices(model: Model) -> list[tuple[str, str]]:
-        return [(text["none"], ""), *((name, name) for name in model.classes or ())]
-
-    with gr.Row(elem_classes="workspace"):
-        with gr.Column(scale=3, min_width=320):
+    with workspace() as (stage, side):
+        with stage:
             parts = {"slider": text["film_slider"], "position": text["film_position"]}
             scrubber = Scrubber("reverse", parts=parts)
-        with gr.Column(scale=1, min_width=260, elem_classes="side"):
-            with gr.Row():
-                start = gr.Button(text["sample"], variant="primary", min_width=100)
-                stop = gr.Button(text["stop"], min_width=100)
-            problem = gr.Markdown(elem_classes="problem", container=False)
-            label = gr.Dropdown(class_choices(first), value="", label=text["class"], info=text["class_info"])
-            images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
-            steps = gr.Slider(1, MAX_STEPS, 20, step=1, label=text["num_steps"])
-            sampler = gr.Dropdown(
-                list(SAMPLERS), value="dpm++2m", label=text["sampler"], info=text["sampler_info"]
-            )
-            seed = gr.Number(0, label=text["seed"])
-            with gr.Accordion(text["more"], open=False):
-                model = gr.Dropdown(list(models), value=first.name, label=text["checkpoint"])
-                schedules = [(text["own_schedule"], ""), *((text[name], name) for name in SCHEDULES)]
-                schedule = gr.Dropdown(schedules, value="", label=text["schedule"])
-                guidance = gr.Slider(0, 10, 1, step=0.1, label=text["guidance"], info=text["guidance_info"])
-                eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])
+        with side:
+            start, stop = start_and_stop(text["sample"])
+            problem = problem_line()
+            chosen = settings(models)
+    model, label = chosen[0], chosen[5]
 
-    def stream(*request: Any) -> Iterator[tuple[Any, str]]:
-        try:
-            settings = checked_settings(models, *request)
-        except InputError as error:
-            yield gr.skip(), str(error.message)
-            return
-        for message in film_messages(models[settings["model"]], settings):
-            yield message, ""
+    def messages(*sent: Any) -> Iterator[dict[str, Any]]:
+        request = checked_class_request(models, *sent)
+        return film_messages(models[request.model], request)
 
-    run = start.click(
-        stream,
-        [model, seed, sampler, steps, schedule, label, guidance, images, eta],
-        [scrubber, problem],
-        concurrency_id="model",
-        concurrency_limit=1,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    stop.click(None, None, None, cancels=[run], api_visibility="private")
-    model.change(
-        lambda name: gr.Dropdown(class_choices(models[name]), value=""),
-        model,
-        label,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    def classes_of(name: str) -> gr.Dropdown:
+        return gr.Dropdown(class_choices(models[name]), value="")
+
+    run = start.click(with_refusals(messages), chosen, [scrubber, problem], **ONE_AT_A_TIME, **PRIVATE)
+    stop.click(None, None, None, cancels=[run], **PRIVATE)
+    model.change(classes_of, model, label, **PRIVATE)

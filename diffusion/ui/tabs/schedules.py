@@ -10,7 +10,7 @@ from typing import Any
 from diffusion.films.film import Film, load_film
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
-from diffusion.ui.parts.schedule_tables import tables
+from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.scrubber import Scrubber, fill, inline, static
 from diffusion.ui.parts.streaming import whole_film
 from diffusion.ui.text import labels
@@ -41,13 +41,12 @@ def load_curves(model: Model) -> list[dict[str, Any]]:
 
 
 def trained_message(pair: dict[str, Model]) -> dict[str, Any] | None:
-    """Both models' films and curves for the page; None where one has no film."""
-    films = {name: load_film(model.folder) for name, model in pair.items() if model.folder}
-    if len(films) < len(pair) or not all(films.values()):
+    """Both models' films and curves for the page; None if there are no two films of one shape."""
+    loaded = {name: load_film(model.folder) for name, model in pair.items() if model.folder}
+    films = {name: film for name, film in loaded.items() if film is not None}
+    if len(films) < len(pair) or len({film.frames.shape for film in films.values()}) > 1:
         return None
     first, film = next(iter(pair.values())), next(iter(films.values()))
-    if any(other.frames.shape != film.frames.shape for other in films.values()):
-        return None
     curves = {name: load_curves(model) for name, model in pair.items()}
     text = labels()
     lead = text["trained_lead"].format(

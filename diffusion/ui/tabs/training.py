@@ -5,19 +5,17 @@ import binascii
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import torch
 from torch import Tensor
 
 from diffusion.data.images import to_signed
-from diffusion.devices import best_device
 from diffusion.films.training_history import History, load_history
 from diffusion.models.model import Model
 from diffusion.process import draw_noise, eps_from_x_0, q_sample
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import whole_film
+from diffusion.ui.parts.streaming import encode, whole_film
 from diffusion.ui.text import labels
 
 NUM_LEVELS = 50
@@ -42,9 +40,8 @@ def predicted_noise(model: Model, x_0: Tensor, label: int | None, noise: Tensor,
     Returns:
         (K, C, H, W) on the CPU.
     """
-    model.to(device := best_device())
-    t = torch.tensor(levels, device=device)
-    x_0, noise = (x.to(device).expand(len(levels), -1, -1, -1) for x in (x_0, noise))
+    t = torch.tensor(levels, device=model.device)
+    x_0, noise = (x.to(model.device).expand(len(levels), -1, -1, -1) for x in (x_0, noise))
     x_t = q_sample(model.schedule, x_0, t, noise)
     class_labels = None if label is None else torch.full_like(t, label)
     with torch.no_grad():
@@ -62,19 +59,11 @@ def answer_for(model: Model, request: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: one of them is out of range.
     """
-    channels, height, width = model.sample_shape
     seed = whole_number(request.get("seed"), "seed", 0, MAX_SEED)
     label = request.get("label")
     if label is not None:
         label = whole_number(label, "label", 0, len(model.classes or ()) - 1)
-    try:
-        pixels = base64.b64decode(request.get("pixels") or "", validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        pixels = b""
-    if len(pixels) != channels * height * width:
-        raise refusal("wrong_pixels")
-    picture = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(height, width, channels)
-    x_0 = to_signed(picture.permute(2, 0, 1))
+    x_0 = checked_picture(model, request.get("pixels"))
     noise = draw_noise(model.sample_shape, torch.Generator().manual_seed(seed))
     levels = noise_levels(model.schedule.num_timesteps)
     eps_hat = predicted_noise(model, x_0, label, noise, levels)
@@ -85,13 +74,23 @@ def answer_for(model: Model, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def checked_picture(model: Model, pixels: Any) -> Tensor:
+    """base64 of (H, W, C) uint8 → (C, H, W) in [−1, 1]. Raises InputError if it is anything else."""
+    channels, height, width = model.sample_shape
+    try:
+        values = bytearray(base64.b64decode(pixels or "", validate=True))
+    except (binascii.Error, TypeError, ValueError):
+        values = bytearray()
+    if len(values) != channels * height * width:
+        raise refusal("wrong_pixels")
+    return to_signed(
+        torch.frombuffer(values, dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
+    )
+
+
 def _half(x: Tensor) -> str:
     """(K, C, H, W) → base64 of (K, H, W, C) float16."""
-    return base64.b64encode(x.permute(0, 2, 3, 1).half().numpy().tobytes()).decode()
-
-
-def _bytes(pixels: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()
+    return encode(x.permute(0, 2, 3, 1).half().numpy())
 
 
 def history_of(model: Model) -> History | None:
@@ -120,7 +119,7 @@ def objective_message(model: Model, history: History) -> dict[str, Any]:
         "levels": levels,
         "alphas_cumprod": model.schedule.alphas_cumprod[levels].tolist(),
         "examples": [
-            {"pixels": _bytes(picture), "label": label, "name": model.classes[label] if model.classes else ""}
+            {"pixels": encode(picture), "label": label, "name": model.classes[label] if model.classes else ""}
             for picture, label in zip(history.examples, example_labels)
         ],
         "typical": history.info["moments"][-1]["loss_of_average"],
@@ -143,18 +142,24 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
     return whole_film(f"{model.name}-training", {"made": made, "lead": lead}, frames)
 
 
+def recorded(models: dict[str, Model]) -> tuple[Model, History] | None:
+    """The first model that has kept its history, with it."""
+    histories = ((model, history_of(model)) for model in models.values())
+    return next(((model, history) for model, history in histories if history is not None), None)
+
+
 def build(models: dict[str, Model]) -> None:
     """Lay out the tab inside the current gr.Blocks, for the first model that has kept its history."""
-    recorded = ((model, history_of(model)) for model in models.values())
-    model, history = next((pair for pair in recorded if pair[1]), (None, None))
-    if history is None:
-        gr.Markdown(labels()["no_history"])
+    text = labels()
+    found = recorded(models)
+    if found is None:
+        gr.Markdown(text["no_history"])
         return
+    model, history = found
 
     def predict(request: dict[str, Any]) -> dict[str, Any]:
         return answer_for(model, request)
 
-    text = labels()
     parts = {"slider": text["level_slider"], "position": text["level"]}
     Scrubber("objective", objective_message(model, history), [predict], parts)
     parts = {"slider": text["training_slider"], "position": text["moment"]}

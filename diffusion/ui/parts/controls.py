@@ -1,0 +1,56 @@
+"""The layout of every tab, and the controls that several have."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+
+from diffusion.samplers import SAMPLERS
+from diffusion.ui.text import labels
+
+
+@contextmanager
+def workspace() -> Iterator[tuple[gr.Column, gr.Column]]:
+    """The place for the pictures and, beside or below it, the one for the controls."""
+    with gr.Row(elem_classes="workspace"):
+        yield gr.Column(scale=3, min_width=320), gr.Column(scale=1, min_width=260, elem_classes="side")
+
+
+def lead(text: str) -> gr.Markdown:
+    """What a tab or a panel is for."""
+    return gr.Markdown(text, container=False, elem_classes="lead")
+
+
+def problem_line(text: str = "") -> gr.Markdown:
+    """The place for the sentence about what was refused."""
+    return gr.Markdown(text, container=False, elem_classes="problem")
+
+
+def start_and_stop(label: str, elem_id: str | None = None) -> tuple[gr.Button, gr.Button]:
+    """The button that draws, which has this label, and the one that ends it."""
+    with gr.Row():
+        start = gr.Button(label, variant="primary", elem_id=elem_id, min_width=100)
+        return start, gr.Button(labels()["stop"], min_width=100)
+
+
+def prompt_box(value: str, key: str, info: str | None = None, max_lines: int = 20) -> gr.Textbox:
+    """A place for a prompt; `key` is its label's in the page's texts."""
+    return gr.Textbox(value, label=labels()[key], info=info, max_lines=max_lines, elem_classes="prompt")
+
+
+def steps_slider(most: int, value: int) -> gr.Slider:
+    return gr.Slider(1, most, value, step=1, label=labels()["num_steps"])
+
+
+def guidance_slider(value: float, most: float = 10, info: str | None = None) -> gr.Slider:
+    return gr.Slider(0, most, value, step=0.1, label=labels()["guidance"], info=info)
+
+
+def seed_number(value: int = 0, key: str = "seed") -> gr.Number:
+    """A seed; `key` is its label's. Without a range: Gradio would raise before a check can name it."""
+    return gr.Number(value, label=labels()[key], min_width=100)
+
+
+def sampler_choice() -> gr.Dropdown:
+    text = labels()
+    return gr.Dropdown(list(SAMPLERS), value="dpm++2m", label=text["sampler"], info=text["sampler_info"])

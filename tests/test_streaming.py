@@ -1,0 +1,84 @@
+"""Films as messages: planes, pace, and refusals told in a sentence."""
+
+import base64
+import json
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from diffusion.hub import HubError
+from diffusion.models.folder import CheckpointError
+from diffusion.pipelines.loading import PipelineError
+from diffusion.ui.parts import streaming
+from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.parts.streaming import encode, new_film_id, stream_frames, whole_film, with_refusals
+
+
+def decode(pixels: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(pixels), np.uint8)
+
+
+def some_frames(count):
+    """Frames of two pictures and a file that grows; the last one has no row."""
+    for k in range(count):
+        pictures = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)[:, :, ::-1] + k
+        planes = {"x_t": pictures, "jpeg": np.full(5 + k, k, np.uint8)}
+        yield planes, {"t": k} if k < count - 1 else None
+
+
+def test_a_frame_is_its_planes_one_after_the_other():
+    message = whole_film("film", {"made": "so"}, some_frames(3))
+    assert json.loads(json.dumps(message)) == message and message["film"] == "film"
+    planes = [{"name": "x_t", "shape": [2, 3, 4]}, {"name": "jpeg", "shape": [-1]}]
+    assert message["info"] == {"made": "so", "planes": planes}
+    for k, (frame, (arrays, row)) in enumerate(zip(message["frames"], some_frames(3), strict=True)):
+        values = decode(frame["pixels"])
+        assert (frame["k"], frame["row"]) == (k, row)
+        assert np.array_equal(values[:24].reshape(2, 3, 4), arrays["x_t"])
+        assert np.array_equal(values[24:], arrays["jpeg"])
+
+
+@pytest.mark.parametrize("pause, sizes", [(0, [1, 2, 2, 2]), (60, [1, 4])])
+def test_frames_are_sent_as_they_are_made_or_together_if_they_are_fast(monkeypatch, pause, sizes):
+    monkeypatch.setattr(streaming, "MESSAGE_SECONDS", pause)
+    messages = list(stream_frames("film", {}, some_frames(4)))
+    assert [len(message["frames"]) for message in messages] == sizes
+    assert {frame["k"] for message in messages for frame in message["frames"]} == {0, 1, 2, 3}
+
+
+def test_every_film_has_an_id_of_its_own():
+    assert len({new_film_id("a") for _ in range(3)}) == 3
+
+
+def test_an_array_is_encoded_in_its_own_order():
+    turned = np.arange(6, dtype=np.uint8).reshape(2, 3).T
+    assert decode(encode(turned)).tolist() == [0, 3, 1, 4, 2, 5]
+
+
+@pytest.mark.parametrize("error", [InputError, PipelineError, HubError, CheckpointError])
+def test_a_refusal_becomes_the_last_output(error):
+    def outputs(number):
+        yield {"k": 0}
+        if number > 1:
+            raise error("No more than one.")
+        yield {"k": 1}
+
+    assert list(with_refusals(outputs)(1)) == [({"k": 0}, ""), ({"k": 1}, "")]
+    assert list(with_refusals(outputs)(2)) == [({"k": 0}, ""), (gr.skip(), "No more than one.")]
+
+
+def test_several_outputs_stand_before_the_sentence():
+    def outputs():
+        yield "film", "loading"
+        raise InputError("No.")
+
+    assert list(with_refusals(outputs, ("kept", "idle"))()) == [
+        ("film", "loading", ""),
+        ("kept", "idle", "No."),
+    ]
+
+
+def test_other_errors_are_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        list(with_refusals(lambda: [1 // 0])())

@@ -1,0 +1,63 @@
+"""The tab Reverse: requests, and the films that it sends."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from test_streaming import decode
+
+from diffusion import linear_schedule, make_film
+from diffusion.ui.parts import streaming
+from diffusion.ui.parts.class_film import checked_class_request, class_frames
+from diffusion.ui.tabs import reverse
+
+
+def request(tiny_model, **changes):
+    values = {
+        "model": "tiny", "seed": 1, "sampler": "ddim", "num_steps": 3, "schedule": "",
+        "class_label": "b", "guidance_scale": 1.5, "num_images": 2, "eta": 0.5,
+    } | changes  # fmt: skip
+    return checked_class_request({"tiny": tiny_model}, **values)
+
+
+@pytest.mark.parametrize("pause", [0, 60])
+def test_messages_are_the_film(tiny_model, monkeypatch, pause):
+    """What is streamed is what `make_film` makes with the same settings, frame for frame, however batched."""
+    monkeypatch.setattr(streaming, "MESSAGE_SECONDS", pause)
+    messages = list(reverse.film_messages(tiny_model, request(tiny_model)))
+    assert len(messages) == (4 if pause == 0 else 2)
+    assert len({message["film"] for message in messages}) == 1
+    film = make_film(
+        tiny_model, seed=1, sampler="ddim", eta=0.5, num_steps=3, num_images=2, guidance_scale=1.5,
+        class_labels=torch.tensor([1, 1]),
+    )  # fmt: skip
+    sent = {frame["k"]: frame for message in messages for frame in message["frames"]}
+    assert sorted(sent) == [0, 1, 2, 3]
+    for k, frame in enumerate(film.frames):
+        assert np.array_equal(decode(sent[k]["pixels"]), frame.ravel())
+    assert sent[3]["row"] is None and [sent[k]["row"]["t"] for k in range(3)] == [1000, 667, 333]
+    json.dumps(messages)
+
+
+def test_every_message_repeats_the_one_before(tiny_model, monkeypatch):
+    monkeypatch.setattr(streaming, "MESSAGE_SECONDS", 0)
+    messages = list(reverse.film_messages(tiny_model, request(tiny_model)))
+    for before, message in zip(messages, messages[1:]):
+        assert message["frames"][0] == before["frames"][-1]
+
+
+def test_other_schedule_changes_the_walk_but_not_its_length(tiny_model):
+    asked = request(tiny_model, schedule="linear", num_steps=5)
+    rows = [row for _, row in class_frames(tiny_model, asked)]
+    expected = linear_schedule().alphas_cumprod[[1000, 800, 600, 400, 200]].tolist()
+    assert [row["alphas_cumprod_t"] for row in rows[:-1]] == pytest.approx(expected)
+
+
+def test_shipped_film_is_whole(tiny_model):
+    film = make_film(tiny_model, seed=0, num_images=3, num_steps=4, sampler="dpm++2m")
+    message = reverse.shipped_message(tiny_model, film)
+    assert len(message["frames"]) == 5
+    names = ("x_t", "eps_hat", "x_0_hat")
+    assert message["info"]["planes"] == [{"name": name, "shape": [3, 16, 16, 1]} for name in names]
+    assert np.array_equal(decode(message["frames"][2]["pixels"]), film.frames[2].ravel())
