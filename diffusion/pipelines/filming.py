@@ -1,7 +1,7 @@
 """A diffusers pipeline draws a picture, filmed step by step."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -68,7 +68,7 @@ class _Closed(Exception):
     """Nobody wants the rest of the film."""
 
 
-def film(pipeline: Any, drawing: Drawing) -> Iterator[Moment]:
+def film(pipeline: Any, drawing: Drawing) -> Generator[Moment, None, None]:
     """Draw a picture, yielding every step as it is made, and what came out as the last moment.
 
     The pipeline runs in a thread of its own, since it calls back instead of yielding. Closing the generator

@@ -25,7 +25,7 @@ def picture_noise(seed: int) -> Tensor:
 def corrupt_picture(picture: Image.Image, t: int, schedule: str, seed: int) -> Image.Image:
     """x_t of a 256×256 picture, exactly as the page shows it; `schedule` is a key of SCHEDULES."""
     x_0 = to_signed(torch.from_numpy(np.asarray(picture).copy()))[None]
-    x_t = q_sample(SCHEDULES[schedule](), x_0, torch.tensor([t]), picture_noise(seed)[:1])
+    x_t = q_sample(SCHEDULES[schedule](MAX_TIMESTEPS), x_0, torch.tensor([t]), picture_noise(seed)[:1])
     return Image.fromarray(to_uint8(x_t)[0].numpy())
 
 

@@ -14,7 +14,6 @@ from diffusion.hub import HubError
 from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.filming import Drawing, Moment, film
 from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineError, Shelf, missing_packages
-from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, InputError, real_number, refusal, whole_number
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.streaming import Planes, new_film_id, stream_frames
@@ -54,12 +53,6 @@ def short_text(value: Any, name: str, most: int) -> str:
     raise refusal("must_be_short_text", name=labels()[f"name_{name}"], most=f"{most:,}")
 
 
-@on_gpu
-def trajectory(name: str, drawing: Drawing) -> Iterator[Moment]:
-    """The pipeline's moments; what it yields is NumPy's, so that a lent GPU can go back."""
-    yield from film(shelf.get(name), drawing)
-
-
 def planes(moment: Moment) -> Planes:
     """A moment's latents, and its picture as a JPEG, a tenth of the pixels' own size."""
     buffer = io.BytesIO()
@@ -89,8 +82,7 @@ def film_info(name: str, drawing: Drawing, first: Moment) -> dict[str, Any]:
 
 def film_messages(name: str, drawing: Drawing) -> Iterator[dict[str, Any]]:
     """Draw, and yield messages for the page: each step as it is made."""
-    shelf.get(name)  # is loaded before a Space's GPU is asked for
-    moments = trajectory(name, drawing)
+    moments = film(shelf.get(name), drawing)
     try:
         first = next(moments)
         frames = ((planes(moment), row(moment)) for moment in itertools.chain([first], moments))
