@@ -17,15 +17,18 @@ from diffusion import cosine_schedule, draw_noise, linear_schedule, make_film, q
 from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.losses import diffusion_loss
 from diffusion.ui.parts.example_pictures import preset_pictures
+from diffusion.ui.parts.modules import ADDRESS
 from diffusion.ui.parts.noised_picture import picture_noise
 
 pytestmark = needs_browser
+
+DRAWN = ".lab.forward .preset[aria-pressed=true]"  # a picture is chosen, so all is there
 
 
 def open_page(browser, server, **options):
     """A page on which the Forward tab has been drawn; script errors are collected in page.errors."""
     page = visit(browser, server, **options)
-    page.wait_for_function("window.Diffusion?.state.x0 && Diffusion.state.noise && Diffusion.state.tables")
+    page.wait_for_selector(DRAWN)
     return page
 
 
@@ -76,7 +79,7 @@ def test_first_paint_is_real_and_needs_no_other_host(browser, server):
         "request", lambda request: hosts.add(request.url.split("/")[2] if "://" in request.url else "data")
     )
     page.goto(server.url)
-    page.wait_for_function("window.Diffusion?.state.x0 && Diffusion.state.noise")
+    page.wait_for_selector(DRAWN)
     frames(page, 5)
     assert pixels(page, "[data-c=x_t]").std() > 30
     assert pixels(page, ".hero canvas").std() > 30
@@ -89,7 +92,7 @@ def test_first_paint_is_real_and_needs_no_other_host(browser, server):
 
 @pytest.mark.parametrize("name, schedule", [("linear", linear_schedule()), ("cosine", cosine_schedule())])
 def test_canvas_is_q_sample_within_one_grey_level(page, name, schedule):
-    page.locator(f"input[name=forward-schedule][value={name}]").check()
+    page.locator(f".lab.forward [data-role=schedule] [value={name}]").check()
     picture = next(iter(preset_pictures().values()))
     for t in (0, 1, 7, 123, 250, 500, 777, 999, 1000):
         drag(page, "forward", t)
@@ -99,7 +102,7 @@ def test_canvas_is_q_sample_within_one_grey_level(page, name, schedule):
 def test_another_seed_is_other_noise(page):
     page.locator(".lab.forward [data-role=seed]").fill("77")
     page.locator(".lab.forward [data-role=seed]").press("Enter")
-    page.wait_for_function("Diffusion.state.seed === 77")
+    until(page, lambda: shared(page, "seed") == 77)
     drag(page, "forward", 600)
     picture = next(iter(preset_pictures().values()))
     assert distance(pixels(page, "[data-c=x_t]"), expected(linear_schedule(), picture, 600, seed=77)) <= 1
@@ -169,6 +172,19 @@ def test_keyboard_and_number_reach_every_t(page):
     assert slider.input_value() == stopped
 
 
+def shared(page, name):
+    """What the tabs share under this name."""
+    address = f"window.gradio_config.root + '{ADDRESS}/lib/state.js'"
+    return page.evaluate(f"async name => (await import({address})).state[name]", name)
+
+
+def until(page, condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
 def upload(page, path):
     page.locator(".picture-input input[type=file]").set_input_files(path)
 
@@ -176,9 +192,8 @@ def upload(page, path):
 def test_own_picture(page, tmp_path):
     photo = Image.effect_mandelbrot((500, 300), (-2, -1, 1, 1), 60).convert("RGB")
     photo.save(tmp_path / "photo.png")
-    before = page.evaluate("Diffusion.state.picture")
     upload(page, tmp_path / "photo.png")
-    page.wait_for_function("before => Diffusion.state.picture !== before", arg=before)
+    page.locator(DRAWN).wait_for(state="detached")  # it is none of the preset pictures
     drag(page, "forward", 300)
     assert distance(pixels(page, "[data-c=x_0]"), np.asarray(centre_crop(photo, 256))) == 0
     shown = pixels(page, "[data-c=x_t]")
@@ -187,13 +202,13 @@ def test_own_picture(page, tmp_path):
 
 def test_bad_upload_gets_a_sentence_and_loses_nothing(page, server, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
-    before = page.evaluate("Diffusion.state.picture")
+    before = shared(page, "picture")
     upload(page, tmp_path / "broken.png")
     expect(page.get_by_text("not a readable picture").first).to_be_visible(timeout=10_000)
     page.wait_for_timeout(2000)
     expect(page.get_by_text("not a readable picture").first).to_be_visible()
     expect(page.locator(".picture-input input[type=file]")).to_have_count(1)
-    assert page.evaluate("Diffusion.state.picture") == before
+    assert shared(page, "picture") == before
     assert not list(server.cache.rglob("broken.png"))
 
 
@@ -235,7 +250,7 @@ def test_schedules_side_by_side(page):
 
 def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(page):
     page.get_by_role("tab", name="Schedules").click()
-    page.locator("input[name=lock][value=snr]").check()
+    page.locator(".lab.schedules [data-role=lock] [value=snr]").check()
     drag(page, "schedules", 400)
     assert (
         distance(
@@ -245,7 +260,7 @@ def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(page):
     )
     own = cosine_schedule().timestep_at(linear_schedule().half_log_snr(torch.tensor([400]))).item()
     assert float(read(page, "cosine", "t")) == pytest.approx(own, abs=0.06)
-    page.locator("input[name=leader][value=cosine]").check()
+    page.locator(".lab.schedules [data-role=leader] [value=cosine]").check()
     drag(page, "schedules", 1000)
     expect(page.locator(".lab.schedules [data-role=held]")).to_contain_text("linear has no step")
     assert read(page, "linear", "t") == "1000" and read(page, "linear", "snr") != read(page, "cosine", "snr")
@@ -427,7 +442,7 @@ def test_symbols_have_one_colour_each_in_light_and_dark(browser, server):
     for theme in ("light", "dark"):
         page = browser.new_page()
         page.goto(f"{server.url}/?__theme={theme}")
-        page.wait_for_function("window.Diffusion?.state.x0")
+        page.wait_for_selector(DRAWN)
         colours = json.loads(
             page.evaluate(
                 """() => JSON.stringify(Object.fromEntries(['x_0', 'eps', 'x_t'].map(name => [name,

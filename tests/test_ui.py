@@ -7,13 +7,13 @@ from diffusion.ui.text import FOLDER, labels
 
 
 def test_every_text_that_the_markup_names_exists():
-    parts = {"transport", "panels", "fact", "name", "title"}
+    parts = {"panels", "fact", "name", "title", "id"} | {path.stem for path in STATIC.glob("lib/*.html")}
     for path in STATIC.rglob("*.html"):
         names = set(re.findall(r"\[\[(\w+)\]\]", path.read_text("utf-8")))
         assert names - parts <= set(labels()), path.name
     for path in STATIC.rglob("*.js"):
-        used = set(re.findall(r"strings\.(\w+)", path.read_text("utf-8")))
-        assert used <= set(labels()), path.name
+        used = set(re.findall(r"\b(?:strings|text)\.([a-z_]+)\b", path.read_text("utf-8")))
+        assert used - {"length"} <= set(labels()), path.name
 
 
 def test_templates_hold_nothing_that_gradio_would_fill_in():

@@ -220,7 +220,7 @@ def test_the_film_is_what_the_network_drew_and_scrubs_without_the_server(opened,
     for k in (8, 0, 3):
         reel.nth(k).click()
         frames(page)
-        assert_close(pixels(page, "[data-c=ip-picture]"), torch.from_numpy(expected[k]))
+        assert_close(pixels(page, ".lab.interpolation [data-c=picture]"), torch.from_numpy(expected[k]))
         expect(reel.nth(k)).to_have_attribute("aria-pressed", "true")
     number = page.locator(".lab.interpolation [data-role=number]")
     number.fill("4")

@@ -154,7 +154,7 @@ def in_ms(page, selector):
 @needs_browser
 def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_picture):
     page = opened()
-    upload = page.locator("#own_picture input[type=file]")
+    upload = page.locator(".picture-input:visible input[type=file]")
     upload.set_input_files(photo)
     expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("No emoji")
     message, *_ = panel.own_picture(model, str(photo))
@@ -166,16 +166,16 @@ def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_pic
         "difference": (128 + 4 * (back - original)).clip(0, 255),
     }
     for name, expected in wanted.items():
-        shown = pixels(page, f"[data-c=lr-{name}]").astype(int)
+        shown = pixels(page, f".lab.reconstruction [data-c={name}]").astype(int)
         assert np.abs(shown - expected).max() <= (8 if name == "difference" else 1), name
     expect(page.get_by_label("🍕 pizza")).not_to_be_checked()
     page.get_by_label("🐶 dog face").check()
     expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("Grey in the difference")
-    before = pixels(page, "[data-c=lr-original]")
-    page.locator("#own_picture").get_by_role("button", name="Remove Image").click()
+    before = pixels(page, ".lab.reconstruction [data-c=original]")
+    page.locator(".picture-input:visible").get_by_role("button", name="Remove Image").click()
     upload.set_input_files(not_a_picture)
     expect(page.get_by_text("This file is not a readable picture")).to_be_visible()
-    assert np.array_equal(before, pixels(page, "[data-c=lr-original]"))
+    assert np.array_equal(before, pixels(page, ".lab.reconstruction [data-c=original]"))
 
 
 @needs_browser

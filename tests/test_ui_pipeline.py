@@ -145,7 +145,7 @@ def field(page, label):
 
 
 def draw(page):
-    page.locator("#draw-pipeline").click()
+    page.locator(".pipeline-panel").get_by_role("button", name="Draw", exact=True).click()
 
 
 def scrub(page, k):

@@ -59,7 +59,7 @@ def screenshots() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(f"{url}/?__theme=light")
-        page.wait_for_function("window.Diffusion?.state.x0 && Diffusion.state.noise")
+        page.wait_for_selector(".lab.forward .preset[aria-pressed=true]")
         forward(page)
         text_to_image(page)
         browser.close()

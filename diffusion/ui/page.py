@@ -7,7 +7,8 @@ import gradio as gr
 from diffusion.films.film import load_film
 from diffusion.models.model import LatentModel, Model
 from diffusion.ui import api
-from diffusion.ui.parts.scrubber import Scrubber, head, static
+from diffusion.ui.parts.modules import ROUTE
+from diffusion.ui.parts.scrubber import Scrubber, static
 from diffusion.ui.tabs import (
     forward,
     interpolation,
@@ -40,10 +41,10 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
         Scrubber("hero", reverse.shipped_message(first, film) if first and film else None)
         with gr.Tabs():
             with gr.Tab(text["tab_forward"]):
-                forward.build(film)
+                upload = forward.build(film)
             if models:
                 with gr.Tab(text["tab_schedules"]):
-                    schedules.build(models)
+                    schedules.build(models, upload)
                 with gr.Tab(text["tab_reverse"]):
                     reverse.build(models)
                 with gr.Tab(text["tab_training"]):
@@ -69,7 +70,7 @@ def launch_options() -> dict:
     return {
         "theme": theme,
         "css": static("style.css"),
-        "head": head(),
+        "app_kwargs": {"routes": [ROUTE]},
         "max_file_size": "20mb",
         "run_history": False,
         "ssr_mode": False,

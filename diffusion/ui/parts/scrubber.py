@@ -5,29 +5,30 @@ as [[file]]; both are filled in here, once, so that the browser gets a static te
 """
 
 import base64
+import itertools
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from diffusion.ui.parts.inputs import answering
+from diffusion.ui.parts.modules import ADDRESS, STATIC
 from diffusion.ui.text import labels, prose
 
-STATIC = Path(__file__).parents[1] / "static"
+_numbers = itertools.count(1)
 
 
 class Scrubber(gr.HTML):
     """A tab's stage, transport, formulas and charts.
 
     Args:
-        view: static/<view>.html is its markup, Diffusion.views[<view>] in static/<view>.js its behaviour.
+        view: static/tabs/<view>.html is its markup, the module static/tabs/<view>.js its behaviour.
         value: the first message to the view.
         server_functions: what the view may ask of Python, one object in, JSON out.
         parts: markup for further [[names]].
-        controls: the elem_id of each Gradio component that belongs to the view, by a name that the view knows.
+        controls: elem_ids of the Gradio components that belong to the view, by the names it knows.
         **options: Gradio's own, which it passes when it makes the component again for an update.
     """
 
@@ -42,10 +43,8 @@ class Scrubber(gr.HTML):
     ) -> None:
         super().__init__(
             value,
-            html_template=fill(
-                static(f"tabs/{view}.html"), {"transport": static("lib/transport.html"), **(parts or {})}
-            ),
-            js_on_load=f'Diffusion.views["{view}"](element, props, watch, server);',
+            html_template=fill(static(f"tabs/{view}.html"), {"id": new_id(view), **(parts or {})}),
+            js_on_load=fill(static("on_load.js"), {"module": f"{ADDRESS}/tabs/{view}.js"}),
             apply_default_css=False,
             server_functions=[answering(function) for function in server_functions or ()],
             strings=labels(),
@@ -57,8 +56,14 @@ class Scrubber(gr.HTML):
     def get_block_name(self) -> str:
         return "html"
 
-    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+    def postprocess(self, value: Any) -> Any:
+        """A message is JSON already, where gr.HTML expects text."""
         return value
+
+
+def new_id(name: str) -> str:
+    """An id that nothing else on the page has."""
+    return f"{name}-{next(_numbers)}"
 
 
 @lru_cache
@@ -68,33 +73,22 @@ def static(name: str) -> str:
 
 
 def fill(template: str, parts: dict[str, str]) -> str:
-    """Put markup and texts in the place of every [[name]]."""
-    for name, markup in parts.items():
-        template = template.replace(f"[[{name}]]", markup)
-    return re.sub(r"\[\[(\w+)\]\]", lambda match: {**parts, **labels()}[match[1]], template)
+    """Put markup and texts in the place of every [[name]]: of `parts`, of lib/, or of the page's texts."""
+
+    def named(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in parts:
+            return fill(parts[name], parts)
+        if (STATIC / "lib" / f"{name}.html").exists():
+            return fill(static(f"lib/{name}.html"), parts)
+        return labels()[name]
+
+    return re.sub(r"\[\[(\w+)\]\]", named, template)
 
 
 def inline(name: str) -> str:
     """A Markdown text with nothing but emphasis, as HTML."""
     return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", prose(name))
-
-
-def head() -> str:
-    """The scripts of all views, for the page's head."""
-    shared = ("lib/core.js", "lib/chart.js", "lib/transport.js")
-    views = (
-        "tabs/forward.js",
-        "tabs/schedules.js",
-        "tabs/reverse.js",
-        "tabs/objective.js",
-        "tabs/training.js",
-        "tabs/trained.js",
-        "tabs/text_to_image.js",
-        "tabs/pipeline.js",
-        "tabs/latent.js",
-        "tabs/interpolation.js",
-    )
-    return "".join(f"<script>{static(name)}</script>" for name in shared + views)
 
 
 def data_url(png: bytes) -> str:

@@ -12,7 +12,7 @@ from diffusion.ui.parts.controls import problem_line, workspace
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, noise, tables
 from diffusion.ui.parts.picture_input import PictureInput, answer_new_upload, answer_upload
-from diffusion.ui.parts.scrubber import Scrubber, data_url
+from diffusion.ui.parts.scrubber import Scrubber, data_url, new_id
 from diffusion.ui.parts.streaming import PRIVATE
 from diffusion.ui.text import labels
 
@@ -57,16 +57,17 @@ def new_fit(path: str | None, fit: str) -> tuple[Any, Any, Any]:
     return answer_upload(path, lambda picture: picture_message(FITS[fit](picture, SIZE)))
 
 
-def build(film: Film | None) -> None:
-    """Lay out the tab inside the current gr.Blocks."""
-    text = labels()
+def build(film: Film | None) -> str:
+    """Lay out the tab inside the current gr.Blocks; returns the elem_id of its upload."""
+    text, upload = labels(), new_id("upload")
     with workspace() as (stage, side):
         with stage:
-            scrubber = Scrubber("forward", first_message(film), [noise])
+            scrubber = Scrubber("forward", first_message(film), [noise], controls={"upload": upload})
         with side:
-            picture = PictureInput()
+            picture = PictureInput(elem_id=upload)
             problem = problem_line()
             fit = gr.Radio([(text[name], name) for name in FITS], value="crop", label=text["fit"])
     shown = [scrubber, problem, picture]
     picture.change(new_picture, [picture, fit], shown, **PRIVATE)
     fit.change(new_fit, [picture, fit], shown, **PRIVATE)
+    return upload

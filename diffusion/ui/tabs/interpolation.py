@@ -223,7 +223,7 @@ def controls(model: Model) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown
             for number, end in enumerate(("start", "end"))
         )
     with gr.Row():
-        go = gr.Button(text["interpolate"], variant="primary", elem_id="interpolate", min_width=100)
+        go = gr.Button(text["interpolate"], variant="primary", min_width=100)
         stop = gr.Button(text["stop"], min_width=100)
     problem = gr.Markdown(elem_classes="problem", container=False)
     frames = gr.Slider(MIN_FRAMES, MAX_FRAMES, 9, step=2, label=text["num_frames"])

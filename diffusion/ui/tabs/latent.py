@@ -134,14 +134,14 @@ def build(model: Model) -> None:
     text = labels()
     names = list(example_pictures())
     lead(f"## {text['why_latent']}\n\n{text['why_latent_lead']}")
-    measure = gr.Button(text["measure"], variant="primary", elem_id="measure", elem_classes="narrow")
+    measure = gr.Button(text["measure"], variant="primary", elem_classes="narrow")
     costs = Scrubber("latent", known_costs(model))
     with workspace() as (stage, side):
         with stage:
             pictures = Scrubber("reconstruction", chosen_picture(model, names[0]))
             example = gr.Radio(names, value=names[0], label=text["latent_examples"])
         with side:
-            upload = PictureInput(elem_id="own_picture")
+            upload = PictureInput()
             problem = problem_line()
 
     def choose(name: Any) -> Iterator[dict[str, Any]]:

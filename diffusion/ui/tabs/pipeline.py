@@ -112,7 +112,7 @@ def build() -> None:
                 scrubber = Scrubber("pipeline", parts=parts)
             with gr.Column(scale=1, min_width=260, elem_classes="side"):
                 with gr.Row():
-                    start = gr.Button(text["draw"], variant="primary", elem_id="draw-pipeline", min_width=100)
+                    start = gr.Button(text["draw"], variant="primary", min_width=100)
                     stop = gr.Button(text["stop"], min_width=100)
                 status = gr.Markdown(container=False, elem_classes="lead")
                 problem = gr.Markdown(missing_packages() or "", elem_classes="problem", container=False)

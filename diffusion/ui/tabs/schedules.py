@@ -70,11 +70,17 @@ def samples_film(model: Model, film: Film) -> dict[str, Any]:
     return whole_film(f"{model.name}-samples", {}, frames)
 
 
-def build(models: dict[str, Model]) -> None:
-    """Lay out the tab inside the current gr.Blocks."""
+def build(models: dict[str, Model], upload: str) -> None:
+    """Lay out the tab inside the current gr.Blocks.
+
+    Args:
+        models: by name.
+        upload: elem_id of the PictureInput that the picture comes from.
+    """
     text = labels()
     panels = [fill(static("tabs/panel.html"), {"name": name, "title": text[name]}) for name in SCHEDULES]
-    Scrubber("schedules", None, [tables], {"panels": "".join(panels), "fact": inline("fact")})
+    parts = {"panels": "".join(panels), "fact": inline("fact")}
+    Scrubber("schedules", None, [tables], parts, {"upload": upload})
     pair = trained_pair(models)
     message = trained_message(pair) if pair else None
     if message:

@@ -24,7 +24,7 @@ from diffusion.ui.parts.prompt_film import (
     trajectory,
 )
 from diffusion.ui.parts.prompts import reader
-from diffusion.ui.parts.scrubber import Scrubber, data_url
+from diffusion.ui.parts.scrubber import Scrubber, data_url, new_id
 from diffusion.ui.parts.streaming import Planes, Row, film_message, new_film_id, stream_frames
 from diffusion.ui.text import labels
 
@@ -115,8 +115,8 @@ def examples(model: Model) -> tuple[list[list[str]], list[str]]:
     return [[p] for p in prompts], [f"{p} {mark}" if p.lower() in held_out else p for p in prompts]
 
 
-def ask(model: Model) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Dataset]:
-    """Lay out the prompt, Draw and Stop, and the examples."""
+def ask(model: Model, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Dataset]:
+    """Lay out the prompt, Draw, whose elem_id is `draw`, and Stop, and the examples."""
     text = labels()
     samples, sample_labels = examples(model)
     shape = " × ".join(map(str, model.sample_shape))
@@ -128,7 +128,7 @@ def ask(model: Model) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Dataset]:
             first, label=text["prompt"], max_lines=3, scale=4, min_width=240, elem_classes="prompt"
         )
         with gr.Column(scale=1, min_width=240), gr.Row():
-            start = gr.Button(text["draw"], variant="primary", elem_id="draw", min_width=100)
+            start = gr.Button(text["draw"], variant="primary", elem_id=draw, min_width=100)
             stop = gr.Button(text["stop"], min_width=100)
     pick = gr.Dataset(
         components=[prompt],
@@ -165,13 +165,13 @@ def settings() -> tuple[gr.Textbox, gr.Number, gr.Slider, gr.Slider, gr.Dropdown
 
 def build(model: Model) -> None:
     """Lay out the tab inside the current gr.Blocks."""
-    text = labels()
-    prompt, start, stop, pick = ask(model)
+    text, draw = labels(), new_id("draw")
+    prompt, start, stop, pick = ask(model, draw)
     problem = gr.Markdown(elem_classes="problem", container=False)
     with gr.Row(elem_classes="workspace"):
         with gr.Column(scale=3, min_width=320):
             parts = {"slider": text["film_slider"], "position": text["film_position"]}
-            scrubber = Scrubber("text_to_image", parts=parts)
+            scrubber = Scrubber("text_to_image", parts=parts, controls={"draw": draw})
         with gr.Column(scale=1, min_width=260, elem_classes="side"):
             chosen = settings()
 

@@ -1,129 +1,155 @@
 // Interpolation: a film whose frames are pictures between two ends; the browser scrubs it.
-Diffusion.views.interpolation = (element, props, watch) => {
-  "use strict";
-  const D = Diffusion;
-  const text = props.strings;
-  const root = element.querySelector(".lab");
-  const part = (role) => root.querySelector(`[data-role="${role}"]`);
-  const noise = new D.Grid(root.querySelector('[data-c="ip-noise"]'));
-  const picture = new D.Grid(root.querySelector('[data-c="ip-picture"]'));
-  let film = null; // {id, info, frames: [Uint8Array], rows: [{finished}]}
-  let reel = []; // for each frame {button, grid}
-  let live = false; // following the newest frame of a film that is still being made
+import { bytesFrom } from "../lib/decode.js";
+import { button, node, onNextFrame, phrase } from "../lib/dom.js";
+import { Film } from "../lib/film.js";
+import { fixed, percent } from "../lib/numbers.js";
+import { Grid } from "../lib/pictures.js";
+import { Transport } from "../lib/transport.js";
+import { View } from "../lib/view.js";
 
-  const percent = (w) => String(Math.round(100 * w));
-  const named = (prompt) => (prompt ? `“${prompt}”` : text.no_text);
+const GREY = 128;
 
-  function draw() {
-    const k = transport.value;
-    const frame = film?.frames[k];
-    if (!frame) return;
-    const { w, weights, variance, straight_variance: straight } = film.info.frames[k];
-    picture.show(frame, 0);
-    noise.show(film.noises[k], 0);
-    part("picture").classList.toggle("predicted", !film.rows[k].finished);
-    reel.forEach(({ button }, i) => button.setAttribute("aria-pressed", i === k));
-    part("mix").style.width = `${100 * w}%`;
-    D.fill(root, {
-      w: D.fixed(w, 3),
-      of_a: D.fixed(1 - w, 3),
-      of_b: D.fixed(w, 3),
-      slerp_a: D.fixed(weights[0], 3),
-      slerp_b: D.fixed(weights[1], 3),
-      angle: D.fixed((film.info.angle * 180) / Math.PI, 1),
-      variance: D.fixed(variance, 2),
-      straight: D.fixed(straight, 2),
+export function mount(context) {
+  const view = new Interpolation(context);
+  return (message) => view.receive(message);
+}
+
+class Interpolation extends View {
+  film = null; // its rows tell whether a picture is finished
+  noises = []; // the noise of each frame in bytes
+  reel = []; // for each frame {place, grid}
+  live = false; // following the newest frame of a film that is still being made
+
+  constructor(context) {
+    super(context);
+    this.noise = new Grid(this.canvas("noise"));
+    this.picture = new Grid(this.canvas("picture"));
+    this.redraw = onNextFrame(this.root, () => this.draw());
+    this.transport = new Transport(this.root, {
+      seconds: 3,
+      describe: (k) => this.describe(k),
+      onChange: this.redraw,
     });
-  }
-  const redraw = D.onNextFrame(root, draw);
-
-  const transport = new D.Transport(root, {
-    stage: root.querySelector(".stage"),
-    seconds: 3,
-    describe: (k) => {
-      if (!film) return "";
-      return D.phrase(text.valuetext_journey, {
-        k, K: film.info.frames.length - 1, percent: percent(film.info.frames[k]?.w ?? 0),
-      });
-    },
-    onChange: redraw,
-  });
-  // A hand on the transport or the reel ends the following of the newest frame.
-  for (const kind of ["pointerdown", "keydown"])
-    for (const hand of [root.querySelector(".transport"), part("reel")])
-      hand.addEventListener(kind, () => (live = false), true);
-
-  // A place for every frame, empty until its picture comes.
-  function layReel() {
-    reel = film.info.frames.map(({ w }, k) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.disabled = true;
-      button.setAttribute("aria-label", D.phrase(text.journey_frame, { k, percent: percent(w) }));
-      const canvas = button.appendChild(document.createElement("canvas"));
-      const grid = new D.Grid(canvas);
-      grid.resize(1, D.shapeOf(film.info, "picture"));
-      button.addEventListener("click", () => transport.userSet(k));
-      return { button, grid };
-    });
-    part("reel").replaceChildren(...reel.map(({ button }) => button));
+    // A hand on the transport or the reel ends the following of the newest frame.
+    for (const kind of ["pointerdown", "keydown"])
+      for (const hand of [this.find(".transport"), this.part("reel")])
+        hand.addEventListener(kind, () => (this.live = false), true);
   }
 
-  function show(message) {
-    const { info } = message;
-    transport.pause();
-    film = { id: message.film, info, frames: [], rows: [] };
-    const [channels, height, width] = info.latent_shape;
-    noise.resize(channels, [height, width, 1], Math.ceil(channels / 2));
-    picture.resize(1, D.shapeOf(info, "picture"));
-    film.noises = info.frames.map((frame) => D.bytesFrom(frame.noise));
-    layReel();
-    const changes = { prompts: info.mode !== "noises", noises: info.mode !== "prompts" };
-    for (const [role, changing] of Object.entries(changes))
-      for (const node of root.querySelectorAll(`[data-role="${role}"]`)) node.hidden = !changing;
-    D.fill(root, {
-      start: changes.noises ? text.journey_noise : text.journey_same_noise,
-      from: changes.prompts ? named(info.prompts[0]) : text.journey_a,
-      to: changes.prompts ? named(info.prompts[1]) : text.journey_b,
+  describe(k) {
+    if (!this.film) return "";
+    const { frames } = this.film.info;
+    return phrase(this.text.valuetext_journey, {
+      k, K: frames.length - 1, percent: percent(frames[k]?.w ?? 0),
     });
-    part("notes").textContent = info.notes.join(" ");
-    part("made").textContent = info.made;
-    root.dataset.film = film.id;
-    root.dataset.done = "false";
   }
 
-  // A message from Python: {film, info, frames: [{k, pixels, row}]}: the same frames come again as they clear up.
-  function receive() {
-    const message = props.value;
-    if (!message) return;
-    if (message.film !== film?.id) {
-      show(message);
-      live = true;
-    }
-    D.addFrames(film, message.frames);
-    for (const { k, row } of message.frames) {
-      reel[k].grid.show(film.frames[k], 0);
-      reel[k].button.disabled = false;
-      reel[k].button.classList.toggle("making", !row.finished);
-    }
-    const arrived = film.frames.length;
-    const whole = arrived === film.info.frames.length && film.rows.every((row) => row.finished);
-    part("idle").hidden = true;
-    for (const role of ["start", "arrow", "picture", "formula"]) part(role).hidden = false;
-    if (!arrived) {
-      picture.show(new Uint8Array(picture.width * picture.height * picture.channels).fill(128), 0);
-      noise.show(film.noises[0], 0);
+  // The same frames come again as they clear up.
+  receive(message) {
+    if (message.film !== this.film?.id) this.begin(message);
+    this.film.add(message);
+    for (const { k } of message.frames) this.showInReel(k);
+    this.part("idle").hidden = true;
+    for (const role of ["start", "arrow", "picture", "formula"]) this.part(role).hidden = false;
+    if (this.film.last < 0) {
+      this.showEmpty();
       return;
     }
-    transport.setRange(arrived - 1, live ? message.frames.at(-1).k : transport.value);
-    redraw();
-    if (!whole || root.dataset.done === "true") return;
-    root.dataset.done = "true";
-    if (live) {
-      transport.set(0);
-      transport.autoplay();
-    }
+    this.transport.setRange(this.film.last, this.live ? message.frames.at(-1).k : this.transport.value);
+    this.redraw();
+    if (this.whole && this.root.dataset.done !== "true") this.finish();
   }
-  watch("value", receive);
-  receive();
-};
+
+  get whole() {
+    const { info, last, rows } = this.film;
+    return last === info.frames.length - 1 && rows.every((row) => row.finished);
+  }
+
+  begin(message) {
+    this.transport.pause();
+    this.film = new Film(message);
+    const { info } = this.film;
+    this.noise.resizeForLatent(info.latent_shape);
+    this.picture.resize(1, this.film.shape("picture"));
+    this.noises = info.frames.map(({ noise }) => bytesFrom(noise));
+    this.layReel();
+    this.label(info);
+    this.root.dataset.film = this.film.id;
+    this.root.dataset.done = "false";
+    this.live = true;
+  }
+
+  label({ mode, prompts, notes, made }) {
+    const changes = { prompts: mode !== "noises", noises: mode !== "prompts" };
+    for (const [role, changing] of Object.entries(changes))
+      for (const place of this.root.querySelectorAll(`[data-role="${role}"]`)) place.hidden = !changing;
+    const named = (prompt) => (prompt ? `“${prompt}”` : this.text.no_text);
+    this.fill({
+      start: changes.noises ? this.text.journey_noise : this.text.journey_same_noise,
+      from: changes.prompts ? named(prompts[0]) : this.text.journey_a,
+      to: changes.prompts ? named(prompts[1]) : this.text.journey_b,
+    });
+    this.part("notes").textContent = notes.join(" ");
+    this.part("made").textContent = made;
+  }
+
+  // ---- the reel -----------------------------------------------------------------------------------------
+
+  // A place for every frame, empty until its picture comes.
+  layReel() {
+    this.reel = this.film.info.frames.map(({ w }, k) => {
+      const place = button("", phrase(this.text.journey_frame, { k, percent: percent(w) }));
+      place.disabled = true;
+      const grid = new Grid(place.appendChild(node("canvas", "")));
+      grid.resize(1, this.film.shape("picture"));
+      place.addEventListener("click", () => this.transport.userSet(k));
+      return { place, grid };
+    });
+    this.part("reel").replaceChildren(...this.reel.map(({ place }) => place));
+  }
+
+  showInReel(k) {
+    const { place, grid } = this.reel[k];
+    grid.show(this.film.plane(k, "picture"));
+    place.disabled = false;
+    place.classList.toggle("making", !this.film.rows[k].finished);
+  }
+
+  // ---- one frame ----------------------------------------------------------------------------------------
+
+  showEmpty() {
+    const [height, width, channels] = this.film.shape("picture");
+    this.picture.show(new Uint8Array(height * width * channels).fill(GREY));
+    this.noise.show(this.noises[0]);
+  }
+
+  draw() {
+    const k = this.transport.value;
+    if (!this.film?.has(k)) return;
+    const { angle, frames } = this.film.info;
+    const { w, weights, variance, straight_variance: straight } = frames[k];
+    this.picture.show(this.film.plane(k, "picture"));
+    this.noise.show(this.noises[k]);
+    this.part("picture").classList.toggle("predicted", !this.film.rows[k].finished);
+    this.reel.forEach(({ place }, i) => place.setAttribute("aria-pressed", i === k));
+    this.part("mix").style.width = `${100 * w}%`;
+    this.fill({
+      w: fixed(w, 3),
+      of_a: fixed(1 - w, 3),
+      of_b: fixed(w, 3),
+      slerp_a: fixed(weights[0], 3),
+      slerp_b: fixed(weights[1], 3),
+      angle: fixed((angle * 180) / Math.PI, 1),
+      variance: fixed(variance, 2),
+      straight: fixed(straight, 2),
+    });
+  }
+
+  // Every picture is drawn: play them, unless a hand is on the transport.
+  finish() {
+    this.root.dataset.done = "true";
+    if (!this.live) return;
+    this.transport.set(0);
+    this.transport.autoplay();
+  }
+}

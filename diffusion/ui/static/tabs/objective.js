@@ -1,134 +1,156 @@
 // The objective: one picture, the noise added to it, the network's guess and the loss, at every noise level.
-Diffusion.views.objective = (element, props, watch, server) => {
-  "use strict";
-  const D = Diffusion;
-  const root = element.querySelector(".lab");
-  const find = (selector) => root.querySelector(selector);
-  const { image_shape: shape, levels, alphas_cumprod: alphaBars, examples, typical, data } = props.value;
-  const [height, width, channels] = shape;
-  const size = height * width * channels;
-  const last = levels.length - 1;
-  const T = levels[last];
-  const NOISE_RANGE = 3;
-  const grids = Object.fromEntries(["x_t", "eps", "eps_hat", "difference"].map((name) => {
-    const grid = new D.Grid(find(`[data-c="${name}"]`));
-    grid.resize(1, shape);
-    return [name, grid];
-  }));
-  let chosen = null; // {pixels: base64, label}
-  let answer = null; // {x0, noise, epsHat, loss}
-  let seed = 0;
+import { Chart } from "../lib/chart.js";
+import { base64From, bytesFrom, halfFloats } from "../lib/decode.js";
+import { node, onNextFrame, phrase } from "../lib/dom.js";
+import { decibels, fixed } from "../lib/numbers.js";
+import { Grid, toBytes, withChannels } from "../lib/pictures.js";
+import { presetButton } from "../lib/presets.js";
+import { snr } from "../lib/schedules.js";
+import { pixelsOf, state, subscribe } from "../lib/state.js";
+import { Transport } from "../lib/transport.js";
+import { View } from "../lib/view.js";
 
-  // ---- the chart, on a log scale ---------------------------------------------------------------------
-  const chart = new D.Chart(find('[data-chart="loss"]'), {
-    lines: ["loss"],
-    y: [-4, 0.5],
-    yTicks: [[0, "1"], [-1, "0.1"], [-2, "0.01"], [-3, "0.001"]],
-    xTicks: [[0, "t = 0"], [0.25, String(T / 4)], [0.5, String(T / 2)], [0.75, String((3 * T) / 4)], [1, String(T)]],
-    onDrag: (fraction) => transport.userSet(Math.round(fraction * last)),
-  });
+const NOISE_RANGE = 3;
 
-  // ---- one noise level -------------------------------------------------------------------------------
-  const pixels = (values, range) => Uint8ClampedArray.from(values, (v) => 127.5 * (v / range + 1));
-  function draw() {
-    if (!chosen) choose(examples[0]);
-    if (!answer) return;
-    const k = transport.value;
-    const t = levels[k];
-    const [alpha, sigma] = [Math.sqrt(alphaBars[k]), Math.sqrt(1 - alphaBars[k])];
-    const epsHat = answer.epsHat.subarray(k * size, (k + 1) * size);
-    grids.x_t.show(pixels(answer.x0.map((x, i) => alpha * x + sigma * answer.noise[i]), 1), 0);
-    grids.eps.show(pixels(answer.noise, NOISE_RANGE), 0);
-    grids.eps_hat.show(pixels(epsHat, NOISE_RANGE), 0);
-    grids.difference.show(pixels(answer.noise.map((e, i) => e - epsHat[i]), NOISE_RANGE), 0);
-    chart.cursor("x_t", k / last);
-    D.fill(root, {
-      t: `${t}`,
-      snr: D.decibels(alphaBars[k] / (1 - alphaBars[k])),
-      loss: D.fixed(answer.loss[k], 5),
-      typical: D.fixed(typical[Math.min(3, Math.floor(((t - 1) / T) * 4))], 4),
+export function mount(context) {
+  return (message) => new Objective(context, message);
+}
+
+class Objective extends View {
+  chosen = null; // {bytes, label, note}
+  answer = null; // {x0, noise, epsHat, loss} of the chosen picture
+  seed = 0;
+  request = 0;
+
+  // message: {image_shape, levels, alphas_cumprod, examples: [{pixels, label, name}], typical, data}
+  constructor(context, message) {
+    super(context);
+    this.about = message;
+    this.last = message.levels.length - 1;
+    this.T = message.levels[this.last];
+    this.grids = Object.fromEntries(
+      ["x_t", "eps", "eps_hat", "difference"].map((name) => [name, this.grid(this.canvas(name))]),
+    );
+    this.addChart();
+    this.transport = new Transport(this.root, {
+      seconds: 6,
+      describe: (k) => this.describe(k),
+      onChange: onNextFrame(this.root, () => this.draw()),
+    });
+    this.addExamples();
+    this.part("other-noise").addEventListener("click", () => {
+      this.seed += 1;
+      this.choose(this.chosen);
+    });
+    this.transport.setRange(this.last, Math.round(0.4 * this.last));
+  }
+
+  grid(canvas) {
+    const grid = new Grid(canvas);
+    grid.resize(1, this.about.image_shape);
+    return grid;
+  }
+
+  addChart() {
+    const { T } = this;
+    this.losses = new Chart(this.chart("loss"), {
+      lines: ["loss"],
+      y: [-4, 0.5],
+      yTicks: [[0, "1"], [-1, "0.1"], [-2, "0.01"], [-3, "0.001"]],
+      xTicks: [[0, "t = 0"], ...[0.25, 0.5, 0.75, 1].map((share) => [share, String(share * T)])],
+      onDrag: (fraction) => this.transport.goTo(fraction),
     });
   }
-  const redraw = D.onNextFrame(root, draw);
-  const transport = new D.Transport(root, {
-    stage: find(".stage"),
-    seconds: 6,
-    describe: (k) => D.phrase(props.strings.valuetext_level, {
-      t: levels[k], T, loss: answer ? D.fixed(answer.loss[k], 4) : "–",
-    }),
-    onChange: redraw,
-  });
 
-  // ---- the picture -----------------------------------------------------------------------------------
-  const decode = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  let request = 0;
-  async function choose(picture) {
-    chosen = picture;
-    for (const button of find(".presets").children) button.setAttribute("aria-pressed", button.picture === picture);
-    const mine = ++request;
-    const { pixels, label } = picture;
-    const reply = await server.predict({ pixels, label, seed });
-    if (mine !== request) return; // another picture was chosen meanwhile
-    find('[data-role="note"]').textContent = reply.problem ?? picture.note ?? "";
-    if (reply.problem) return;
-    answer = {
-      x0: Float32Array.from(decode(pixels), (v) => v / 127.5 - 1),
-      noise: D.halfFloats(reply.noise),
-      epsHat: D.halfFloats(reply.eps_hat),
-      loss: reply.loss,
-    };
-    chart.plot("loss", answer.loss.map(Math.log10));
-    transport.set(transport.value);
+  describe(k) {
+    const loss = this.answer ? fixed(this.answer.loss[k]) : "–";
+    return phrase(this.text.valuetext_level, { t: this.about.levels[k], T: this.T, loss });
   }
 
-  function button(name, picture) {
-    const node = document.createElement("button");
-    node.type = "button";
-    node.className = "preset";
-    node.title = name;
-    node.setAttribute("aria-label", name);
-    node.picture = picture;
-    node.append(document.createElement("canvas"));
-    node.addEventListener("click", () => choose(node.picture));
-    find(".presets").append(node);
-    return node;
+  // ---- pictures to choose from --------------------------------------------------------------------------
+
+  addExamples() {
+    for (const { name, pixels, label } of this.about.examples)
+      this.addExample(name, { bytes: bytesFrom(pixels), label });
+    const [height, width] = this.about.image_shape;
+    this.own = this.addExample(phrase(this.text.own_example, { width, height }), null);
+    this.own.classList.add("mine");
+    if (state.picture) this.takeOwn();
+    subscribe((changes) => changes.picture && this.takeOwn());
   }
-  function paint(node) {
-    const grid = new D.Grid(node.firstChild);
-    grid.resize(1, shape);
-    grid.show(decode(node.picture.pixels), 0);
+
+  addExample(name, picture) {
+    const example = presetButton(name, () => this.choose(example.picture));
+    example.append(node("canvas", ""));
+    if (picture) this.paint(example, picture);
+    this.find(".presets").append(example);
+    return example;
   }
-  for (const example of examples) paint(button(example.name, example));
+
+  paint(example, picture) {
+    example.picture = picture;
+    this.grid(example.firstChild).show(picture.bytes);
+  }
 
   // The Forward tab's picture, as the network would have to see it.
-  const own = button(D.phrase(props.strings.own_example, { width, height }), null);
-  own.classList.add("mine");
-  async function takeOwn() {
-    const image = new Image();
-    image.src = D.state.picture;
+  async takeOwn() {
+    const image = Object.assign(new Image(), { src: state.picture });
     await image.decode();
-    const canvas = new OffscreenCanvas(width, height);
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(image, 0, 0, width, height);
-    const rgba = context.getImageData(0, 0, width, height).data;
-    let text = "";
-    for (let p = 0; p < rgba.length; p += 4) {
-      const grey = Math.round(0.299 * rgba[p] + 0.587 * rgba[p + 1] + 0.114 * rgba[p + 2]);
-      const values = channels === 1 ? [grey] : rgba.subarray(p, p + 3);
-      text += String.fromCharCode(...values);
-    }
-    const wasChosen = chosen && chosen === own.picture;
-    own.picture = { pixels: btoa(text), label: null, note: D.phrase(props.strings.own_note, { data }) };
-    paint(own);
-    if (wasChosen) choose(own.picture);
+    const [height, width, channels] = this.about.image_shape;
+    const wasChosen = this.chosen && this.chosen === this.own.picture;
+    this.paint(this.own, {
+      bytes: withChannels(pixelsOf(image, width, height), channels),
+      label: null,
+      note: phrase(this.text.own_note, { data: this.about.data }),
+    });
+    if (wasChosen) this.choose(this.own.picture);
   }
-  if (D.state.picture) takeOwn();
-  D.subscribe((changes) => changes.picture && takeOwn());
 
-  find('[data-role="other-noise"]').addEventListener("click", () => {
-    seed += 1;
-    choose(chosen);
-  });
-  transport.setRange(last, Math.round(0.4 * last));
-};
+  async choose(picture) {
+    this.chosen = picture;
+    for (const example of this.find(".presets").children)
+      example.setAttribute("aria-pressed", example.picture === picture);
+    const request = ++this.request;
+    const { bytes, label, note } = picture;
+    const reply = await this.server.predict({ pixels: base64From(bytes), label, seed: this.seed });
+    if (request !== this.request) return; // another picture was chosen meanwhile
+    this.part("note").textContent = reply.problem ?? note ?? "";
+    if (reply.problem) return;
+    this.answer = {
+      x0: Float32Array.from(bytes, (value) => value / 127.5 - 1),
+      noise: halfFloats(reply.noise),
+      epsHat: halfFloats(reply.eps_hat), // of all noise levels
+      loss: reply.loss,
+    };
+    this.losses.plot("loss", reply.loss.map(Math.log10));
+    this.transport.set(this.transport.value);
+  }
+
+  // ---- one noise level ----------------------------------------------------------------------------------
+
+  draw() {
+    if (!this.chosen) this.choose(this.find(".presets").firstChild.picture);
+    if (!this.answer) return;
+    const k = this.transport.value;
+    const { levels, alphas_cumprod: alphaBars, typical } = this.about;
+    this.drawPictures(k, alphaBars[k]);
+    this.losses.cursor("x_t", k / this.last);
+    const quarter = Math.min(3, Math.floor(((levels[k] - 1) / this.T) * 4));
+    this.fill({
+      t: String(levels[k]),
+      snr: decibels(snr(alphaBars[k])),
+      loss: fixed(this.answer.loss[k], 5),
+      typical: fixed(typical[quarter]),
+    });
+  }
+
+  drawPictures(k, alphaBar) {
+    const { x0, noise, epsHat: all } = this.answer;
+    const epsHat = all.subarray(k * x0.length, (k + 1) * x0.length);
+    const [alpha, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
+    this.grids.x_t.show(toBytes(x0.map((x, i) => alpha * x + sigma * noise[i])));
+    this.grids.eps.show(toBytes(noise, NOISE_RANGE));
+    this.grids.eps_hat.show(toBytes(epsHat, NOISE_RANGE));
+    this.grids.difference.show(toBytes(noise.map((eps, i) => eps - epsHat[i]), NOISE_RANGE));
+  }
+}

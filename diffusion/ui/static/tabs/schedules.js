@@ -1,178 +1,186 @@
 // The Schedules tab: the same picture and noise under linear and cosine, at the same t or the same SNR.
-Diffusion.views.schedules = (element, props, watch, server) => {
-  "use strict";
-  const D = Diffusion;
-  const { state } = D;
-  const root = element.querySelector(".lab");
-  const find = (selector) => root.querySelector(selector);
-  const NAMES = ["linear", "cosine"];
-  const THUMBS = 11;
-  const THUMB_SIZE = 64;
-  const pictures = Object.fromEntries(NAMES.map((name) => [name, new D.Picture(find(`[data-c="${name}"]`))]));
-  let tables = null; // {T, linear, cosine} for the chosen T
-  let equalSnr = false;
-  let leader = "linear";
+import { Chart } from "../lib/chart.js";
+import { button, fill, node, onChoice, onNextFrame, phrase } from "../lib/dom.js";
+import { decibels, fixed, percent } from "../lib/numbers.js";
+import { Picture, thinned } from "../lib/pictures.js";
+import { fillPresetRow } from "../lib/presets.js";
+import { NAMES, halfLogSnr, snr, timestepAt } from "../lib/schedules.js";
+import { state, subscribe } from "../lib/state.js";
+import { Transport } from "../lib/transport.js";
+import { View } from "../lib/view.js";
 
-  // ---- the two timesteps ---------------------------------------------------------------------------
-  const halfLogSnr = (a) => 0.5 * Math.log(a / (1 - a));
+const THUMBS = 11;
+const THUMB_SIZE = 64;
+const MOST_DB = 40; // where the log-SNR curve is cut off
+const MAX_POINTS = 250; // of a curve
 
-  // The fractional t in 1..T of `table` at this half-log-SNR, held at the ends (as timestep_at in Python).
-  function timestepAt(table, wanted) {
-    const last = table.length - 1;
-    if (wanted >= halfLogSnr(table[1])) return { t: 1, held: wanted > halfLogSnr(table[1]) };
-    if (wanted <= halfLogSnr(table[last])) return { t: last, held: wanted < halfLogSnr(table[last]) };
-    let low = 1;
-    let high = last;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (halfLogSnr(table[middle]) >= wanted) low = middle;
-      else high = middle;
-    }
-    const [above, below] = [halfLogSnr(table[low]), halfLogSnr(table[high])];
-    return { t: low + (above - wanted) / (above - below), held: false };
+export function mount(context) {
+  new Schedules(context);
+}
+
+class Schedules extends View {
+  tables = null; // {T, linear, cosine} for the chosen T
+  equalSnr = false;
+  leader = "linear";
+  lengthRequest = 0;
+
+  constructor(context) {
+    super(context);
+    this.pictures = Object.fromEntries(NAMES.map((name) => [name, new Picture(this.canvas(name))]));
+    this.charts = {
+      beta: this.addChart("beta", [-4, 0], [[-4, "10⁻⁴"], [-2, "0.01"], [0, "1"]]),
+      alpha_bar: this.addChart("alpha_bar", [0, 1], [[0, "0"], [0.5, "0.5"], [1, "1"]]),
+      log_snr: this.addChart("log_snr", [-60, MOST_DB], [[-60, "−60"], [-20, "−20"], [0, "0"], [40, "40"]]),
+    };
+    this.redraw = onNextFrame(this.root, () => this.draw());
+    this.redrawStrips = onNextFrame(this.root, () => this.drawStrips());
+    this.transport = new Transport(this.root, {
+      seconds: 9,
+      describe: (t) => this.describe(t),
+      onChange: this.redraw,
+      shared: true,
+    });
+    this.listen();
+    subscribe((changes) => this.changed(changes));
+    const { presets, tables } = state;
+    this.changed({ presets, tables });
   }
 
-  // {linear: {t, a, held}, cosine: {…}} for the slider's t.
-  function bothAt(t) {
-    const both = Object.fromEntries(NAMES.map((name) => [name, { t, a: tables[name][t], held: false }]));
-    if (!equalSnr || t === 0) return both;
-    const follower = leader === "linear" ? "cosine" : "linear";
-    const partner = timestepAt(tables[follower], halfLogSnr(tables[leader][t]));
+  addChart(name, y, yTicks) {
+    return new Chart(this.chart(name), {
+      lines: NAMES,
+      y,
+      yTicks,
+      xTicks: [[0, "0"], [0.5, "½ T"], [1, "T"]],
+      onDrag: (fraction) => this.transport.goTo(fraction),
+    });
+  }
+
+  listen() {
+    onChoice(this.part("lock"), (value) => {
+      this.equalSnr = value === "snr";
+      this.part("leader").hidden = !this.equalSnr;
+      this.transport.set(this.transport.value);
+    });
+    onChoice(this.part("leader"), (value) => {
+      this.leader = value;
+      this.transport.set(this.transport.value);
+    });
+    this.part("length").addEventListener("input", () => this.changeLength(this.part("length").value));
+  }
+
+  changed({ presets, tables, x0, noise }) {
+    if (presets) fillPresetRow(this.find(".presets"), presets, this.text.your_picture, this.controls.upload);
+    if (tables && !this.tables) this.setTables(tables);
+    if (x0 || noise) {
+      this.redraw();
+      this.redrawStrips();
+    }
+  }
+
+  async changeLength(length) {
+    const request = ++this.lengthRequest;
+    this.fill({ T: length });
+    const tables = await this.server.tables({ num_timesteps: Number(length) });
+    if (request === this.lengthRequest) this.setTables(tables);
+  }
+
+  setTables(tables) {
+    this.tables = tables;
+    this.drawCurves();
+    this.drawStrips();
+    this.transport.follow(tables.T);
+  }
+
+  // {linear: {t, alphaBar, held}, cosine: {…}} for the slider's t.
+  bothAt(t) {
+    const at = (name) => ({ t, alphaBar: this.tables[name][t], held: false });
+    const both = { linear: at("linear"), cosine: at("cosine") };
+    if (!this.equalSnr || t === 0) return both;
+    const follower = this.leader === "linear" ? "cosine" : "linear";
+    const { alphaBar } = both[this.leader];
+    const partner = timestepAt(this.tables[follower], halfLogSnr(alphaBar));
     // Where it is not held, the partner is exactly as noisy: the same ᾱ.
-    both[follower] = { ...partner, a: partner.held ? tables[follower][partner.t] : tables[leader][t] };
+    both[follower] = { ...partner, alphaBar: partner.held ? this.tables[follower][partner.t] : alphaBar };
     return both;
   }
 
-  // ---- drawing --------------------------------------------------------------------------------------
-  const chartOptions = (y, yTicks) => ({
-    lines: NAMES, y, yTicks,
-    xTicks: [[0, "0"], [0.5, "½ T"], [1, "T"]],
-    onDrag: (fraction) => transport.userSet(Math.round(fraction * transport.last)),
-  });
-  const charts = {
-    beta: new D.Chart(find('[data-chart="beta"]'), chartOptions([-4, 0], [[-4, "10⁻⁴"], [-2, "0.01"], [0, "1"]])),
-    alpha_bar: new D.Chart(find('[data-chart="alpha_bar"]'), chartOptions([0, 1], [[0, "0"], [0.5, "0.5"], [1, "1"]])),
-    log_snr: new D.Chart(find('[data-chart="log_snr"]'), chartOptions([-60, 40], [[-60, "−60"], [-20, "−20"], [0, "0"], [40, "40"]])),
-  };
-
-  function drawCurves() {
-    const step = Math.max(1, Math.floor(tables.T / 250));
-    for (const name of NAMES) {
-      const a = tables[name];
-      const betas = a.slice(1).map((value, i) => Math.log10(1 - value / a[i]));
-      charts.beta.plot(name, betas, step);
-      charts.alpha_bar.plot(name, a, step);
-      charts.log_snr.plot(name, a.map((v) => (v === 1 ? 40 : 10 * Math.log10(v / (1 - v)))), step);
-    }
-    const share = (a) => `${Math.round((100 * a.filter((v) => v / (1 - v) < 0.01).length) / tables.T)} %`;
-    D.fill(root, { T: String(tables.T), linear_share: share(tables.linear), cosine_share: share(tables.cosine) });
+  describe(t) {
+    if (!this.tables) return "";
+    const { linear, cosine } = this.bothAt(t);
+    const signal = ({ alphaBar }) => percent(Math.sqrt(alphaBar));
+    return phrase(this.text.valuetext_both, {
+      t, T: this.tables.T, linear: signal(linear), cosine: signal(cosine),
+    });
   }
 
-  function draw() {
-    if (!tables || !state.x0 || !state.noise) return;
-    const both = bothAt(transport.value);
+  drawCurves() {
+    const { T } = this.tables;
+    const step = Math.max(1, Math.floor(T / MAX_POINTS));
+    const inDecibels = (alphaBar) => (alphaBar === 1 ? MOST_DB : 10 * Math.log10(snr(alphaBar)));
     for (const name of NAMES) {
-      const { t, a } = both[name];
-      pictures[name].mix(state.x0, Math.sqrt(a), state.noise, Math.sqrt(1 - a));
-      for (const chart of Object.values(charts)) chart.cursor(name, t / tables.T);
-      D.fill(find(`[data-panel="${name}"]`), {
+      const table = this.tables[name];
+      const betas = table.slice(1).map((alphaBar, i) => Math.log10(1 - alphaBar / table[i]));
+      this.charts.beta.plot(name, betas, step);
+      this.charts.alpha_bar.plot(name, table, step);
+      this.charts.log_snr.plot(name, table.map(inDecibels), step);
+    }
+    const drowned = (table) => `${percent(table.filter((alphaBar) => snr(alphaBar) < 0.01).length / T)} %`;
+    const { linear, cosine } = this.tables;
+    this.fill({ T: String(T), linear_share: drowned(linear), cosine_share: drowned(cosine) });
+  }
+
+  draw() {
+    if (!this.tables || !state.x0 || !state.noise) return;
+    const both = this.bothAt(this.transport.value);
+    for (const name of NAMES) {
+      const { t, alphaBar } = both[name];
+      const [alpha, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
+      this.pictures[name].mix(state.x0, alpha, state.noise, sigma);
+      for (const chart of Object.values(this.charts)) chart.cursor(name, t / this.tables.T);
+      fill(this.find(`[data-panel="${name}"]`), {
         t: Number.isInteger(t) ? String(t) : t.toFixed(1),
-        alpha: D.fixed(Math.sqrt(a)),
-        sigma: D.fixed(Math.sqrt(1 - a)),
-        snr: D.decibels(a / (1 - a)),
+        alpha: fixed(alpha),
+        sigma: fixed(sigma),
+        snr: decibels(snr(alphaBar)),
       });
     }
-    const held = NAMES.find((name) => both[name].held);
-    const message = !equalSnr ? "" : held
-      ? D.phrase(props.strings.held, { schedule: props.strings[held] })
-      : props.strings.equal_note;
-    const line = find('[data-role="held"]');
-    if (line.textContent !== message) line.textContent = message;
+    this.tell(this.noteFor(both));
   }
-  const redraw = D.onNextFrame(root, draw);
 
-  // Small pictures over t: every fourth pixel of x_t, since averaging would hide the noise.
-  function drawStrips() {
-    if (!tables || !state.x0 || !state.noise) return;
-    const pick = (source) => {
-      const stride = D.SIZE / THUMB_SIZE;
-      const out = new Float32Array(THUMB_SIZE * THUMB_SIZE * 3);
-      for (let y = 0, i = 0; y < THUMB_SIZE; y++)
-        for (let x = 0; x < THUMB_SIZE; x++)
-          for (let c = 0; c < 3; c++, i++) out[i] = source[(y * stride * D.SIZE + x * stride) * 3 + c];
-      return out;
-    };
-    const [x0, noise] = [pick(state.x0), pick(state.noise)];
+  noteFor(both) {
+    if (!this.equalSnr) return "";
+    const held = NAMES.find((name) => both[name].held);
+    return held ? phrase(this.text.held, { schedule: this.text[held] }) : this.text.equal_note;
+  }
+
+  tell(note) {
+    if (this.part("held").textContent !== note) this.part("held").textContent = note;
+  }
+
+  // Small pictures over t, unaveraged: averaging would hide the noise.
+  drawStrips() {
+    if (!this.tables || !state.x0 || !state.noise) return;
+    const [x0, noise] = [thinned(state.x0, THUMB_SIZE), thinned(state.noise, THUMB_SIZE)];
     for (const name of NAMES) {
-      const strip = find(`[data-strip="${name}"]`);
+      const strip = this.find(`[data-strip="${name}"]`);
       for (let i = 0; i < THUMBS; i++) {
-        const t = Math.round((i / (THUMBS - 1)) * tables.T);
-        const button = strip.children[i] ?? strip.appendChild(thumbnail());
-        button.onclick = () => transport.userSet(t);
-        button.setAttribute("aria-label", `${props.strings[name]} t = ${t}`);
-        button.lastChild.textContent = t;
-        const a = tables[name][t];
-        button.picture.mix(x0, Math.sqrt(a), noise, Math.sqrt(1 - a));
+        const t = Math.round((i / (THUMBS - 1)) * this.tables.T);
+        const thumbnail = strip.children[i] ?? strip.appendChild(newThumbnail());
+        thumbnail.onclick = () => this.transport.userSet(t);
+        thumbnail.setAttribute("aria-label", `${this.text[name]} t = ${t}`);
+        thumbnail.lastChild.textContent = t;
+        const alphaBar = this.tables[name][t];
+        thumbnail.picture.mix(x0, Math.sqrt(alphaBar), noise, Math.sqrt(1 - alphaBar));
       }
     }
   }
-  function thumbnail() {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.innerHTML = "<canvas></canvas><span></span>";
-    button.picture = new D.Picture(button.firstChild, THUMB_SIZE);
-    return button;
-  }
+}
 
-  // ---- controls ---------------------------------------------------------------------------------------
-  const transport = new D.Transport(root, {
-    stage: find(".stage"),
-    seconds: 9,
-    describe: (t) => {
-      if (!tables) return "";
-      const percent = (a) => (100 * Math.sqrt(a)).toFixed(0);
-      const both = bothAt(t);
-      return D.phrase(props.strings.valuetext_both, {
-        t, T: tables.T, linear: percent(both.linear.a), cosine: percent(both.cosine.a),
-      });
-    },
-    onChange: redraw,
-    shared: true,
-  });
-  D.onChoice(root, "lock", (value) => {
-    equalSnr = value === "snr";
-    find('[data-role="leader"]').hidden = !equalSnr;
-    transport.set(transport.value);
-  });
-  D.onChoice(root, "leader", (value) => {
-    leader = value;
-    transport.set(transport.value);
-  });
-
-  let lengthRequest = 0;
-  const length = find('[data-role="length"]');
-  length.addEventListener("input", async () => {
-    const request = ++lengthRequest;
-    D.fill(root, { T: length.value });
-    const answer = await server.tables({ num_timesteps: Number(length.value) });
-    if (request === lengthRequest) setTables(answer);
-  });
-  function setTables(next) {
-    tables = next;
-    drawCurves();
-    drawStrips();
-    transport.follow(tables.T);
-  }
-
-  const redrawStrips = D.onNextFrame(root, drawStrips);
-  D.subscribe((changes) => {
-    if (changes.tables && !tables) setTables(changes.tables);
-    if (changes.presets) D.presetRow(find(".presets"), changes.presets, props.strings.your_picture);
-    if (changes.x0 || changes.noise) {
-      redraw();
-      redrawStrips();
-    }
-  });
-  if (state.presets) D.presetRow(find(".presets"), state.presets, props.strings.your_picture);
-  if (state.tables) setTables(state.tables);
-};
+function newThumbnail() {
+  const thumbnail = button("");
+  const canvas = node("canvas", "");
+  thumbnail.append(canvas, node("span", ""));
+  thumbnail.picture = new Picture(canvas, THUMB_SIZE);
+  return thumbnail;
+}

@@ -1,56 +1,66 @@
 // Two really trained networks, one for each schedule: their films side by side, their quality over steps.
-Diffusion.views.trained = (element, props) => {
-  "use strict";
-  const D = Diffusion;
-  const root = element.querySelector(".lab");
-  const find = (selector) => root.querySelector(selector);
-  const { films: messages, curves, lead, note } = props.value;
-  const NAMES = ["linear", "cosine"];
-  find('[data-role="lead"]').textContent = lead;
-  find('[data-role="note"]').textContent = note;
+import { Chart } from "../lib/chart.js";
+import { onChoice, onNextFrame, phrase } from "../lib/dom.js";
+import { Film } from "../lib/film.js";
+import { Grid } from "../lib/pictures.js";
+import { NAMES } from "../lib/schedules.js";
+import { Transport } from "../lib/transport.js";
+import { View } from "../lib/view.js";
 
-  // ---- the films ---------------------------------------------------------------------------------------
-  const films = NAMES.map((name) => {
-    const grid = new D.Grid(find(`[data-c="${name}"]`));
-    const [count, ...shape] = D.shapeOf(messages[name].info, "samples");
+export function mount(context) {
+  return (message) => new Trained(context, message);
+}
+
+class Trained extends View {
+  constructor(context, { films, curves, lead, note }) {
+    super(context);
+    this.curves = curves; // for each schedule rows {sampler, num_steps, recognised, frechet}
+    this.part("lead").textContent = lead;
+    this.part("note").textContent = note;
+    this.pairs = NAMES.map((name) => this.pair(name, Film.whole(films[name])));
+    const { rows, last } = this.pairs[0].film;
+    const t = (k) => rows[k]?.t ?? 0;
+    this.transport = new Transport(this.root, {
+      seconds: 4,
+      describe: (k) => phrase(this.text.valuetext_film, { k, N: last, t: t(k), T: t(0) }),
+      onChange: onNextFrame(this.root, () => this.draw()),
+    });
+    this.transport.setRange(last, last);
+    const measured = NAMES.every((name) => curves[name].length > 1);
+    this.part("curves").hidden = !measured;
+    if (measured) this.drawCurves("dpm++2m");
+    onChoice(this.part("sampler"), (sampler) => this.drawCurves(sampler));
+  }
+
+  pair(name, film) {
+    const grid = new Grid(this.canvas(name));
+    const [count, ...shape] = film.shape("samples");
     grid.resize(count, shape);
-    return { grid, ...D.addFrames({ frames: [], rows: [] }, messages[name].frames) };
-  });
-  const last = films[0].frames.length - 1;
-  const t = (k) => films[0].rows[k]?.t ?? 0;
-  const redraw = D.onNextFrame(root, () => {
-    for (const { grid, frames } of films) grid.show(frames[transport.value], 0);
-  });
-  const transport = new D.Transport(root, {
-    stage: find(".stage"),
-    seconds: 4,
-    describe: (k) => D.phrase(props.strings.valuetext_film, { k, N: last, t: t(k), T: t(0) }),
-    onChange: redraw,
-  });
-  transport.setRange(last, last);
+    return { grid, film };
+  }
 
-  // ---- the curves --------------------------------------------------------------------------------------
-  const of = (name, sampler) => curves[name].filter((row) => row.sampler === sampler);
-  function drawCurves(sampler) {
-    const numbers = of(NAMES[0], sampler).map((row) => row.num_steps);
-    const xTicks = numbers.map((n, i) => [i / (numbers.length - 1), String(n)]);
-    const all = NAMES.flatMap((name) => curves[name]);
+  draw() {
+    for (const { grid, film } of this.pairs) grid.show(film.plane(this.transport.value, "samples"));
+  }
+
+  drawCurves(sampler) {
+    const all = NAMES.flatMap((name) => this.curves[name]);
     const recognised = all.map((row) => 100 * row.recognised);
     const low = Math.max(0, 5 * Math.floor(Math.min(...recognised) / 5));
     const most = Math.ceil(2 * Math.max(...all.map((row) => row.frechet))) / 2;
-    const charts = {
-      recognised: { y: [low, 100], value: (row) => 100 * row.recognised },
-      frechet: { y: [0, most], value: (row) => row.frechet },
-    };
-    for (const [key, { y, value }] of Object.entries(charts)) {
-      const middle = (y[0] + y[1]) / 2;
-      const yTicks = [y[0], middle, y[1]].map((v) => [v, String(+v.toFixed(2))]);
-      const chart = new D.Chart(find(`[data-chart="${key}"]`), { lines: NAMES, y, yTicks, xTicks });
-      for (const name of NAMES) chart.plot(name, of(name, sampler).map(value));
-    }
+    this.drawCurve("recognised", sampler, [low, 100], (row) => 100 * row.recognised);
+    this.drawCurve("frechet", sampler, [0, most], (row) => row.frechet);
   }
-  const measured = NAMES.every((name) => curves[name].length > 1);
-  find('[data-role="curves"]').hidden = !measured;
-  if (measured) drawCurves("dpm++2m");
-  D.onChoice(root, "trained-sampler", drawCurves);
-};
+
+  drawCurve(name, sampler, y, value) {
+    const of = (schedule) => this.curves[schedule].filter((row) => row.sampler === sampler);
+    const rows = of(NAMES[0]);
+    const chart = new Chart(this.chart(name), {
+      lines: NAMES,
+      y,
+      yTicks: [y[0], (y[0] + y[1]) / 2, y[1]].map((tick) => [tick, String(+tick.toFixed(2))]),
+      xTicks: rows.map((row, i) => [i / (rows.length - 1), String(row.num_steps)]),
+    });
+    for (const schedule of NAMES) chart.plot(schedule, of(schedule).map(value));
+  }
+}

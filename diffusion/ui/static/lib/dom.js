@@ -1,0 +1,51 @@
+// Small tools for the page's elements.
+
+export const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+
+// A text with a value in the place of each {name}.
+export function phrase(text, values) {
+  const put = (filled, [name, value]) => filled.replaceAll(`{${name}}`, () => value);
+  return Object.entries(values).reduce(put, text);
+}
+
+// Write {key: text} into every [data-n=key] under root. The places are looked up once.
+const places = new WeakMap();
+export function fill(root, values) {
+  if (!places.has(root)) places.set(root, {});
+  const known = places.get(root);
+  for (const [key, value] of Object.entries(values))
+    for (const place of (known[key] ??= [...root.querySelectorAll(`[data-n="${key}"]`)]))
+      if (place.textContent !== value) place.textContent = value;
+}
+
+export function node(tag, className, content = "") {
+  return Object.assign(document.createElement(tag), { className, textContent: content });
+}
+
+export function button(className, label) {
+  const made = Object.assign(node("button", className), { type: "button" });
+  if (label) made.setAttribute("aria-label", label);
+  return made;
+}
+
+// Run `draw` at most once a frame, at the next one; while root's tab is hidden, when it is shown again.
+export function onNextFrame(root, draw) {
+  let asked = false;
+  let stale = false;
+  const ask = () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      stale = root.offsetParent === null;
+      if (!stale) draw();
+    });
+  };
+  new ResizeObserver(() => stale && ask()).observe(root);
+  return ask;
+}
+
+// Call `listener` with the chosen value of a group of radio buttons, on each change.
+export function onChoice(group, listener) {
+  group.addEventListener("change", (event) => listener(event.target.value));
+}

@@ -1,0 +1,37 @@
+// The transport of a film that Python makes frame by frame: it follows the newest one until a hand is on it.
+import { phrase } from "./dom.js";
+import { Film } from "./film.js";
+import { Transport } from "./transport.js";
+
+export class FilmTransport extends Transport {
+  // onFilm is called when another film begins.
+  constructor(root, { text, onFilm, onChange }) {
+    const describe = (k) => {
+      if (!this.film) return "";
+      const { num_steps: N, num_timesteps: T } = this.film.info;
+      return phrase(text.valuetext_film, { k, N, t: Math.round(this.film.rows[k]?.t ?? 0), T });
+    };
+    super(root, { seconds: 4, describe, onChange });
+    Object.assign(this, { root, onFilm, film: null, live: false });
+    for (const kind of ["pointerdown", "keydown"])
+      root.querySelector(".transport").addEventListener(kind, () => (this.live = false), true);
+  }
+
+  show(film) {
+    this.pause();
+    this.film = film;
+    this.root.querySelector('[data-role="made"]').textContent = film.info.made;
+    this.onFilm(film);
+    this.root.dataset.film = film.id;
+    if (film.last >= 0) this.setRange(film.last, 0);
+  }
+
+  receive(message) {
+    if (message.film !== this.film?.id) {
+      this.show(new Film(message));
+      this.live = true;
+    }
+    const { last } = this.film.add(message);
+    if (last >= 0) this.setRange(last, this.live ? last : this.value);
+  }
+}

@@ -1,0 +1,31 @@
+// Noise schedules. A table holds ᾱ_0 = 1, ᾱ_1, …, ᾱ_T.
+
+export const NAMES = ["linear", "cosine"];
+
+export const snr = (alphaBar) => alphaBar / (1 - alphaBar);
+
+export const halfLogSnr = (alphaBar) => 0.5 * Math.log(snr(alphaBar));
+
+// What a table says at a whole t.
+export function levelAt(table, t) {
+  const alphaBar = table[t];
+  const previous = table[Math.max(t - 1, 0)];
+  const [alpha, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
+  return { t, alphaBar, previous, beta: 1 - alphaBar / previous, alpha, sigma };
+}
+
+// The fractional t in 1..T of a table at this half-log-SNR, held at the ends (as timestep_at in Python).
+export function timestepAt(table, wanted) {
+  const last = table.length - 1;
+  if (wanted >= halfLogSnr(table[1])) return { t: 1, held: wanted > halfLogSnr(table[1]) };
+  if (wanted <= halfLogSnr(table[last])) return { t: last, held: wanted < halfLogSnr(table[last]) };
+  let low = 1;
+  let high = last;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (halfLogSnr(table[middle]) >= wanted) low = middle;
+    else high = middle;
+  }
+  const [above, below] = [halfLogSnr(table[low]), halfLogSnr(table[high])];
+  return { t: low + (above - wanted) / (above - below), held: false };
+}

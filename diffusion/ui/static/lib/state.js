@@ -1,0 +1,57 @@
+// What the tabs share: the picture, its noise, t, and the film that came with the checkpoint.
+import { halfFloats } from "./decode.js";
+import { SIZE, signedPixels } from "./pictures.js";
+
+export const state = {
+  picture: null, // its address
+  presets: null, // [{name, picture}]
+  x0: null, // Float32Array (SIZE · SIZE · 3) in [−1, 1]
+  noise: null, // Float32Array, the jump's ε
+  stepNoise: null, // Float32Array, the single step's ε in the Markov view
+  seed: 0,
+  progress: 0.4, // t / T, so that tabs with another T stay together
+  tables: null, // {T, linear: ᾱ_0..ᾱ_T, cosine: …} at T = 1000
+  film: null, // the one that came with the checkpoint, a Film
+};
+
+const listeners = new Set();
+
+// Call `listener` with the changes of every update.
+export function subscribe(listener) {
+  listeners.add(listener);
+}
+
+export function update(changes) {
+  Object.assign(state, changes);
+  for (const listener of listeners) listener(changes);
+}
+
+let pictureRequest = 0;
+export async function setPicture(address) {
+  const request = ++pictureRequest;
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  if (request !== pictureRequest) return; // a newer picture was chosen meanwhile
+  update({ x0: signedPixels(pixelsOf(image, SIZE, SIZE)), picture: address });
+}
+
+// The RGBA bytes of an image, drawn at this size.
+export function pixelsOf(image, width, height) {
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height).data;
+}
+
+let noiseRequest = 0;
+export async function setSeed(server, seed) {
+  const request = ++noiseRequest;
+  const [noise, stepNoise] = await server.noise({ seed });
+  if (request === noiseRequest) setNoise(seed, noise, stepNoise);
+}
+
+// noise, stepNoise: base64 of float16.
+export function setNoise(seed, noise, stepNoise) {
+  update({ seed, noise: halfFloats(noise), stepNoise: halfFloats(stepNoise) });
+}

@@ -1,0 +1,29 @@
+// What every tab's view has: its markup, its texts, and the Gradio components that belong to it, by name.
+import { fill } from "./dom.js";
+
+export class View {
+  constructor({ element, props, server }) {
+    this.root = element.querySelector(".lab");
+    Object.assign(this, { text: props.strings, controls: props.controls, server });
+  }
+
+  find(selector) {
+    return this.root.querySelector(selector);
+  }
+
+  part(role) {
+    return this.find(`[data-role="${role}"]`);
+  }
+
+  canvas(name) {
+    return this.find(`canvas[data-c="${name}"]`);
+  }
+
+  chart(name) {
+    return this.find(`svg[data-chart="${name}"]`);
+  }
+
+  fill(values) {
+    fill(this.root, values);
+  }
+}

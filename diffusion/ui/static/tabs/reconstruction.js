@@ -1,0 +1,60 @@
+// What is lost?: one picture through the autoencoder and back.
+import { bytesFrom } from "../lib/decode.js";
+import { phrase } from "../lib/dom.js";
+import { Grid, differenceOf } from "../lib/pictures.js";
+import { View } from "../lib/view.js";
+
+const GAIN = 4; // of the difference
+
+export function mount(context) {
+  const view = new Reconstruction(context);
+  return (message) => view.receive(message);
+}
+
+class Reconstruction extends View {
+  constructor(context) {
+    super(context);
+    const names = ["original", "latent", "reconstruction", "difference"];
+    this.grids = Object.fromEntries(names.map((name) => [name, new Grid(this.canvas(name))]));
+  }
+
+  receive(message) {
+    this.show(message);
+    const { image_shape: imageShape, latent_shape: latentShape, psnr, emoji_psnr: typical } = message;
+    this.fill({
+      pixels: this.numbersOf(imageShape),
+      channels: phrase(this.text.latent_channels, { count: latentShape[0] }),
+      latents: this.numbersOf(latentShape),
+      psnr: phrase(this.text.psnr_value, { psnr: psnr.toFixed(1) }),
+      error: phrase(this.text.error_value, { error: (255 * 10 ** (-psnr / 20)).toFixed(1) }),
+    });
+    this.part("amplified").textContent = phrase(this.text.difference_amplified, { gain: GAIN });
+    this.part("verdict").textContent = phrase(this.verdict(message), {
+      psnr: psnr.toFixed(1),
+      emoji: typical.toFixed(1),
+    });
+  }
+
+  show({ image_shape: imageShape, latent_shape: latentShape, ...message }) {
+    const [original, latent, reconstruction] = ["original", "latent", "reconstruction"].map(
+      (name) => bytesFrom(message[name]),
+    );
+    const difference = differenceOf(reconstruction, original, GAIN);
+    for (const [name, bytes] of Object.entries({ original, reconstruction, difference })) {
+      this.grids[name].resize(1, imageShape);
+      this.grids[name].show(bytes);
+    }
+    this.grids.latent.resizeForLatent(latentShape);
+    this.grids.latent.show(latent);
+  }
+
+  numbersOf(shape) {
+    const count = shape.reduce((a, b) => a * b).toLocaleString("en");
+    return phrase(this.text.numbers_of, { shape: shape.join(" × "), count });
+  }
+
+  verdict({ is_emoji: isEmoji, psnr, emoji_psnr: typical }) {
+    if (isEmoji) return this.text.emoji_come_back;
+    return psnr < typical ? this.text.others_come_back : this.text.others_come_back_well;
+  }
+}
