@@ -44,7 +44,7 @@ from diffusion.training.distributed import (
     world_size,
     wrap_for_training,
 )
-from diffusion.training.progress import Progress
+from diffusion.training.progress import LOG_FILE, Progress
 from diffusion.training.run_state import load_run, save_run, saved_settings
 from diffusion.training.stages import STAGES, Data, load_training_data
 
@@ -138,7 +138,7 @@ def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
     grid_every = max(MIN_IMAGES_PER_GRID, config.total_images // MAX_GRIDS)
     speed = {"flops_per_image": run.flops_per_image(), "peak": peak_flops(run.device) * world_size()}
     done = (config.total_images, run.images_seen, config.batch_size)
-    with Progress(config.out / "log.jsonl", *done, silent=not leads, **speed) as progress:
+    with Progress(config.out / LOG_FILE, *done, silent=not leads, **speed) as progress:
         while True:
             grid_due = run.images_seen > 0 and run.images_seen % grid_every < config.batch_size
             if leads and recorder and recorder.due(run.images_seen):

@@ -25,7 +25,8 @@ from diffusion.data.image_sets import DataError, ImageData, step_generator
 from diffusion.data.images import to_signed
 from diffusion.data.sources import CIFAR10_CLASSES, load_data
 from diffusion.devices import in_bf16
-from diffusion.models.folder import CheckpointError, write_atomically
+from diffusion.files import write_atomically
+from diffusion.models.folder import CheckpointError
 from diffusion.models.model import Model
 
 CACHE = Path("runs/benchmarks")

@@ -34,8 +34,9 @@ from benchmarks.quality import BATCH_SIZES, NUM_STEPS, SAMPLER, SEED, for_sampli
 from diffusion.data.image_sets import DataError
 from diffusion.data.images import to_uint8
 from diffusion.data.sources import load_data
+from diffusion.files import write_atomically
 from diffusion.films.film import run_sampler
-from diffusion.models.folder import CheckpointError, load_folder, write_atomically
+from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import Model
 from diffusion.training.distributed import join_processes
 

@@ -25,7 +25,6 @@ the network knows by heart comes back. The same share of the trained names tells
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,20 +39,19 @@ from tqdm import tqdm
 from benchmarks.common import markdown_table
 from benchmarks.gallery import BATCH_SIZE, SEED, SPACES, Found, Gallery, emoji_of, reconstructions, subset
 from benchmarks.quality import (
-    CURVES_FILE,
     REFERENCE,
     binomial,
     fewest_steps,
     for_sampling,
-    load_curves,
     with_row,
 )
 from diffusion.data.emoji import LANGUAGES, EmojiSet
 from diffusion.data.image_sets import DataError
 from diffusion.data.images import to_signed, to_uint8
+from diffusion.films.quality_curves import load_curves, save_curves
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.card import load_metrics, save_metrics
-from diffusion.models.folder import CheckpointError, load_folder, write_atomically
+from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import Model
 from diffusion.nets.autoencoder import psnr
 from diffusion.process import draw_noise
@@ -144,8 +142,7 @@ class Bench:
             "steps": {"guidance_scale": self.options.guidance},
             "guidance": {"sampler": SAMPLER, "num_steps": self.options.steps},
         }
-        content = json.dumps(self.curves, indent=1, ensure_ascii=False)
-        write_atomically(self.options.checkpoint / CURVES_FILE, content.encode())
+        save_curves(self.options.checkpoint, self.curves)
 
 
 class Figure(NamedTuple):
@@ -323,7 +320,7 @@ def make_bench(options: argparse.Namespace) -> Bench:
     """Load the model and its emoji. Raises as `emoji_of` does."""
     model = load_folder(options.checkpoint, options.device)
     emoji = emoji_of(model, options.emoji_font)
-    curves = load_curves(options.checkpoint / CURVES_FILE)
+    curves = load_curves(options.checkpoint)
     return Bench(for_sampling(model), Gallery(model, emoji), options, curves)
 
 

@@ -20,7 +20,6 @@ Samples are drawn in bf16 where the hardware has it; all else is computed in flo
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Collection
 from copy import deepcopy
@@ -42,12 +41,12 @@ from diffusion.data.images import to_signed, to_uint8
 from diffusion.data.sources import load_data
 from diffusion.devices import has_bf16, in_bf16
 from diffusion.films.film import run_sampler
+from diffusion.films.quality_curves import load_curves, save_curves
 from diffusion.likelihood import bits_per_dim
 from diffusion.models.card import load_metrics, save_metrics
-from diffusion.models.folder import CheckpointError, load_folder, write_atomically
+from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import Model
 
-CURVES_FILE = "curves.json"
 SEED = 0
 BATCH_SIZES = {"cpu": 250, "cuda": 1000}  # each batch has a seed, so these decide the samples too
 SAMPLER, NUM_STEPS = "dpm++2m", 20
@@ -160,8 +159,7 @@ class Bench:
             "steps": {"guidance_scale": 1.0},
             "guidance": {"sampler": SAMPLER, "num_steps": NUM_STEPS},
         }
-        content = json.dumps(self.curves, indent=1, ensure_ascii=False)
-        write_atomically(self.options.checkpoint / CURVES_FILE, content.encode())
+        save_curves(self.options.checkpoint, self.curves)
 
 
 def recognised(bench: Bench) -> str:
@@ -375,11 +373,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def load_curves(file: Path) -> dict[str, Any]:
-    """What curves.json holds; nothing if there is none."""
-    return json.loads(file.read_text("utf-8")) if file.exists() else {}
-
-
 def make_bench(options: argparse.Namespace) -> Bench:
     """Load the checkpoint, its data and their classifier."""
     model = load_folder(options.checkpoint, options.device)
@@ -391,7 +384,7 @@ def make_bench(options: argparse.Namespace) -> Bench:
         load_data(name, options.data_dir),
         load_data(name, options.data_dir, train=False),
         options,
-        load_curves(options.checkpoint / CURVES_FILE),
+        load_curves(options.checkpoint),
     )
 
 

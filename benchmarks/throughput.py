@@ -34,7 +34,7 @@ from benchmarks.peer_steps import PEERS, Advance, Task, describe, num_parameters
 from diffusion.data.image_sets import ImageData
 from diffusion.data.sources import load_data
 from diffusion.devices import has_bf16, peak_flops, share_of_peak, use_tensor_cores
-from diffusion.models.folder import write_atomically
+from diffusion.files import write_atomically
 from diffusion.training.config import TrainConfig
 from diffusion.training.distributed import join_processes
 from train import Run

@@ -1,4 +1,4 @@
-"""Models on the Hugging Face Hub: load, push, and the model card.
+"""Models on the Hugging Face Hub: load and push.
 
 `huggingface_hub` is imported where it is used, so that everything else works without it.
 """
@@ -9,24 +9,26 @@ from typing import Any
 
 import torch
 
-from diffusion.models.card import METRICS_FILE
+from diffusion.films.emoji_atlas import ATLAS_FILES
+from diffusion.films.film import FILM_FILES
+from diffusion.films.quality_curves import CURVES_FILE
+from diffusion.films.samples import SAMPLES_FILE
+from diffusion.films.training_history import HISTORY_FILES
+from diffusion.models.card import CARD_FILE, METRICS_FILE
 from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder
 from diffusion.models.model import Model
+from diffusion.training.progress import LOG_FILE
 
-HUB_FILES = (  # globs
+HUB_FILES = (  # of a model's folder, as globs: all but a run's state
     *MODEL_FILES,
+    CARD_FILE,
     METRICS_FILE,
-    "README.md",
-    "film.png",
-    "film.json",
-    "samples.png",
-    "log.jsonl",
-    "curves.json",
-    "training.png",
-    "training.json",
-    "examples.png",
-    "atlas.png",
-    "atlas.json",
+    SAMPLES_FILE,
+    *FILM_FILES,
+    *HISTORY_FILES,
+    *ATLAS_FILES,
+    CURVES_FILE,
+    LOG_FILE,
 )
 CONNECT_SECONDS = 10
 

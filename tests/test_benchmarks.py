@@ -14,6 +14,7 @@ from benchmarks.common import in_turns, markdown_table, ratio_table, serving
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, save_model
 from diffusion.data.image_sets import ImageData
 from diffusion.data.sources import CIFAR10_CLASSES, load_mnist
+from diffusion.films.quality_curves import CURVES_FILE
 
 CLASSES = tuple(map(str, range(10)))
 
@@ -131,7 +132,7 @@ def quality_run(checkpoint, data_dir, *arguments: str) -> tuple[dict, dict]:
     numbers = ["--num-samples", "20", "--num-bits", "10", "--num-steps-samples", "10"]
     command = [str(checkpoint), "--data-dir", str(data_dir), *numbers, *arguments]
     quality.main(quality.parse_arguments(command))
-    files = (checkpoint / name for name in ("metrics.json", quality.CURVES_FILE))
+    files = (checkpoint / name for name in ("metrics.json", CURVES_FILE))
     return tuple(json.loads(file.read_text("utf-8")) if file.exists() else {} for file in files)
 
 

@@ -16,6 +16,7 @@ from diffusion.data.emoji import LANGUAGES, emoji_names, load_emoji
 from diffusion.data.images import to_signed, to_uint8
 from diffusion.films.emoji_atlas import save_atlas
 from diffusion.films.film import run_sampler
+from diffusion.films.quality_curves import load_curves
 from diffusion.models.folder import CheckpointError
 from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig, reconstruction_loss
 from diffusion.nets.text_encoder import TextConfig, TextEncoder, train_tokenizer
@@ -96,8 +97,7 @@ def script(folder, *flags: str) -> tuple[dict, dict]:
     """Run it with few names; what metrics.json and curves.json hold then."""
     few_names = ["--num", "6", "--num-per-point", "3", "--steps", "2"]
     prompts.main(prompts.parse_arguments([str(folder), *few_names, *flags]))
-    curves = folder / "curves.json"
-    return json.loads((folder / "metrics.json").read_text("utf-8")), prompts.load_curves(curves)
+    return json.loads((folder / "metrics.json").read_text("utf-8")), load_curves(folder)
 
 
 # What counts as one

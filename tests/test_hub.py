@@ -9,7 +9,6 @@ import pytest
 import torch
 from conftest import ROOT, randomised
 from hub_server import HubServer, Repo
-from huggingface_hub import ModelCard
 from training import environment, write_mnist
 
 from diffusion import CheckpointError, UNet, load_model, make_film, save_film, save_model
@@ -17,7 +16,7 @@ from diffusion.films.grids import image_grid, png_bytes
 from diffusion.films.samples import class_rows
 from diffusion.hub import HUB_FILES
 from diffusion.models import weights
-from diffusion.models.card import load_metrics, save_metrics, write_model_card
+from diffusion.models.card import save_metrics
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ASK = """
@@ -221,38 +220,8 @@ def test_what_is_neither_a_folder_nor_a_repo(name, tmp_path, monkeypatch):
         load_model(name)
 
 
-@pytest.mark.parametrize(
-    "data, dataset", [("MNIST", "ylecun/mnist"), ("CIFAR-10 (JPEG copy)", "uoft-cs/cifar10")]
-)
-def test_the_card_has_valid_front_matter(tiny_model, tmp_path, data, dataset):
-    about = {"data": data, "licence": "some", "images_seen": 1234, "settings": {"seed": 0, "sizes": [1, 2]}}
-    model = replace(tiny_model, about=about)
-    write_model_card(tmp_path, model, {"bits/dim": "2.5 ± 0.1"})
-    text = (tmp_path / "README.md").read_text("utf-8")
-    front_matter = ModelCard(text).data.to_dict()
-    assert front_matter["license"] == "apache-2.0" and front_matter["library_name"] == "pytorch"
-    assert front_matter["pipeline_tag"] == "unconditional-image-generation"
-    assert front_matter["datasets"] == [dataset] and "diffusion" in front_matter["tags"]
-    for told in (data, "1,234 images", "- bits/dim: 2.5 ± 0.1", "| sizes | [1, 2] |", "16×16, 1 channel,"):
-        assert told in text
-
-
-def test_the_card_of_someones_pictures_claims_no_licence(tiny_model, tmp_path):
-    write_model_card(tmp_path, replace(tiny_model, classes=None, about={"data": "the folder x: y"}), {})
-    text = (tmp_path / "README.md").read_text("utf-8")
-    assert ModelCard(text).data.to_dict().get("license") == "other" and "datasets:" not in text
-    assert "Weights: as the data allows" in text and "class-conditional" not in text
-
-
-def test_the_cards_example_runs(folder, monkeypatch, capsys):
-    code = (folder / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
-    monkeypatch.chdir(folder.parent)
-    exec(compile(code.replace("user/tiny", "tiny"), "README.md", "exec"), names := {})
-    assert names["images"].shape == (4, 1, 16, 16) and names["step"].s == 0
-
-
-@pytest.mark.parametrize("content", [None, b"", b"[1]", b"\xff"])
-def test_broken_metrics_are_none(tmp_path, content):
-    if content is not None:
-        (tmp_path / "metrics.json").write_bytes(content)
-    assert load_metrics(tmp_path) == {}
+def test_all_of_a_models_folder_goes_to_the_hub_but_a_runs_state():
+    model = ["config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
+    pictures = ["samples.png", "film.png", "training.png", "examples.png", "atlas.png"]
+    numbers = ["film.json", "training.json", "atlas.json", "curves.json", "metrics.json", "log.jsonl"]
+    assert sorted(HUB_FILES) == sorted([*model, "tokenizer.json", *pictures, *numbers, "README.md"])

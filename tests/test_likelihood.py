@@ -15,7 +15,7 @@ def test_a_memorised_data_set_costs_its_index(schedule):
         schedule,
         points.repeat(8, 1),
         torch.Generator().manual_seed(0),
-        200,
+        num_strata=200,
     )
     # With all other terms known to the decoder, only the last step's finite width is left to pay for.
     decoder_std = schedule.betas[0].sqrt().item()

@@ -28,11 +28,11 @@ from diffusion.data.sources import load_data
 from diffusion.films.training_history import loss_by_quartile
 from diffusion.hub import HUB_FILES
 from diffusion.losses import diffusion_loss, stratified_timesteps
-from diffusion.models.card import load_metrics, write_model_card
+from diffusion.models.card import CARD_FILE, load_metrics, write_model_card
 from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder, save_model
 from diffusion.models.model import LatentModel, Model
 
-WRITTEN_ANEW = (*MODEL_FILES, "README.md")
+WRITTEN_ANEW = (*MODEL_FILES, CARD_FILE)
 NUM_JUDGED = 512
 MAX_CHANGE = 1e-3  # of the loss, relative
 

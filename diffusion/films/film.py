@@ -20,6 +20,8 @@ from diffusion.process import draw_noise
 from diffusion.samplers import Step, Update, sample, timesteps
 from diffusion.schedules import NoiseSchedule
 
+FILM_FILE, TABLE_FILE = "film.png", "film.json"
+FILM_FILES = (FILM_FILE, TABLE_FILE)
 KINDS = ("x_t", "eps_hat", "x_0_hat")
 EPS_RANGE = 3.0  # ε is shown with [−3, 3] as black to white
 INFO_KEYS = {
@@ -180,20 +182,20 @@ def save_film(folder: Path, film: Film) -> None:
     """Write film.png (a row per image and kind, a column per frame) and film.json (the table)."""
     num_frames, _, num_images, height, width, channels = film.frames.shape
     cells = film.frames.transpose(2, 1, 0, 3, 4, 5).reshape(-1, height, width, channels)
-    write_atomically(folder / "film.png", png_bytes(image_grid(cells, num_frames)))
+    write_atomically(folder / FILM_FILE, png_bytes(image_grid(cells, num_frames)))
     info = film.info | {"num_images": num_images, "image_shape": [height, width, channels]}
-    write_atomically(folder / "film.json", json.dumps(info, indent=1).encode())
+    write_atomically(folder / TABLE_FILE, json.dumps(info, indent=1).encode())
 
 
 def load_film(folder: Path) -> Film | None:
     """Read what `save_film` wrote; None if the folder has no film or a broken one."""
     try:
-        info = json.loads((folder / "film.json").read_text("utf-8"))
+        info = json.loads((folder / TABLE_FILE).read_text("utf-8"))
         height, width, channels = info["image_shape"]
         num_images, num_frames = info["num_images"], len(info["steps"]) + 1
         if not info.keys() >= INFO_KEYS or not all(row.keys() >= ROW_KEYS for row in info["steps"]):
             return None
-        cells = read_grid(folder / "film.png", channels, (num_frames * width, num_images * 3 * height))
+        cells = read_grid(folder / FILM_FILE, channels, (num_frames * width, num_images * 3 * height))
         cells = cells.reshape(num_images, 3, height, num_frames, width, channels)
         return Film(np.ascontiguousarray(cells.transpose(3, 1, 0, 2, 4, 5)), info)
     except UNREADABLE:

@@ -7,7 +7,7 @@ from typing import Any
 from diffusion.files import write_atomically
 from diffusion.models.model import LatentModel, Model
 
-METRICS_FILE = "metrics.json"
+CARD_FILE, METRICS_FILE = "README.md", "metrics.json"
 
 DATASETS = {"MNIST": "ylecun/mnist", "CIFAR-10": "uoft-cs/cifar10"}  # the Hub's names of known data
 
@@ -58,7 +58,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         history=HISTORY if (path / "training.png").exists() else "",
         **{k: about[k] for k in ("data", "licence", "images_seen")},
     )
-    write_atomically(path / "README.md", card.encode())
+    write_atomically(path / CARD_FILE, card.encode())
 
 
 def _size(model: Model) -> str:

@@ -13,7 +13,7 @@ from diffusion.data.emoji import EmojiSet, load_emoji
 from diffusion.data.image_sets import shuffled
 from diffusion.data.images import to_signed
 from diffusion.films.emoji_atlas import save_atlas
-from diffusion.films.samples import save_reconstructions, save_samples
+from diffusion.films.samples import SAMPLES_FILE, save_reconstructions, save_samples
 from diffusion.models.folder import (
     load_autoencoder,
     load_text_encoder,
@@ -67,7 +67,7 @@ class Reconstruction(Diffusion):
     def export(self, weights: dict[str, Tensor], images_seen: int) -> Autoencoder:
         out, autoencoder = self.config.out, self.trained(weights)
         save_autoencoder(out, autoencoder, self.about(images_seen))
-        save_reconstructions(out / "samples.png", autoencoder, self.data.images)
+        save_reconstructions(out / SAMPLES_FILE, autoencoder, self.data.images)
         return autoencoder
 
     @torch.no_grad()
@@ -206,7 +206,7 @@ class TextDiffusion(Diffusion):
     def export(self, weights: dict[str, Tensor], images_seen: int) -> LatentModel:
         out, model = self.config.out, self.model(weights, images_seen)
         save_model(out, model)
-        save_samples(out / "samples.png", model)
+        save_samples(out / SAMPLES_FILE, model)
         config = self.config
         save_atlas(out, load_emoji(config.image_size, config.skin_tones, config.emoji_font))
         return model

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from diffusion.devices import share_of_peak
 
+LOG_FILE = "log.jsonl"
 LOG_SECONDS = 5
 
 

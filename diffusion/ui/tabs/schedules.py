@@ -3,11 +3,11 @@
 The first part needs only the tables for its T: picture and noise are there.
 """
 
-import json
 from itertools import combinations
 from typing import Any
 
 from diffusion.films.film import Film, load_film
+from diffusion.films.quality_curves import quality_over_steps
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.noised_picture import tables
@@ -30,16 +30,6 @@ def trained_pair(models: dict[str, Model]) -> dict[str, Model] | None:
     return None
 
 
-def load_curves(model: Model) -> list[dict[str, Any]]:
-    """The model's measured quality over the number of steps; empty if its folder has none."""
-    try:
-        rows = json.loads((model.folder / "curves.json").read_text("utf-8"))["steps"]
-        keys = ("sampler", "num_steps", "recognised", "frechet", "num_samples")
-        return [{key: row[key] for key in keys} for row in rows]
-    except (OSError, ValueError, LookupError, TypeError):
-        return []
-
-
 def trained_message(pair: dict[str, Model]) -> dict[str, Any] | None:
     """Both models' films and curves for the page; None if there are no two films of one shape."""
     loaded = {name: load_film(model.folder) for name, model in pair.items() if model.folder}
@@ -47,7 +37,7 @@ def trained_message(pair: dict[str, Model]) -> dict[str, Any] | None:
     if len(films) < len(pair) or len({film.frames.shape for film in films.values()}) > 1:
         return None
     first, film = next(iter(pair.values())), next(iter(films.values()))
-    curves = {name: load_curves(model) for name, model in pair.items()}
+    curves = {name: quality_over_steps(model.folder) for name, model in pair.items()}
     text = labels()
     lead = text["trained_lead"].format(
         images=f"{first.about['images_seen']:,}",

@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import pytest
+from huggingface_hub import ModelCard
+
+from diffusion import make_film, save_film, save_model
+from diffusion.films.film import FILM_FILES
+from diffusion.films.samples import SAMPLES_FILE
+from diffusion.films.training_history import NUMBERS_FILE, SPRITE_FILE
+from diffusion.models.card import CARD_FILE, load_metrics, save_metrics, write_model_card
+from diffusion.training.progress import LOG_FILE
+
+
+@pytest.mark.parametrize(
+    "data, dataset", [("MNIST", "ylecun/mnist"), ("CIFAR-10 (JPEG copy)", "uoft-cs/cifar10")]
+)
+def test_the_card_has_valid_front_matter(tiny_model, tmp_path, data, dataset):
+    about = {"data": data, "licence": "some", "images_seen": 1234, "settings": {"seed": 0, "sizes": [1, 2]}}
+    model = replace(tiny_model, about=about)
+    write_model_card(tmp_path, model, {"bits/dim": "2.5 ± 0.1"})
+    text = (tmp_path / "README.md").read_text("utf-8")
+    front_matter = ModelCard(text).data.to_dict()
+    assert front_matter["license"] == "apache-2.0" and front_matter["library_name"] == "pytorch"
+    assert front_matter["pipeline_tag"] == "unconditional-image-generation"
+    assert front_matter["datasets"] == [dataset] and "diffusion" in front_matter["tags"]
+    for told in (data, "1,234 images", "- bits/dim: 2.5 ± 0.1", "| sizes | [1, 2] |", "16×16, 1 channel,"):
+        assert told in text
+
+
+def test_the_card_of_someones_pictures_claims_no_licence(tiny_model, tmp_path):
+    write_model_card(tmp_path, replace(tiny_model, classes=None, about={"data": "the folder x: y"}), {})
+    text = (tmp_path / "README.md").read_text("utf-8")
+    assert ModelCard(text).data.to_dict().get("license") == "other" and "datasets:" not in text
+    assert "Weights: as the data allows" in text and "class-conditional" not in text
+
+
+def test_the_card_shows_the_files_that_are_there_by_their_names(tiny_model, tmp_path):
+    write_model_card(tmp_path, tiny_model, {})
+    bare = (tmp_path / CARD_FILE).read_text("utf-8")
+    optional = (*FILM_FILES, SPRITE_FILE, NUMBERS_FILE)
+    assert f"]({SAMPLES_FILE})" in bare and f"`{LOG_FILE}`" in bare
+    assert not any(name in bare for name in optional)
+    for name in optional:
+        (tmp_path / name).write_bytes(b"")
+    write_model_card(tmp_path, tiny_model, {})
+    full = (tmp_path / CARD_FILE).read_text("utf-8")
+    assert all(f"`{name}`" in full for name in optional)
+
+
+def test_the_cards_example_runs(tiny_model, tmp_path, monkeypatch):
+    folder = tmp_path / "tiny"
+    save_model(folder, tiny_model)
+    save_film(folder, make_film(tiny_model, seed=0, num_images=1, num_steps=2))
+    save_metrics(folder, tiny_model, {"bits/dim": "2.5"})
+    code = (folder / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(folder.parent)
+    exec(compile(code.replace("user/tiny", "tiny"), "README.md", "exec"), names := {})
+    assert names["images"].shape == (4, 1, 16, 16) and names["step"].s == 0
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[1]", b"\xff"])
+def test_broken_metrics_are_none(tmp_path, content):
+    if content is not None:
+        (tmp_path / "metrics.json").write_bytes(content)
+    assert load_metrics(tmp_path) == {}
