@@ -23,13 +23,13 @@ from diffusion.devices import best_device
 from diffusion.films.film import run_sampler
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.folder import CheckpointError, load_folder
-from diffusion.models.model import LatentModel, Model
+from diffusion.models.model import LatentModel
 from diffusion.ui.parts.prompt_film import (
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
-    Moment,
-    checked_drawing,
-    trajectory,
+    PromptFrame,
+    checked_prompt_request,
+    prompt_frames,
 )
 
 SAMPLER, PROMPT = "dpm++2m", "a picture of red heart"
@@ -47,12 +47,12 @@ def seconds_of(work: Callable[[int], object]) -> Callable[[], float]:
     return timed
 
 
-def contestants(model: Model, num_steps: int) -> dict[str, Callable[[], float]]:
-    def moments(seed: int) -> Iterator[tuple[Moment, ...]]:  # read and checked, as for a visitor
-        request = checked_drawing(model, PROMPT, "", seed, num_steps, PROMPT_GUIDANCE, SAMPLER)
-        return trajectory(model, request)
+def contestants(model: LatentModel, num_steps: int) -> dict[str, Callable[[], float]]:
+    def film(seed: int) -> Iterator[tuple[PromptFrame, ...]]:  # read and checked, as for a visitor
+        request = checked_prompt_request(model, PROMPT, "", seed, num_steps, PROMPT_GUIDANCE, SAMPLER)
+        return prompt_frames(model, request)
 
-    def picture(model: Model, seed: int) -> None:
+    def picture(model: LatentModel, seed: int) -> None:
         settings = {"prompts": [PROMPT], "guidance_scale": PROMPT_GUIDANCE, "sampler": SAMPLER}
         for step, _ in run_sampler(model, seed=seed, num_images=1, num_steps=num_steps, **settings):
             x_0 = step.x_s
@@ -61,8 +61,8 @@ def contestants(model: Model, num_steps: int) -> dict[str, Callable[[], float]]:
     in_bf16 = replace(model, net=InBf16(deepcopy(model.net), model.device))
     title = f"{num_steps} steps, guidance {PROMPT_GUIDANCE:g}"
     work = {
-        f"the film, {title}": lambda seed: list(moments(seed)),
-        "its first frame": lambda seed: next(moments(seed)),
+        f"the film, {title}": lambda seed: list(film(seed)),
+        "its first frame": lambda seed: next(film(seed)),
         f"the picture alone, {title}": partial(picture, model),
         "the same in bf16": partial(picture, in_bf16),
     }

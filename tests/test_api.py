@@ -10,6 +10,7 @@ import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from test_prompt_film import assert_close, prompt_request, variants_of
 
 from diffusion import cosine_schedule, linear_schedule, q_sample
 from diffusion.data.images import to_signed, to_uint8
@@ -197,6 +198,42 @@ def test_what_the_page_asks_is_checked_too(server, function, data):
     )
     assert "must be a whole number" in json.load(urllib.request.urlopen(request))["problem"]
     assert not server.logged_traceback()
+
+
+def test_endpoint_returns_the_picture_and_all_about_it(model, text_server):
+    client = Client(text_server.url, verbose=False)
+    endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
+    parameters = [p["parameter_name"] for p in endpoints["/text_to_image"]["parameters"]]
+    assert parameters == ["prompt", "negative_prompt", "seed", "num_steps", "guidance_scale", "sampler"]
+    picture, about = client.predict("green heart", "", 3, 4, 3.0, "ddim", api_name="/text_to_image")
+    (film,) = variants_of(model, prompt_request(model, "green heart", sampler="ddim"))
+    assert_close(np.asarray(Image.open(picture)), torch.from_numpy(film[-1].planes["decoded"]))
+    assert [step["t"] for step in about["steps"]] == [1000, 750, 500, 250]
+    assert "".join(token["text"] for token in about["tokens"]) == "greenheart"
+    assert [token["position"] for token in about["tokens"]] == list(range(1, len(about["tokens"]) + 1))
+    assert {token["word"] for token in about["tokens"]} == {0, 1}
+    assert all(token["known"] for token in about["tokens"])
+    assert "Held out" in about["notes"][0] and len(about["nearest"]["nearest"]) == 3
+
+
+@pytest.mark.parametrize("prompt", ["", "x" * 10_000, "𓀀𓀁", "\x00\x1b\u202e", "قلب red 하트 🏠", "\ud800"])
+def test_endpoint_draws_odd_prompts(text_server, prompt):
+    answer = raw(text_server, "text_to_image", json.dumps({"data": [prompt, "", 0, 1, 3, "ddim"]}))
+    assert "event: complete" in answer and not text_server.logged_traceback()
+
+
+@pytest.mark.parametrize(
+    "data, told",
+    [
+        ([{"a": 1}, "", 0, 1, 3, "ddim"], "must be text"),
+        (["pizza", "", 0, 10**9, 3, "ddim"], "from 1 to 100"),
+        (["pizza", "", 2**70, 1, 3, "ddim"], "0 to 4,294,967,295"),
+        (["pizza", "", 0, 1, -1, "ddim"], "from 0 to 20"),
+    ],
+)
+def test_endpoint_refuses_with_a_sentence(text_server, data, told):
+    answer = raw(text_server, "text_to_image", json.dumps({"data": data}))
+    assert "event: error" in answer and told in answer and not text_server.logged_traceback()
 
 
 def test_server_still_serves(client):

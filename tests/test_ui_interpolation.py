@@ -9,7 +9,7 @@ import torch
 from conftest import needs_browser, text_tabs
 from playwright.sync_api import expect
 from test_browser import frames, pixels
-from test_ui_text_to_image import assert_close
+from test_prompt_film import assert_close
 
 from diffusion.data.images import to_uint8
 from diffusion.films.film import EPS_RANGE, run_sampler

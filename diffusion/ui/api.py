@@ -14,7 +14,7 @@ from PIL import Image
 from diffusion.data.images import centre_crop
 from diffusion.films.grids import image_grid
 from diffusion.films.samples import PROMPT_GUIDANCE
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.class_film import (
     MAX_CLASS_STEPS,
@@ -35,8 +35,8 @@ from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, MIN_TIMESTEPS, corr
 from diffusion.ui.parts.prompt_film import (
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
-    checked_drawing,
-    drawn,
+    checked_prompt_request,
+    draw_prompt,
 )
 from diffusion.ui.parts.streaming import ONE_AT_A_TIME, Concurrency
 
@@ -130,14 +130,14 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, d
     return denoise
 
 
-def text_to_image_with(model: Model) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
+def text_to_image_with(model: LatentModel) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
     """The /text_to_image endpoint over this model."""
 
     def text_to_image(
         prompt: Any, negative_prompt: Any, seed: Any, num_steps: Any, guidance_scale: Any, sampler: Any
     ) -> tuple[Image.Image, dict[str, Any]]:
         sent = (prompt, negative_prompt, seed, num_steps, guidance_scale, sampler)
-        return drawn(model, checked_drawing(model, *sent))
+        return draw_prompt(model, checked_prompt_request(model, *sent))
 
     return text_to_image
 
@@ -192,7 +192,7 @@ def register_denoise(models: dict[str, Model]) -> None:
     register(denoise_with(models), DENOISE, inputs, outputs, ONE_AT_A_TIME)
 
 
-def register_text_to_image(model: Model) -> None:
+def register_text_to_image(model: LatentModel) -> None:
     inputs = [
         value("red heart", "string", "what to draw"),
         value("", "string", "what to lead away from, or empty"),
@@ -205,7 +205,7 @@ def register_text_to_image(model: Model) -> None:
     register(text_to_image_with(model), TEXT_TO_IMAGE, inputs, outputs, ONE_AT_A_TIME)
 
 
-def build(models: dict[str, Model], text_model: Model | None = None) -> None:
+def build(models: dict[str, Model], text_model: LatentModel | None = None) -> None:
     """Register the endpoints inside the current gr.Blocks.
 
     Args:

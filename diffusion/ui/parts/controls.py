@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import gradio as gr
 
@@ -33,9 +34,9 @@ def start_and_stop(label: str, elem_id: str | None = None) -> tuple[gr.Button, g
         return start, gr.Button(labels()["stop"], min_width=100)
 
 
-def prompt_box(value: str, key: str, info: str | None = None, max_lines: int = 20) -> gr.Textbox:
-    """A place for a prompt; `key` is its label's in the page's texts."""
-    return gr.Textbox(value, label=labels()[key], info=info, max_lines=max_lines, elem_classes="prompt")
+def prompt_box(value: str, key: str, **options: Any) -> gr.Textbox:
+    """A place for a prompt; `key` is its label's in the page's texts, and the options are Gradio's."""
+    return gr.Textbox(value, label=labels()[key], elem_classes="prompt", **options)
 
 
 def steps_slider(most: int, value: int) -> gr.Slider:

@@ -1,7 +1,7 @@
 """Drawing a prompt: a checked request, the walk from noise to a picture, and all that is shown of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -12,17 +12,16 @@ from PIL import Image
 from torch import Tensor
 
 from diffusion.data.images import to_pixels, to_signed, to_uint8
-from diffusion.denoiser import combine, network_denoiser
-from diffusion.devices import best_device
+from diffusion.denoiser import GuidedDenoiser, combine
 from diffusion.films.emoji_atlas import Atlas
-from diffusion.films.film import EPS_RANGE, step_row
-from diffusion.models.model import Model
+from diffusion.films.film import EPS_RANGE, step_row, walk
+from diffusion.models.model import LatentModel
 from diffusion.nets.attention_maps import recorded_attention
-from diffusion.process import draw_noise
-from diffusion.samplers import SAMPLERS, Step, sample, timesteps
+from diffusion.samplers import SAMPLERS
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
 from diffusion.ui.parts.prompts import Prompt, reader
+from diffusion.ui.parts.streaming import Planes, Row
 
 MAX_PROMPT_STEPS = 100
 DEFAULT_STEPS = 20
@@ -39,8 +38,8 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A request, with every value checked."""
+class PromptRequest:
+    """What to draw, and how, with every value checked."""
 
     variants: tuple[Variant, ...]
     seed: int
@@ -48,28 +47,25 @@ class Drawing:
     sampler: str
 
 
-class Moment(NamedTuple):
-    """One step, as it is shown.
+class PromptFrame(NamedTuple):
+    """One step of a variant, as it is shown.
 
     Args:
-        latent: (C, h, w) uint8, x_t with [−3, 3] as black to white.
-        pictures: (P, H, W, channels) uint8, all decoded: x̂_0 as guided, with the prompt, without it, and
-            the sketch that the network gets of the prompt; without guidance only the first and the last. The
-            sketch is in every moment, so that each can be shown by itself.
-        attention: (N, h, w) uint8, to each of the prompt's tokens, 255 being `attention_max`.
+        planes: "latent", (C, h, w): x_t with [−3, 3] as black to white. Pictures, (H, W, channels) each, all
+            decoded: "decoded", x̂_0 as guided; under guidance also "with" and "without" the prompt; "sketch",
+            which the network gets of the prompt, in every frame, so that each can be shown by itself.
+            "attention", (N, h, w), to each of the prompt's tokens, 255 being `attention_max`.
         attention_max: the largest share of a place's attention that any of the N tokens gets.
         row: the step's numbers, see `film.step_row`; None at t = 0.
     """
 
-    latent: np.ndarray
-    pictures: np.ndarray
-    attention: np.ndarray
+    planes: Planes
     attention_max: float
-    row: dict[str, float] | None
+    row: Row
 
 
-def checked_drawing(
-    model: Model,
+def checked_prompt_request(
+    model: LatentModel,
     prompt: Any,
     negative_prompt: Any,
     seed: Any,
@@ -78,11 +74,11 @@ def checked_drawing(
     sampler: Any,
     second_prompt: Any = "",
     second_guidance: Any = None,
-) -> Drawing:
+) -> PromptRequest:
     """A request with every value checked.
 
     Args:
-        model: that is told by text.
+        model: that draws it.
         prompt, …: as sent. A second prompt or guidance, if not empty, asks for a second picture.
 
     Raises:
@@ -94,12 +90,11 @@ def checked_drawing(
     variants = [Variant(read(prompt), negative, scale)]
     second = read(second_prompt)
     if second.text or second_guidance is not None:
-        told = second if second.text else variants[0].prompt
         if second_guidance is not None:
             scale = real_number(second_guidance, "second_guidance", 0, MAX_GUIDANCE)
-        variants.append(Variant(told, negative, scale))
+        variants.append(Variant(second if second.text else variants[0].prompt, negative, scale))
     most = min(MAX_PROMPT_STEPS, model.schedule.num_timesteps)
-    return Drawing(
+    return PromptRequest(
         tuple(variants),
         whole_number(seed, "seed", 0, MAX_SEED),
         whole_number(num_steps, "num_steps", 1, most),
@@ -107,70 +102,81 @@ def checked_drawing(
     )
 
 
-class PairedDenoiser:
-    """Guidance as `denoiser.guide` computes it, but both predictions in one call of the network, and kept.
+class WatchedDenoiser:
+    """A variant's denoiser, which keeps what is shown of its last call.
 
     Attributes:
-        predictions: of the last call, (1, C, h, w) each: x̂_0 as guided, with the prompt, without it (with
-            the negative prompt); only the first at guidance 1, where there is nothing to combine.
-        sketch: (1, C, h, w), of the prompt.
+        context: (1, L, D), of the prompt.
+        predictions: x̂_0 by the name of its plane, (1, C, h, w) each.
+        attention: see `recorded_attention`; the first row is the prompt's.
     """
 
-    def __init__(self, model: Model, variant: Variant) -> None:
-        self.scale = variant.guidance_scale
-        texts = [variant.prompt.text, variant.negative.text][: 1 if self.scale == 1 else 2]
-        self.calls = len(texts)
-        context = model.context(texts)
-        self.sketch = model.net.sketch(context[:1])
-        self.denoise = network_denoiser(model.net, model.schedule, model.prediction, context=context)
-        self.predictions: list[Tensor] = []
+    def __init__(self, model: LatentModel, variant: Variant) -> None:
+        self.net = model.net
+        self.context = model.context([variant.prompt.text])
+        self.denoise = model.denoiser(
+            context=self.context,
+            negative_prompts=[variant.negative.text],
+            guidance_scale=variant.guidance_scale,
+        )
+        self.predictions: dict[str, Tensor] = {}
+        self.attention: list[Tensor] = []
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
-        told = self.denoise(x_t.repeat(self.calls, 1, 1, 1), t.repeat(self.calls))
-        if self.scale == 1:
-            self.predictions = [told]
-        else:
-            conditional, unconditional = told.chunk(2)
-            guided = combine(conditional, unconditional, self.scale)
-            self.predictions = [guided, conditional, unconditional]
-        return self.predictions[0]
+        with recorded_attention(self.net) as self.attention:  # not between calls: variants take turns
+            if isinstance(self.denoise, GuidedDenoiser):
+                both = self.denoise.predictions(x_t, t)
+                x_0_hat = combine(*both, self.denoise.guidance_scale)
+                self.predictions = {"decoded": x_0_hat, "with": both[0], "without": both[1]}
+            else:
+                self.predictions = {"decoded": self.denoise(x_t, t)}
+        return self.predictions["decoded"]
 
 
-def walk(model: Model, variant: Variant, drawing: Drawing) -> Iterator[Moment]:
-    """Draw a picture, yielding every step as it is made, and what came out as the last moment.
+def empty_frame(model: LatentModel, variant: Variant) -> PromptFrame:
+    """Before the first step: zeros, by the names and in the shapes of every frame's planes."""
+    _, *size = model.sample_shape
+    channels, height, width = model.image_shape
+    predictions = ("decoded",) if variant.guidance_scale == 1 else ("decoded", "with", "without")
+    shapes = {
+        "latent": model.sample_shape,
+        **dict.fromkeys((*predictions, "sketch"), (height, width, channels)),
+        "attention": (len(variant.prompt.tokens), *size),
+    }
+    return PromptFrame({name: np.zeros(shape, np.uint8) for name, shape in shapes.items()}, 0.0, None)
 
-    The same arguments give the same picture, whatever else is drawn beside it. The last moment repeats the
+
+def variant_frames(model: LatentModel, variant: Variant, request: PromptRequest) -> Iterator[PromptFrame]:
+    """Draw a picture, yielding every step as it is made, and what came out as the last frame.
+
+    The same arguments give the same picture, whatever else is drawn beside it. The last frame repeats the
     last step's predictions and attention.
     """
-    denoise = PairedDenoiser(model, variant)
-    generator = torch.Generator().manual_seed(drawing.seed)
-    x_T = draw_noise((1, *model.sample_shape), generator).to(model.device)
-    path = timesteps(model.schedule, drawing.num_steps)
-    sketch = to_pixels(model.decode(denoise.sketch))
-    steps = sample(denoise, model.schedule, x_T, path, sampler=drawing.sampler, generator=generator)
-    for step, maps, seconds in _recorded(model, steps):
-        attention = token_attention(maps, variant.prompt, model.sample_shape[1:])
-        pictures = np.concatenate([to_pixels(model.decode(torch.cat(denoise.predictions))), sketch])
-        yield Moment(_latent(step.x_t), pictures, *attention, step_row(step, model.schedule, seconds))
-    result = to_pixels(model.decode(step.x_s))
-    yield Moment(_latent(step.x_s), np.concatenate([result, pictures[1:]]), *attention, None)
-
-
-def _recorded(model: Model, steps: Iterator[Step]) -> Iterator[tuple[Step, list[Tensor], float]]:
-    """Each step with the attention maps of its network call and the seconds it took.
-
-    Recorded only while the network runs, for walks of several pictures take turns.
-    """
-    while True:
+    denoise = WatchedDenoiser(model, variant)
+    sketch = _decoded(model, {"sketch": model.sketch(denoise.context)})
+    steps = walk(model, denoise, num_steps=request.num_steps, seed=request.seed, sampler=request.sampler)
+    started = time.perf_counter()
+    for step in steps:
+        row = step_row(step, model.schedule, time.perf_counter() - started)
+        pictures = _decoded(model, denoise.predictions) | sketch
+        attention, most = token_attention(denoise.attention, variant.prompt, step.x_t.shape[2:])
+        planes = {"latent": _shown_latent(step.x_t), **pictures, "attention": attention}
+        yield PromptFrame(planes, most, row)
         started = time.perf_counter()
-        with recorded_attention(model.net) as maps:
-            step = next(steps, None)
-        if step is None:
-            return
-        yield step, maps, time.perf_counter() - started
+    result = {"latent": _shown_latent(step.x_s), **_decoded(model, {"decoded": step.x_s})}
+    yield PromptFrame(planes | result, most, None)
 
 
-def token_attention(maps: list[Tensor], prompt: Prompt, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+def _shown_latent(x: Tensor) -> np.ndarray:
+    return to_uint8(x[0], EPS_RANGE).cpu().numpy()
+
+
+def _decoded(model: LatentModel, latents: dict[str, Tensor]) -> Planes:
+    """(1, C, h, w) each → (H, W, channels) uint8 each."""
+    return dict(zip(latents, to_pixels(model.decode(torch.cat([*latents.values()])))))
+
+
+def token_attention(maps: list[Tensor], prompt: Prompt, size: Sequence[int]) -> tuple[np.ndarray, float]:
     """How much each place looks at each token, mean over all attentions.
 
     Args:
@@ -190,15 +196,10 @@ def token_attention(maps: list[Tensor], prompt: Prompt, size: tuple[int, int]) -
     return (shares * (255 / most)).round().to(torch.uint8).cpu().numpy(), most
 
 
-def _latent(x: Tensor) -> np.ndarray:
-    return to_uint8(x[0], EPS_RANGE).cpu().numpy()
-
-
 @on_gpu
-def trajectory(model: Model, drawing: Drawing) -> Iterator[tuple[Moment, ...]]:
-    """Every step of all variants; what it yields is NumPy's, so that a lent GPU can go back."""
-    model.to(best_device())
-    yield from zip(*(walk(model, variant, drawing) for variant in drawing.variants))
+def prompt_frames(model: LatentModel, request: PromptRequest) -> Iterator[tuple[PromptFrame, ...]]:
+    """Every step of all variants."""
+    yield from zip(*(variant_frames(model, variant, request) for variant in request.variants))
 
 
 def nearest(atlas: Atlas | None, picture: np.ndarray) -> dict[str, Any] | None:
@@ -229,21 +230,21 @@ def nearest(atlas: Atlas | None, picture: np.ndarray) -> dict[str, Any] | None:
     return {"number": len(atlas.characters), "median_distance": median, "nearest": found}
 
 
-def drawn(model: Model, drawing: Drawing) -> tuple[Image.Image, dict[str, Any]]:
+def draw_prompt(model: LatentModel, request: PromptRequest) -> tuple[Image.Image, dict[str, Any]]:
     """The first variant's picture, and all about it as JSON values: what the endpoint returns."""
-    moments = [together[0] for together in trajectory(model, drawing)]
-    variant, result = drawing.variants[0], moments[-1].pictures[0]
+    *steps, last = (frames[0] for frames in prompt_frames(model, request))
+    variant, result = request.variants[0], last.planes["decoded"]
     about = {
         "model": model.name,
         "prompt": variant.prompt.text,
         "negative_prompt": variant.negative.text,
-        "seed": drawing.seed,
-        "num_steps": drawing.num_steps,
+        "seed": request.seed,
+        "num_steps": request.num_steps,
         "guidance_scale": variant.guidance_scale,
-        "sampler": drawing.sampler,
+        "sampler": request.sampler,
         "tokens": [asdict(token) for token in variant.prompt.tokens],
         "notes": list(variant.prompt.notes),
         "nearest": nearest(reader(model).atlas, result),
-        "steps": [moment.row for moment in moments[:-1]],
+        "steps": [frame.row for frame in steps],
     }
     return Image.fromarray(result), about

@@ -11,7 +11,7 @@ from tokenizers import Encoding, Tokenizer
 
 from diffusion.data.emoji import TEMPLATES
 from diffusion.films.emoji_atlas import Atlas, load_atlas
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel
 from diffusion.nets.text_encoder import UNKNOWN_ID
 from diffusion.ui.parts.inputs import refusal
 from diffusion.ui.text import labels
@@ -72,6 +72,8 @@ class PromptReader:
     @cached_property
     def words(self) -> frozenset[str]:
         """Every word of the captions that were trained on, with and without punctuation."""
+        if self.atlas is None:
+            return frozenset()
         kept = ~self.atlas.held_out
         names = {
             language: tuple(name for name, is_kept in zip(all_, kept) if is_kept)
@@ -152,6 +154,6 @@ def clean(text: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def reader(model: Model) -> PromptReader:
+def reader(model: LatentModel) -> PromptReader:
     """The model's reader, with the atlas from its folder."""
     return PromptReader(model.tokenizer, load_atlas(model.folder) if model.folder else None)

@@ -1,0 +1,149 @@
+"""Prompts drawn: checked requests, and the walk with all that is shown of it."""
+
+import numpy as np
+import pytest
+import torch
+from text_models import few_emoji
+
+from diffusion.data.images import to_uint8
+from diffusion.films.film import EPS_RANGE, run_sampler
+from diffusion.nets.attention_maps import recorded_attention
+from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.parts.prompt_film import checked_prompt_request, empty_frame, nearest, prompt_frames
+from diffusion.ui.parts.prompts import reader
+
+SETTINGS = {"negative": "", "seed": 3, "steps": 4, "guidance": 3.0, "sampler": "dpm++2m"}
+
+
+def prompt_request(model, prompt="red heart", **changes):
+    values = {**SETTINGS, **changes}
+    sent = [values[key] for key in ("negative", "seed", "steps", "guidance", "sampler")]
+    return checked_prompt_request(model, prompt, *sent, *changes.get("second", ()))
+
+
+def variants_of(model, request):
+    """The frames of each variant."""
+    return [list(frames) for frames in zip(*prompt_frames(model, request))]
+
+
+def assert_close(shown, expected):
+    assert shown.shape == tuple(expected.shape) and np.std(shown) > 1
+    assert np.abs(shown.astype(int) - expected.numpy().astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("sampler", ["dpm++2m", "ddpm"])
+@pytest.mark.parametrize("scale", [1.0, 3.0, 0.0])
+def test_walk_is_run_sampler(model, sampler, scale):
+    request = prompt_request(model, sampler=sampler, guidance=scale)
+    (film,) = variants_of(model, request)
+    how = {"num_images": 1, "num_steps": 4, "prompts": ["red heart"], "guidance_scale": scale}
+    steps = [step for step, _ in run_sampler(model, seed=3, sampler=sampler, **how)]
+    assert [m.row["t"] for m in film[:-1]] == [step.t for step in steps] and film[-1].row is None
+    for frame, step in zip(film, steps):
+        assert_close(frame.planes["latent"], to_uint8(step.x_t[0], EPS_RANGE))
+        assert_close(frame.planes["decoded"], to_uint8(model.decode(step.x_0_hat))[0].permute(1, 2, 0))
+    assert_close(film[-1].planes["decoded"], to_uint8(model.decode(steps[-1].x_s))[0].permute(1, 2, 0))
+
+
+def test_predictions_are_with_and_without_the_prompt(model):
+    (film,) = variants_of(model, prompt_request(model, negative="pizza"))
+    x_t = next(run_sampler(model, seed=3, num_images=1, num_steps=4))[0].x_t
+    t = torch.tensor([model.schedule.num_timesteps])
+    for name, prompt in (("with", "red heart"), ("without", "pizza")):
+        alone = model.denoiser(prompts=[prompt])(x_t, t)
+        assert_close(film[0].planes[name], to_uint8(model.decode(alone))[0].permute(1, 2, 0))
+    told = model.context(["red heart"])[0, 0]
+    sketch = (model.net.sketch.linear.weight @ told + model.net.sketch.linear.bias).view(1, 4, 8, 8)
+    for frame in film:
+        assert_close(frame.planes["sketch"], to_uint8(model.decode(sketch))[0].permute(1, 2, 0))
+
+
+def test_the_network_is_called_once_a_step_and_with_one_row_at_guidance_1(model, monkeypatch):
+    rows, forward = [], type(model.net).forward
+    monkeypatch.setattr(
+        type(model.net), "forward", lambda net, x, *a, **k: rows.append(len(x)) or forward(net, x, *a, **k)
+    )
+    (film,) = variants_of(model, prompt_request(model, guidance=1))
+    assert rows == [1] * 4 and set(film[0].planes) == {"latent", "decoded", "sketch", "attention"}
+    rows.clear()
+    (film,) = variants_of(model, prompt_request(model, guidance=2))
+    assert rows == [2] * 4 and {"with", "without"} < set(film[0].planes)
+
+
+@pytest.mark.parametrize("sampler", ["dpm++2m", "ddpm"])
+def test_two_are_drawn_from_the_same_noise_and_each_as_if_alone(model, sampler):
+    both = variants_of(model, prompt_request(model, sampler=sampler, second=("pizza", 5)))
+    assert np.array_equal(both[0][0].planes["latent"], both[1][0].planes["latent"])
+    for together, (prompt, scale) in zip(both, (("red heart", 3), ("pizza", 5))):
+        (film,) = variants_of(model, prompt_request(model, prompt, sampler=sampler, guidance=scale))
+        for one, other in zip(together, film, strict=True):
+            assert all(np.array_equal(one.planes[name], plane) for name, plane in other.planes.items())
+
+
+def test_attention_is_the_networks_to_each_token(model):
+    request = prompt_request(model, guidance=1)
+    (film,) = variants_of(model, request)
+    x_t = next(run_sampler(model, seed=3, num_images=1, num_steps=4))[0].x_t
+    t = torch.tensor([model.schedule.num_timesteps])
+    with recorded_attention(model.net) as maps:
+        model.denoiser(prompts=["red heart"])(x_t, t)
+    means = torch.stack([each[0].mean((1, 2)) for each in maps]).mean(0)  # resizing keeps a mean
+    tokens = request.variants[0].prompt.tokens
+    attention = film[0].planes["attention"]
+    shares = attention.reshape(len(tokens), -1).mean(1) / 255 * film[0].attention_max
+    assert attention.max() == 255
+    assert shares == pytest.approx(means[[token.position for token in tokens]].numpy(), rel=0.02)
+    assert not model.net.training and all(
+        m.record is None for m in model.net.modules() if hasattr(m, "record")
+    )
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_the_shapes_of_all_frames_are_known_before_the_first(model, scale):
+    request = prompt_request(model, guidance=scale)
+    (film,) = variants_of(model, request)
+    known = empty_frame(model, request.variants[0]).planes
+    shapes = [(name, plane.shape) for name, plane in known.items()]
+    for frame in film:
+        assert [(name, plane.shape) for name, plane in frame.planes.items()] == shapes
+
+
+def test_an_empty_prompt_has_no_attention_to_show(model):
+    (film,) = variants_of(model, prompt_request(model, ""))
+    planes = film[0].planes
+    assert planes["attention"].shape == (0, 8, 8) and film[0].attention_max == 0
+    assert np.abs(planes["with"].astype(int) - planes["without"]).max() <= 1
+
+
+def test_the_nearest_emoji_of_an_emoji_is_itself(model):
+    atlas = reader(model).atlas
+    picture = few_emoji().images[5].permute(1, 2, 0).numpy()
+    found = nearest(atlas, picture)
+    assert found["nearest"][0]["character"] == atlas.characters[5]
+    assert found["nearest"][0]["distance"] == 0 < found["median_distance"]
+    held_out = {atlas.characters[i]: bool(atlas.held_out[i]) for i in range(found["number"])}
+    assert all(each["held_out"] == held_out[each["character"]] for each in found["nearest"])
+    assert held_out["💚"] and held_out["😿"] and not held_out["🍕"]
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"prompt": None}, "must be text"),
+        ({"prompt": ["red heart"]}, "must be text"),
+        ({"negative": 7}, "must be text"),
+        ({"seed": -1}, "0 to 4,294,967,295"),
+        ({"steps": 0}, "1 to 100"),
+        ({"steps": 101}, "1 to 100"),
+        ({"steps": 2.5}, "whole number"),
+        ({"guidance": float("nan")}, "0 to 20"),
+        ({"guidance": "3"}, "0 to 20"),
+        ({"sampler": "euler"}, "ddpm, ddim, dpm++2m"),
+        ({"second": (None, None)}, "must be text"),
+        ({"second": ("", 21)}, "second guidance must be a number from 0 to 20"),
+    ],
+)
+def test_refused_values_are_named(model, change, told):
+    with pytest.raises(InputError) as refused:
+        prompt_request(model, **change)
+    assert told in refused.value.message
