@@ -38,7 +38,7 @@ def moments(folder):
 
 def request(**changes):
     values = {"name": "user/name", "prompt": "red", "negative": "", "steps": 30, "guidance": 7.5, "seed": 0}
-    return panel.checked_request(*(values | changes).values())
+    return panel.checked_pipeline_request(*(values | changes).values())
 
 
 def taken_apart(data: bytes, moment) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from diffusion.samplers import SAMPLERS
+from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.text import labels
 
 
@@ -15,6 +16,13 @@ def workspace() -> Iterator[tuple[gr.Column, gr.Column]]:
     """The place for the pictures and, beside or below it, the one for the controls."""
     with gr.Row(elem_classes="workspace"):
         yield gr.Column(scale=3, min_width=320), gr.Column(scale=1, min_width=260, elem_classes="side")
+
+
+def film_scrubber(view: str, controls: dict[str, str] | None = None) -> Scrubber:
+    """A Scrubber for the steps of a film; arguments are a Scrubber's."""
+    text = labels()
+    parts = {"slider": text["film_slider"], "position": text["film_position"]}
+    return Scrubber(view, parts=parts, controls=controls)
 
 
 def lead(text: str) -> gr.Markdown:

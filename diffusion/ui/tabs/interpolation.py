@@ -1,6 +1,5 @@
 """The panel Interpolation: a film between two prompts, two noises, or both; the browser scrubs it."""
 
-import base64
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,22 +11,38 @@ import torch
 from torch import Tensor
 
 from diffusion.data.images import to_pixels, to_uint8
-from diffusion.devices import best_device
-from diffusion.films.film import EPS_RANGE
+from diffusion.films.film import EPS_RANGE, walk
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel
 from diffusion.process import draw_noise
-from diffusion.samplers import sample, timesteps
+from diffusion.ui.parts.controls import (
+    guidance_slider,
+    lead,
+    problem_line,
+    prompt_box,
+    seed_number,
+    start_and_stop,
+    steps_slider,
+    workspace,
+)
 from diffusion.ui.parts.gpu import on_gpu
-from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, InputError, choice, real_number, whole_number
+from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import Frame, film_message, new_film_id
+from diffusion.ui.parts.streaming import (
+    ONE_AT_A_TIME,
+    PRIVATE,
+    Frame,
+    encode,
+    film_message,
+    new_film_id,
+    with_refusals,
+)
 from diffusion.ui.text import labels
 
 MODES = ("prompts", "noises", "both")
-MIN_FRAMES, MAX_FRAMES, MAX_STEPS = 3, 17, 50
+MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, MAX_JOURNEY_STEPS = 3, 17, 50
 BATCH = 4  # frames that go through the network together
 PREVIEW_SECONDS = 0.25  # at least, between two looks at frames in the making
 
@@ -72,7 +87,7 @@ class Pictures(NamedTuple):
 
 
 def checked_journey(
-    model: Model,
+    model: LatentModel,
     mode: Any,
     start_prompt: Any,
     end_prompt: Any,
@@ -95,41 +110,49 @@ def checked_journey(
             whole_number(start_seed, "start_seed", 0, MAX_SEED),
             whole_number(end_seed, "end_seed", 0, MAX_SEED),
         ),
-        whole_number(num_frames, "num_frames", MIN_FRAMES, MAX_FRAMES),
-        whole_number(num_steps, "num_steps", 1, min(MAX_STEPS, model.schedule.num_timesteps)),
+        whole_number(num_frames, "num_frames", MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES),
+        whole_number(num_steps, "num_steps", 1, most_steps(model)),
         real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
     )
+
+
+def most_steps(model: LatentModel) -> int:
+    """That the sampler may take."""
+    return min(MAX_JOURNEY_STEPS, model.schedule.num_timesteps)
 
 
 # ---- the way ---------------------------------------------------------------------------------------------
 
 
-def end_noises(model: Model, journey: Journey) -> list[Tensor]:
+def end_noises(model: LatentModel, journey: Journey) -> tuple[Tensor, Tensor]:
     """The noises at both ends, (C, h, w) each; where noise does not change, the first one twice."""
-    seeds = journey.seeds if journey.mode != "prompts" else journey.seeds[:1] * 2
-    return [draw_noise(model.sample_shape, torch.Generator().manual_seed(seed)) for seed in seeds]
+    start, end = journey.seeds if journey.mode != "prompts" else journey.seeds[:1] * 2
+    return noise_of(model, start), noise_of(model, end)
 
 
-def contexts(model: Model, journey: Journey) -> Tensor:
+def noise_of(model: LatentModel, seed: int) -> Tensor:
+    """(C, h, w)."""
+    return draw_noise(model.sample_shape, torch.Generator().manual_seed(seed))
+
+
+def contexts(model: LatentModel, journey: Journey) -> Tensor:
     """(K, L, D): what the network is told at each frame, on a straight line between the prompts."""
     start, end = model.context([prompt.text for prompt in journey.prompts])
     return lerp(start, start if journey.mode == "noises" else end, journey.weights)
 
 
 @on_gpu
-def drawn_frames(model: Model, journey: Journey) -> Iterator[Pictures]:
+def drawn_frames(model: LatentModel, journey: Journey) -> Iterator[Pictures]:
     """The frames, BATCH at a time, with looks at them on the way.
 
     Each frame is what its noise and its context alone would give: none knows of its neighbours.
     """
-    model.to(best_device())
-    noises = slerp(*end_noises(model, journey), journey.weights).to(model.device)
-    steps = timesteps(model.schedule, journey.num_steps)
+    noises = slerp(*end_noises(model, journey), journey.weights)
     parts = zip(noises.split(BATCH), contexts(model, journey).split(BATCH))
     for i, (x_T, context) in enumerate(parts):
         denoise = model.denoiser(context=context, guidance_scale=journey.guidance_scale)
         looked = time.monotonic()
-        for step in sample(denoise, model.schedule, x_T, steps, sampler="dpm++2m"):
+        for step in walk(model, denoise, num_steps=journey.num_steps, x_T=x_T):
             if time.monotonic() - looked > PREVIEW_SECONDS:
                 yield Pictures(i * BATCH, to_pixels(model.decode(step.x_0_hat)), finished=False)
                 looked = time.monotonic()
@@ -139,7 +162,7 @@ def drawn_frames(model: Model, journey: Journey) -> Iterator[Pictures]:
 # ---- messages --------------------------------------------------------------------------------------------
 
 
-def film_info(model: Model, journey: Journey) -> dict[str, Any]:
+def film_info(model: LatentModel, journey: Journey) -> dict[str, Any]:
     """What the page must know of a film before its first frame: the noise and the numbers of each frame.
 
     Of a frame: w; what slerp multiplies a and b with; the variance of that mixture and of a straight one.
@@ -153,7 +176,7 @@ def film_info(model: Model, journey: Journey) -> dict[str, Any]:
             "weights": slerp_weights(angle, w),
             "variance": noises[k].var().item(),
             "straight_variance": straight[k].var().item(),
-            "noise": base64.b64encode(to_uint8(noises[k], EPS_RANGE).numpy().tobytes()).decode(),
+            "noise": encode(to_uint8(noises[k], EPS_RANGE).numpy()),
         }
         for k, w in enumerate(weights.tolist())
     ]
@@ -177,7 +200,7 @@ def notes(journey: Journey) -> list[str]:
     return list(dict.fromkeys(found)) + [labels()["journey_stands_still"]] * (same_prompts and same_seeds)
 
 
-def made(model: Model, journey: Journey) -> str:
+def made(model: LatentModel, journey: Journey) -> str:
     """How the film was made, in a sentence."""
     text = labels()
     seeds = text["journey_seed" if journey.mode == "prompts" else "journey_seeds"]
@@ -190,7 +213,7 @@ def made(model: Model, journey: Journey) -> str:
     )
 
 
-def film_messages(model: Model, journey: Journey) -> Iterator[dict[str, Any]]:
+def film_messages(model: LatentModel, journey: Journey) -> Iterator[dict[str, Any]]:
     """Draw, and yield messages for the page: first what is known, then pictures as they come.
 
     Each message repeats the frames that were finished last, so that none is lost when two arrive together.
@@ -209,64 +232,40 @@ def film_messages(model: Model, journey: Journey) -> Iterator[dict[str, Any]]:
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def controls(model: Model) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown]:
+def controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown]:
     """The inputs in the order of `checked_journey`, the two buttons, and the place for a problem."""
     text = labels()
     mode = gr.Radio([(text[f"mode_{name}"], name) for name in MODES], value="prompts", label=text["mode"])
     start_prompt, end_prompt = (
-        gr.Textbox(text[f"{end}_prompt_default"], label=text[f"{end}_prompt"], elem_classes="prompt")
-        for end in ("start", "end")
+        prompt_box(text[f"{end}_prompt_default"], f"{end}_prompt") for end in ("start", "end")
     )
     with gr.Row():
-        start_seed, end_seed = (
-            gr.Number(number, label=text[f"{end}_seed"], min_width=100)
-            for number, end in enumerate(("start", "end"))
-        )
-    with gr.Row():
-        go = gr.Button(text["interpolate"], variant="primary", min_width=100)
-        stop = gr.Button(text["stop"], min_width=100)
-    problem = gr.Markdown(elem_classes="problem", container=False)
-    frames = gr.Slider(MIN_FRAMES, MAX_FRAMES, 9, step=2, label=text["num_frames"])
+        start_seed, end_seed = seed_number(0, "start_seed"), seed_number(1, "end_seed")
+    start, stop = start_and_stop(text["interpolate"])
+    problem = problem_line()
+    frames = gr.Slider(MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, 9, step=2, label=text["num_frames"])
     with gr.Accordion(text["more"], open=False):
-        most = min(MAX_STEPS, model.schedule.num_timesteps)
-        steps = gr.Slider(1, most, 15, step=1, label=text["num_steps"])
-        guidance = gr.Slider(
-            0, 10, PROMPT_GUIDANCE, step=0.1, label=text["guidance"], info=text["prompt_guidance_info"]
-        )
-    asked = [mode, start_prompt, end_prompt, start_seed, end_seed, frames, steps, guidance]
-    return asked, go, stop, problem
+        steps = steps_slider(most_steps(model), 15)
+        guidance = guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
+    sent = [mode, start_prompt, end_prompt, start_seed, end_seed, frames, steps, guidance]
+    return sent, start, stop, problem
 
 
-def build(model: Model) -> None:
+def build(model: LatentModel) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
-    title = f"## {text['interpolation']}\n\n{text['interpolation_lead']}"
-    gr.Markdown(title, container=False, elem_classes="lead")
-    with gr.Row(elem_classes="workspace"):
-        with gr.Column(scale=3, min_width=320):
+    lead(f"## {text['interpolation']}\n\n{text['interpolation_lead']}")
+    with workspace() as (stage, side):
+        with stage:
             parts = {"slider": text["journey_slider"], "position": text["journey_position"]}
             scrubber = Scrubber("interpolation", parts=parts)
-        with gr.Column(scale=1, min_width=260, elem_classes="side"):
-            asked, go, stop, problem = controls(model)
+        with side:
+            request, start, stop, problem = controls(model)
 
-    def stream(*request: Any) -> Iterator[tuple[Any, str]]:
-        try:
-            journey = checked_journey(model, *request)
-        except InputError as error:
-            yield gr.skip(), str(error.message)
-            return
-        for message in film_messages(model, journey):
-            yield message, ""
+    def messages(*sent: Any) -> Iterator[dict[str, Any]]:
+        return film_messages(model, checked_journey(model, *sent))
 
-    run = gr.on(
-        [go.click, asked[1].submit, asked[2].submit],
-        stream,
-        asked,
-        [scrubber, problem],
-        concurrency_id="model",
-        concurrency_limit=1,
-        trigger_mode="always_last",
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    stop.click(None, None, None, cancels=[run], api_visibility="private")
+    stream, shown = with_refusals(messages), [scrubber, problem]
+    triggers = [start.click, request[1].submit, request[2].submit]
+    asked = gr.on(triggers, stream, request, shown, trigger_mode="always_last", **ONE_AT_A_TIME, **PRIVATE)
+    stop.click(None, None, None, cancels=[asked], **PRIVATE)

@@ -10,22 +10,38 @@ import numpy as np
 from PIL import Image
 
 from diffusion.devices import best_device
-from diffusion.hub import HubError
-from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.filming import Drawing, Moment, film
-from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineError, Shelf, missing_packages
-from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, InputError, real_number, refusal, whole_number
-from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import Planes, new_film_id, stream_frames
+from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, Shelf, missing_packages
+from diffusion.ui.parts.controls import (
+    film_scrubber,
+    guidance_slider,
+    lead,
+    problem_line,
+    prompt_box,
+    seed_number,
+    start_and_stop,
+    steps_slider,
+    workspace,
+)
+from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
+from diffusion.ui.parts.streaming import (
+    ONE_AT_A_TIME,
+    PRIVATE,
+    Planes,
+    Row,
+    new_film_id,
+    stream_frames,
+    with_refusals,
+)
 from diffusion.ui.text import labels
 
-MAX_STEPS, MAX_CHARACTERS, MAX_NAME = 100, 2000, 300
+MAX_PIPELINE_STEPS, MAX_PIPELINE_CHARACTERS, MAX_NAME = 100, 2000, 300
 DEFAULT_PIPELINE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 JPEG_QUALITY = 95
 shelf = Shelf()
 
 
-def checked_request(
+def checked_pipeline_request(
     name: Any, prompt: Any, negative_prompt: Any, num_steps: Any, guidance_scale: Any, seed: Any
 ) -> tuple[str, Drawing]:
     """A pipeline's name and what to draw, with every value checked.
@@ -37,9 +53,9 @@ def checked_request(
     if not name:
         raise refusal("pipeline_missing")
     drawing = Drawing(
-        short_text(prompt, "prompt", MAX_CHARACTERS),
-        short_text(negative_prompt, "negative_prompt", MAX_CHARACTERS),
-        whole_number(num_steps, "num_steps", 1, MAX_STEPS),
+        short_text(prompt, "prompt", MAX_PIPELINE_CHARACTERS),
+        short_text(negative_prompt, "negative_prompt", MAX_PIPELINE_CHARACTERS),
+        whole_number(num_steps, "num_steps", 1, MAX_PIPELINE_STEPS),
         real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
         whole_number(seed, "seed", 0, MAX_SEED),
     )
@@ -91,61 +107,48 @@ def film_messages(name: str, drawing: Drawing) -> Iterator[dict[str, Any]]:
         moments.close()
 
 
-def row(moment: Moment) -> dict[str, Any] | None:
+def row(moment: Moment) -> Row:
     """A step's numbers; None for what came out."""
     if moment.k == moment.num_steps:
         return None
     return {key: getattr(moment, key) for key in ("t", "seconds", "predicted", "withheld")}
 
 
+def settings() -> list[Any]:
+    """Lay out what can be set, in the order in which `checked_pipeline_request` takes it."""
+    text = labels()
+    name = gr.Textbox(DEFAULT_PIPELINE, label=text["pipeline_name"], info=text["pipeline_name_info"])
+    prompt = prompt_box(text["pipeline_prompt"], "prompt", max_lines=3)
+    negative = prompt_box("", "negative_prompt")
+    steps = steps_slider(MAX_PIPELINE_STEPS, 30)
+    guidance = guidance_slider(7.5, most=MAX_GUIDANCE)
+    return [name, prompt, negative, steps, guidance, seed_number()]
+
+
 def build() -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
     with gr.Accordion(text["pipeline"], open=False, elem_classes="pipeline-panel"):
-        gr.Markdown(text["pipeline_lead"], container=False, elem_classes="lead")
+        lead(text["pipeline_lead"])
         if best_device() == "cpu":
-            most = f"{MAX_CPU_PARAMETERS / 1e6:,.0f}"
-            gr.Markdown(text["pipeline_no_gpu"].format(most=most), container=False, elem_classes="lead")
-        with gr.Row(elem_classes="workspace"):
-            with gr.Column(scale=3, min_width=320):
-                parts = {"slider": text["film_slider"], "position": text["film_position"]}
-                scrubber = Scrubber("pipeline", parts=parts)
-            with gr.Column(scale=1, min_width=260, elem_classes="side"):
-                with gr.Row():
-                    start = gr.Button(text["draw"], variant="primary", min_width=100)
-                    stop = gr.Button(text["stop"], min_width=100)
-                status = gr.Markdown(container=False, elem_classes="lead")
-                problem = gr.Markdown(missing_packages() or "", elem_classes="problem", container=False)
-                name = gr.Textbox(
-                    DEFAULT_PIPELINE, label=text["pipeline_name"], info=text["pipeline_name_info"]
-                )
-                prompt = gr.Textbox(
-                    text["pipeline_prompt"], label=text["prompt"], max_lines=3, elem_classes="prompt"
-                )
-                negative = gr.Textbox("", label=text["negative_prompt"], elem_classes="prompt")
-                steps = gr.Slider(1, MAX_STEPS, 30, step=1, label=text["num_steps"])
-                guidance = gr.Slider(0, MAX_GUIDANCE, 7.5, step=0.1, label=text["guidance"])
-                seed = gr.Number(0, label=text["seed"])
+            lead(text["pipeline_no_gpu"].format(most=f"{MAX_CPU_PARAMETERS / 1e6:,.0f}"))
+        with workspace() as (stage, side):
+            with stage:
+                scrubber = film_scrubber("pipeline")
+            with side:
+                start, stop = start_and_stop(text["draw"])
+                status = lead("")
+                problem = problem_line(missing_packages() or "")
+                chosen = settings()
+    name, prompt = chosen[:2]
 
-    def stream(*request: Any) -> Iterator[tuple[Any, str, str]]:
-        try:
-            name, drawing = checked_request(*request)
-            yield gr.skip(), "", text["pipeline_loading"].format(name=name)
-            for message in film_messages(name, drawing):
-                yield message, "", ""
-        except InputError as error:
-            yield gr.skip(), str(error.message), ""
-        except (PipelineError, HubError, CheckpointError) as error:
-            yield gr.skip(), str(error), ""
+    def messages(*sent: Any) -> Iterator[tuple[Any, str]]:
+        name, request = checked_pipeline_request(*sent)
+        yield gr.skip(), text["pipeline_loading"].format(name=name)
+        for message in film_messages(name, request):
+            yield message, ""
 
-    asked = gr.on(
-        [start.click, prompt.submit, name.submit],
-        stream,
-        [name, prompt, negative, steps, guidance, seed],
-        [scrubber, problem, status],
-        concurrency_id="model",
-        concurrency_limit=1,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    stop.click(lambda: "", None, status, cancels=[asked], show_progress="hidden", api_visibility="private")
+    stream, shown = with_refusals(messages, (gr.skip(), "")), [scrubber, status, problem]
+    triggers = [start.click, prompt.submit, name.submit]
+    asked = gr.on(triggers, stream, chosen, shown, **ONE_AT_A_TIME, **PRIVATE)
+    stop.click(lambda: "", None, status, cancels=[asked], **PRIVATE)

@@ -18,6 +18,7 @@ from diffusion.ui.parts.class_film import (
     class_frames,
 )
 from diffusion.ui.parts.controls import (
+    film_scrubber,
     guidance_slider,
     problem_line,
     sampler_choice,
@@ -26,7 +27,6 @@ from diffusion.ui.parts.controls import (
     steps_slider,
     workspace,
 )
-from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
     PRIVATE,
@@ -105,8 +105,7 @@ def build(models: dict[str, Model]) -> None:
     text = labels()
     with workspace() as (stage, side):
         with stage:
-            parts = {"slider": text["film_slider"], "position": text["film_position"]}
-            scrubber = Scrubber("reverse", parts=parts)
+            scrubber = film_scrubber("reverse")
         with side:
             start, stop = start_and_stop(text["sample"])
             problem = problem_line()

@@ -13,6 +13,7 @@ from diffusion.films.grids import png_bytes
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts.controls import (
+    film_scrubber,
     guidance_slider,
     lead,
     problem_line,
@@ -34,7 +35,7 @@ from diffusion.ui.parts.prompt_film import (
     prompt_frames,
 )
 from diffusion.ui.parts.prompts import reader
-from diffusion.ui.parts.scrubber import Scrubber, data_url, new_id
+from diffusion.ui.parts.scrubber import data_url, new_id
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
     PRIVATE,
@@ -154,13 +155,12 @@ def settings() -> list[Any]:
 
 def build(model: LatentModel) -> None:
     """Lay out the tab inside the current gr.Blocks."""
-    text, draw = labels(), new_id("draw")
+    draw = new_id("draw")
     prompt, start, stop, pick = ask(model, draw)
     problem = problem_line()
     with workspace() as (stage, side):
         with stage:
-            parts = {"slider": text["film_slider"], "position": text["film_position"]}
-            scrubber = Scrubber("text_to_image", parts=parts, controls={"draw": draw})
+            scrubber = film_scrubber("text_to_image", {"draw": draw})
         with side:
             chosen = settings()
 
