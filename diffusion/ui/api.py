@@ -1,7 +1,7 @@
 """The public endpoints, for `gradio_client` and plain HTTP. Everything else on the page is private."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,8 @@ SEED_RANGE = f"whole number, 0 to {MAX_SEED}"
 def register(
     function: Callable[..., Any],
     description: str,
-    inputs: list[gr.components.Component],
-    outputs: list[gr.components.Component],
+    inputs: Sequence[gr.components.Component],
+    outputs: Sequence[gr.components.Component],
     concurrency: Concurrency | None = None,
 ) -> None:
     """An endpoint with the function's name, inside the current gr.Blocks."""

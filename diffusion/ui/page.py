@@ -33,32 +33,32 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
             anyone presses anything; the first that is told by text gets a tab of its own.
     """
     text = labels()
-    told = next((model for model in models.values() if isinstance(model, LatentModel)), None)
-    models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
-    first = next(iter(models.values()), None)
+    text_model = next((model for model in models.values() if isinstance(model, LatentModel)), None)
+    pixel_models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
+    first = next(iter(pixel_models.values()), None)
     film = load_film(first.folder) if first and first.folder else None
     with gr.Blocks(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
         Scrubber("hero", reverse.shipped_message(first, film) if first and film else None)
         with gr.Tabs():
             with gr.Tab(text["tab_forward"]):
                 upload = forward.build(film)
-            if models:
+            if pixel_models:
                 with gr.Tab(text["tab_schedules"]):
-                    schedules.build(models, upload)
+                    schedules.build(pixel_models, upload)
                 with gr.Tab(text["tab_reverse"]):
-                    reverse.build(models)
+                    reverse.build(pixel_models)
                 with gr.Tab(text["tab_training"]):
-                    training.build(models)
-            if told is not None:
+                    training.build(pixel_models)
+            if text_model is not None:
                 with gr.Tab(text["tab_text_to_image"]):
-                    text_to_image.build(told)
-                    latent.build(told)
-                    interpolation.build(told)
+                    text_to_image.build(text_model)
+                    latent.build(text_model)
+                    interpolation.build(text_model)
                     if "SPACE_ID" not in os.environ:  # there any visitor could fill the disk with models
                         pipeline.build()
         with gr.Accordion(text["about"], open=False):
             gr.Markdown(prose("about"))
-        api.build(models, told)
+        api.build(pixel_models, text_model)
     return page.queue(max_size=32)
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from diffusion.ui.parts.scrubber import STATIC
+from diffusion.ui.parts.modules import STATIC
 from diffusion.ui.text import labels
 
 SIZE = 256

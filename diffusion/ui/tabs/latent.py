@@ -13,7 +13,7 @@ from torch import Tensor
 
 from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.films.film import EPS_RANGE
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import psnr
 from diffusion.nets.step_cost import compare, on_pixels, step_operations
 from diffusion.ui.parts.controls import lead, problem_line, workspace
@@ -34,14 +34,14 @@ def example_pictures() -> dict[str, Image.Image]:
     return emoji_pictures() | {name: preset_pictures()[key] for name, key in zip(names, NOT_EMOJI)}
 
 
-def as_tensor(picture: Image.Image, model: Model) -> Tensor:
+def as_tensor(picture: Image.Image, model: LatentModel) -> Tensor:
     """A picture's middle as the autoencoder takes it: (1, 3, S, S) in [−1, 1]."""
     pixels = np.asarray(centre_crop(picture, model.image_shape[1]))
     return to_signed(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]).to(model.device)
 
 
 @lru_cache(maxsize=8)
-def emoji_psnr(model: Model) -> float:
+def emoji_psnr(model: LatentModel) -> float:
     """How well the emoji come back, in dB: the mean."""
     images = torch.cat([as_tensor(picture, model) for picture in emoji_pictures().values()])
     return psnr(images, model.decode(model.encode(images))).mean().item()
@@ -50,7 +50,7 @@ def emoji_psnr(model: Model) -> float:
 # ---- what it costs ---------------------------------------------------------------------------------------
 
 
-def known_costs(model: Model) -> dict[str, Any]:
+def known_costs(model: LatentModel) -> dict[str, Any]:
     """What needs no measurement, as JSON values: shapes, and the operations of one step."""
     config, tokens, side = model.net.config, model.text.config.num_tokens, model.image_shape[1]
     twin = on_pixels(config, model.autoencoder.config.image_channels)
@@ -64,7 +64,7 @@ def known_costs(model: Model) -> dict[str, Any]:
 
 
 @on_gpu
-def measured_costs(model: Model) -> dict[str, Any]:
+def measured_costs(model: LatentModel) -> dict[str, Any]:
     """The same and what is measured here and now, in a few seconds: time, memory, and the emoji's PSNR."""
     known, tokens = known_costs(model), model.text.config.num_tokens
     found = compare(model.net, model.autoencoder, model.image_shape[1], tokens)
@@ -84,7 +84,7 @@ def machine_name(device: torch.device) -> str:
     return labels()["machine_cpu"].format(threads=torch.get_num_threads())
 
 
-def cost_messages(model: Model) -> Iterator[dict[str, Any]]:
+def cost_messages(model: LatentModel) -> Iterator[dict[str, Any]]:
     """For the page: that it is being measured, then the result."""
     yield known_costs(model) | {"busy": True}
     yield measured_costs(model)
@@ -94,7 +94,7 @@ def cost_messages(model: Model) -> Iterator[dict[str, Any]]:
 
 
 @on_gpu
-def through_latents(model: Model, picture: Image.Image) -> dict[str, Any]:
+def through_latents(model: LatentModel, picture: Image.Image) -> dict[str, Any]:
     """A message: the picture's middle, its latent, what comes back, and how well."""
     image = as_tensor(picture, model)
     latent = model.encode(image)
@@ -114,13 +114,13 @@ def through_latents(model: Model, picture: Image.Image) -> dict[str, Any]:
     }
 
 
-def chosen_picture(model: Model, name: Any) -> dict[str, Any]:
+def chosen_picture(model: LatentModel, name: Any) -> dict[str, Any]:
     """The message about an example picture."""
     pictures = example_pictures()
     return through_latents(model, pictures[choice(name, "picture", pictures)])
 
 
-def own_picture(model: Model, path: str | None) -> tuple[Any, Any, Any, Any]:
+def own_picture(model: LatentModel, path: str | None) -> tuple[Any, Any, Any, Any]:
     """`answer_new_upload`, and which example is chosen: none, if the picture is shown."""
     message, problem, kept = answer_new_upload(path, partial(through_latents, model))
     return message, problem, kept, None if problem == "" else gr.skip()
@@ -129,7 +129,7 @@ def own_picture(model: Model, path: str | None) -> tuple[Any, Any, Any, Any]:
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def build(model: Model) -> None:
+def build(model: LatentModel) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
     names = list(example_pictures())
