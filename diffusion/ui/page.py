@@ -7,7 +7,7 @@ import gradio as gr
 from diffusion.films.film import load_film
 from diffusion.models.model import LatentModel, Model
 from diffusion.ui import api
-from diffusion.ui.parts.modules import ROUTE
+from diffusion.ui.parts.modules import ROUTE, preload
 from diffusion.ui.parts.scrubber import Scrubber, static
 from diffusion.ui.tabs import (
     forward,
@@ -70,6 +70,7 @@ def launch_options() -> dict:
     return {
         "theme": theme,
         "css": static("style.css"),
+        "head": preload(),
         "app_kwargs": {"routes": [ROUTE]},
         "max_file_size": "20mb",
         "run_history": False,
