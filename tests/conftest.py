@@ -135,17 +135,21 @@ def text_server(model, tiny_model, tmp_path_factory):
 
 
 @contextmanager
-def running_app(folder: Path, *models: Path) -> Iterator[Server]:
+def running_app(folder: Path, *models: Path, **environment: str) -> Iterator[Server]:
     """The real program, in a process of its own, showing these models; its log and uploads go to `folder`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {
-        "MODEL": ",".join(map(str, models)),
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "cache"),
-        "HF_HUB_OFFLINE": "1",
-    }
+    environment = (
+        os.environ
+        | environment
+        | {
+            "MODEL": ",".join(map(str, models)),
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_TEMP_DIR": str(folder / "cache"),
+            "HF_HUB_OFFLINE": "1",
+        }
+    )
     with open(folder / "log", "a") as log:
         process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
@@ -186,6 +190,26 @@ def visit(browser: Browser, server: Server, **options: Any) -> Page:
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.goto(server.url)
     return page
+
+
+DRAWN = ".lab.forward .preset[aria-pressed=true]"  # the picture, last of what the first paint needs
+
+
+def open_page(browser: Browser, server: Server, **options: Any) -> Page:
+    """A page on which the Forward tab has been drawn; script errors are collected in page.errors."""
+    page = visit(browser, server, **options)
+    page.wait_for_selector(DRAWN)
+    return page
+
+
+@pytest.fixture
+def page(browser, server):
+    """The program, showing the tiny model; in the end neither script nor server failed."""
+    page = open_page(browser, server)
+    yield page
+    assert page.errors == []
+    page.close()
+    assert not server.logged_traceback()
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import needs_browser, text_tabs
+from pages import frames, pixels
 from playwright.sync_api import expect
-from test_browser import frames, pixels
 from test_prompt_film import assert_close
 
 from diffusion.data.images import to_uint8

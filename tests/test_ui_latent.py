@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import needs_browser, text_tabs
+from pages import frames, pixels
 from PIL import Image
 from playwright.sync_api import expect
-from test_browser import frames, pixels
 
 from diffusion.data.images import to_signed, to_uint8
 from diffusion.nets import step_cost

@@ -9,9 +9,9 @@ import pytest
 import torch
 from conftest import needs_browser, text_tabs
 from gradio_client import Client
+from pages import frames, pixels
 from PIL import Image
 from playwright.sync_api import expect
-from test_browser import frames, pixels
 from tiny_pipeline import tiny_pipeline
 
 from diffusion.pipelines import loading as pipelines

@@ -5,6 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from conftest import needs_browser
+from pages import distance, drag, pixels
+from playwright.sync_api import expect
 from test_streaming import decode
 
 from diffusion import linear_schedule, make_film
@@ -61,3 +64,55 @@ def test_shipped_film_is_whole(tiny_model):
     names = ("x_t", "eps_hat", "x_0_hat")
     assert message["info"]["planes"] == [{"name": name, "shape": [3, 16, 16, 1]} for name in names]
     assert np.array_equal(decode(message["frames"][2]["pixels"]), film.frames[2].ravel())
+
+
+# ---- in a browser ----------------------------------------------------------------------------------------
+
+
+def sample(page, **choices):
+    """Press Sample with these settings and wait for the whole film."""
+    for label, value in choices.items():
+        page.locator(".side:visible").get_by_label(label).first.fill(str(value))
+        page.keyboard.press("Tab")
+    page.get_by_role("button", name="Sample", exact=True).click()
+
+
+@needs_browser
+def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
+    page.get_by_role("tab", name="Reverse").click()
+    page.wait_for_timeout(300)
+    sample(page, Seed=5)
+    made = page.locator(".lab.reverse .made")
+    expect(made).to_contain_text("4 images by tiny, seed 5", timeout=20_000)
+    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("max", "20", timeout=20_000)
+    film = make_film(tiny_model, seed=5, num_images=4, num_steps=20)
+    for k in (20, 0, 7, 19):
+        drag(page, "reverse", k)
+        for kind, name in enumerate(("x_t", "eps_hat", "x_0_hat")):
+            grid = film.frames[k, kind].reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
+            assert distance(pixels(page, f".lab.reverse [data-c={name}]")[..., 0], grid) <= 1, (k, name)
+    assert page.locator(".lab.reverse [data-n=t]").first.inner_text() == "50"
+
+
+@needs_browser
+def test_stop_keeps_what_was_made(page):
+    page.get_by_role("tab", name="Reverse").click()
+    page.wait_for_timeout(300)
+    sample(page, Steps=1000)
+    expect(page.locator(".lab.reverse .made")).to_contain_text("1000 steps", timeout=20_000)
+    page.wait_for_function("Number(document.querySelector('.lab.reverse input[data-role=t]').max) > 3")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_timeout(1500)
+    kept = int(page.locator(".lab.reverse input[data-role=t]").get_attribute("max"))
+    page.wait_for_timeout(700)
+    assert int(page.locator(".lab.reverse input[data-role=t]").get_attribute("max")) == kept < 1000
+    drag(page, "reverse", 3)
+    expect(page.locator(".lab.reverse [data-n=k]").first).to_have_text("3")
+
+
+@needs_browser
+def test_refused_settings_are_explained_beside_the_button(page):
+    page.get_by_role("tab", name="Reverse").click()
+    page.wait_for_timeout(300)
+    sample(page, Steps=1000, Images=16)
+    expect(page.get_by_text("Steps times images must be at most 4,000").first).to_be_visible(timeout=10_000)

@@ -5,8 +5,14 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import record
+import torch
+from conftest import needs_browser, record
+from pages import distance, drag, pixels
+from playwright.sync_api import expect
 
+from diffusion import cosine_schedule, draw_noise, q_sample
+from diffusion.data.images import to_signed, to_uint8
+from diffusion.losses import diffusion_loss
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.tabs import training
 
@@ -40,3 +46,75 @@ def test_a_history_that_does_not_fit_the_model_is_not_shown(tiny_model, tmp_path
     file = tmp_path / "training.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     assert training.history_of(model) is None
+
+
+# ---- in a browser ----------------------------------------------------------------------------------------
+
+
+def open_training(page):
+    page.get_by_role("tab", name="Training", exact=True).click()
+    page.locator(".lab.objective b[data-n=loss]:not(:text-is('–'))").wait_for()
+
+
+def loss(page) -> float:
+    return float(page.locator(".lab.objective b[data-n=loss]").inner_text())
+
+
+def changed(page, before):
+    shown = "document.querySelector('.lab.objective b[data-n=loss]').textContent"
+    page.wait_for_function(f"Number({shown}) !== {before}")
+
+
+@needs_browser
+def test_the_objective_is_the_loss_of_the_network(page, tiny_model):
+    """The number on the page is mean (ε − ε̂)² at that t, and the canvas shows q_sample's x_t."""
+    open_training(page)
+    drag(page, "objective", 30)
+    pressed = page.locator(".lab.objective .preset[aria-pressed=true] canvas")
+    shown = pixels(page, ".lab.objective .preset[aria-pressed=true] canvas")[..., :1]
+    assert pressed.count() == 1 and shown.shape == (16, 16, 1)
+    x_0 = to_signed(torch.from_numpy(shown.copy()).permute(2, 0, 1))[None]
+    noise = draw_noise((1, 1, 16, 16), torch.Generator().manual_seed(0))
+    t = torch.tensor([600])
+    x_t = q_sample(cosine_schedule(), x_0, t, noise)
+    expected = diffusion_loss(
+        tiny_model.net,
+        tiny_model.schedule,
+        x_0,
+        t,
+        noise,
+        prediction="v",
+        class_labels=torch.tensor([0]),
+    )
+    assert loss(page) == pytest.approx(expected.item(), rel=0.01)
+    assert (
+        distance(
+            pixels(page, ".lab.objective canvas[data-c=x_t]")[..., :1],
+            to_uint8(x_t)[0, 0, :, :, None].numpy(),
+        )
+        <= 1
+    )
+    page.get_by_text("Other noise").click()
+    page.wait_for_function(
+        f"document.querySelector('.lab.objective b[data-n=loss]').textContent != '{loss(page):.5f}'"
+    )
+
+
+@needs_browser
+def test_own_picture_can_be_tried_on_the_objective(page):
+    open_training(page)
+    before = loss(page)
+    page.locator(".lab.objective .preset.mine").click()
+    page.wait_for_function(
+        f"document.querySelector('.lab.objective b[data-n=loss]').textContent != '{before:.5f}'"
+    )
+    expect(page.locator(".lab.objective [data-role=note]")).to_contain_text("has only ever seen noise")
+
+
+@needs_browser
+def test_the_time_machine_shows_every_moment(page):
+    open_training(page)
+    for moment, seen in enumerate(("0", "8", "64")):
+        drag(page, "training", moment)
+        assert page.locator(".lab.training dd[data-n=seen]").inner_text() == seen
+    assert pixels(page, ".lab.training canvas").std() > 5

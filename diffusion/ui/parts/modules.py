@@ -9,8 +9,15 @@ from starlette.routing import Route
 
 STATIC = Path(__file__).parents[1] / "static"
 MODULES = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in sorted(STATIC.glob("*/*.js"))}
-ADDRESS = f"/modules-{sha256(repr(MODULES).encode()).hexdigest()[:16]}"
 CACHED = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+def address_of(modules: dict[str, bytes]) -> str:
+    """The folder in which they are found; other texts are found in another one."""
+    return f"/modules-{sha256(repr(modules).encode()).hexdigest()[:16]}"
+
+
+ADDRESS = address_of(MODULES)
 
 
 def preload() -> str:
