@@ -1,3 +1,5 @@
+import random
+
 import pytest
 import torch
 
@@ -90,9 +92,45 @@ def test_a_folder_with_an_autoencoder_comes_back(autoencoder, tmp_path):
         {"latent_channels": 0},
         {"channel_mult": [1]},
         {"channel_mult": (0,)},
+        {"channel_mult": (1,) * 6},
+        {"channel_mult": (1, 2.0)},
+        {"channels": 64, "channel_mult": (1, 65)},
+        {"channels": True},
+        {"image_channels": 5},
         {"blocks_per_level": 99},
     ],
 )
 def test_an_impossible_shape_is_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong)).split("_")[0]):
+    with pytest.raises(ValueError, match=f"{list(wrong)[-1].split('_')[0]}|number of levels"):
         AutoencoderConfig(**wrong)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.usefixtures("one_thread")
+def test_a_config_that_is_accepted_runs(seed):
+    choose = random.Random(seed)
+    config = AutoencoderConfig(
+        image_channels=choose.randint(1, 4),
+        latent_channels=choose.randint(1, 9),
+        channels=choose.choice([32, 64, 96]),
+        channel_mult=tuple(choose.randint(1, 3) for _ in range(choose.randint(1, 4))),
+        blocks_per_level=choose.randint(1, 2),
+    )
+    torch.manual_seed(seed)
+    net, size = Autoencoder(config), config.factor * choose.randint(1, 2)
+    images = torch.rand(2, config.image_channels, size, size) * 2 - 1
+    reconstruction, kl = net(images, torch.randn(2, *net.latent_shape(size)))
+    assert reconstruction.shape == images.shape and kl.shape == (2,)
+    with torch.no_grad():
+        assert net.decode(net.encode(images)).shape == images.shape
+    loss = reconstruction_loss(net, images, torch.randn(2, *net.latent_shape(size)))
+    assert loss.shape == (2,) and loss.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "config", [AutoencoderConfig(4, 64, 4096, (1,), 8), AutoencoderConfig(1, 1, 32, (128, 1, 1, 1, 1), 1)]
+)
+def test_the_largest_configs_that_are_accepted_run(config):
+    with torch.device("meta"):
+        net, images = Autoencoder(config), torch.ones(1, config.image_channels, 32, 32)
+        assert net.decode(net.encode(images)).shape == images.shape

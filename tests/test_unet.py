@@ -1,3 +1,5 @@
+import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -5,7 +7,8 @@ import torch
 from conftest import randomised
 
 from diffusion import UNet, UNetConfig
-from diffusion.nets.unet import timestep_embedding
+from diffusion.nets.blocks import MAX_WIDTH, timestep_embedding
+from diffusion.nets.unet import MAX_BLOCKS, MAX_CHANNELS, MAX_LEVELS
 
 TOLD = UNetConfig(1, 32, (1, 2), 1, (1,), context_dim=8, sketch_side=8)
 
@@ -70,3 +73,114 @@ def test_every_parameter_learns():
 def test_timestep_embedding_tells_neighbours_apart():
     rows = timestep_embedding(torch.tensor([1.0, 2.0, 2.5, 1000.0]), 32)
     assert rows.shape == (4, 32) and torch.pdist(rows).min() > 0.1
+
+
+@pytest.mark.parametrize("dim", [32, 64, 256])
+def test_wavelengths_reach_from_2_pi_to_just_below_20_000_pi(dim):
+    """The first and the last pair return to where they began after their wavelength, and not before."""
+    shortest, longest = 2 * math.pi, 2 * math.pi * 10_000 ** (1 - 2 / dim)
+    assert longest < 20_000 * math.pi
+    for pair, wavelength in ((0, shortest), (dim // 2 - 1, longest)):
+        turns = torch.tensor([0, 0.25, 0.5, 1])
+        cosine, sine = timestep_embedding(turns * wavelength, dim)[:, [pair, pair + dim // 2]].T
+        assert torch.allclose(cosine, (2 * math.pi * turns).cos(), atol=1e-3)
+        assert torch.allclose(sine, (2 * math.pi * turns).sin(), atol=1e-3)
+
+
+def random_config(choose: random.Random) -> UNetConfig:
+    """A small config of any kind that UNetConfig accepts."""
+    while True:
+        mults = tuple(choose.randint(1, 3) for _ in range(choose.randint(1, 3)))
+        levels = range(len(mults))
+        context_dim = choose.choice([None, 1, 7, 24])
+        side = 2 ** (len(mults) - 1) * choose.randint(1, 3)
+        try:
+            return UNetConfig(
+                in_channels=choose.randint(1, 5),
+                channels=choose.choice([32, 64, 96]),
+                channel_mult=mults,
+                blocks_per_level=choose.randint(1, 2),
+                attention_levels=tuple(choose.sample(levels, choose.randint(0, len(mults)))),
+                dropout=choose.choice([0, 0.0, 0.3]),
+                num_classes=choose.choice([None, 1, 5]),
+                context_dim=context_dim,
+                sketch_side=choose.choice([None, side]) if context_dim else None,
+            )
+        except ValueError as error:
+            assert "attention over" in str(error)  # of 96 channels and the like
+
+
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.usefixtures("one_thread")
+def test_a_config_that_is_accepted_runs(seed):
+    choose = random.Random(seed)
+    config = random_config(choose)
+    side = config.sketch_side or config.factor * choose.randint(1, 2)
+    torch.manual_seed(seed)
+    net, t = UNet(config), torch.tensor([1.0, 999.5])
+    x_t = torch.randn(2, config.in_channels, side, side)
+    labels = None if config.num_classes is None else torch.tensor([0, config.num_classes])
+    context = None if config.context_dim is None else torch.randn(2, 3, config.context_dim)
+    for conditions in ((None, None), (labels, None), (None, context), (labels, context)):
+        output = net(x_t, t, *conditions)
+        assert output.shape == x_t.shape and output.isfinite().all()
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_the_first_level_may_have_any_width(first):
+    net = randomised(UNet(UNetConfig(2, 32, (first, 1), 1, ())))
+    assert net(torch.randn(1, 2, 4, 4), torch.ones(1)).shape == (1, 2, 4, 4)
+    assert net.out[0].num_channels == 32 * first
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        UNetConfig(MAX_CHANNELS, MAX_WIDTH, (1,), 1, (0,), num_classes=100_000, context_dim=100_000),
+        UNetConfig(1, 32, (1,) * MAX_LEVELS, 1, (7,)),
+        UNetConfig(1, 32, (1, 1), MAX_BLOCKS, (1,)),
+        UNetConfig(1, 32, (MAX_WIDTH // 32, 1), 1, ()),
+        UNetConfig(1, 32, (1,), 1, (), context_dim=1, sketch_side=256),
+    ],
+)
+def test_the_largest_configs_that_are_accepted_run(config):
+    """Without memory, as a foreign config's network is built."""
+    side = config.sketch_side or config.factor
+    with torch.device("meta"):
+        context = config.context_dim and torch.ones(1, 2, config.context_dim)
+        x_t = torch.ones(1, config.in_channels, side, side)
+        assert UNet(config)(x_t, torch.ones(1), context=context).shape == x_t.shape
+
+
+REFUSED = [
+    {"in_channels": 0},
+    {"in_channels": MAX_CHANNELS + 1},
+    {"channels": 31},
+    {"channels": 48},
+    {"channels": MAX_WIDTH + 32},
+    {"channels": 64.0},
+    {"channel_mult": ()},
+    {"channel_mult": [1, 2]},
+    {"channel_mult": (1, 0)},
+    {"channel_mult": (1,) * (MAX_LEVELS + 1)},
+    {"channel_mult": (1, MAX_WIDTH // 32 + 1)},
+    {"blocks_per_level": MAX_BLOCKS + 1},
+    {"attention_levels": (3,)},
+    {"attention_levels": [0]},
+    {"channels": 96, "attention_levels": (0,)},
+    {"dropout": 1},
+    {"dropout": -0.1},
+    {"dropout": math.nan},
+    {"dropout": "0"},
+    {"num_classes": 0},
+    {"context_dim": 100_001},
+    {"sketch_side": 8},
+    {"context_dim": 8, "sketch_side": 257},
+    {"context_dim": 8, "sketch_side": 6},
+]
+
+
+@pytest.mark.parametrize("changes", REFUSED, ids=map(str, REFUSED))
+def test_a_config_of_no_network_is_refused(changes):
+    with pytest.raises(ValueError, match="must be|needs a"):
+        replace(UNetConfig(3, attention_levels=()), **changes)

@@ -6,6 +6,7 @@ from typing import Any
 
 from diffusion.files import write_atomically
 from diffusion.models.model import LatentModel, Model
+from diffusion.nets.step_cost import num_parameters
 
 CARD_FILE, METRICS_FILE = "README.md", "metrics.json"
 
@@ -36,7 +37,7 @@ def save_metrics(path: Path, model: Model, metrics: dict[str, Any]) -> None:
 def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
     about = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}} | model.about
-    parameters = sum(p.numel() for part in model.parts().values() for p in part.parameters())
+    parameters = num_parameters(*model.parts().values())
     dataset = next((DATASETS[title] for title in DATASETS if about["data"].startswith(title)), None)
     latent = isinstance(model, LatentModel)
     card = CARD.format(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from diffusion.nets.unet import Attention
+from diffusion.nets.blocks import Attention
 
 
 @contextmanager

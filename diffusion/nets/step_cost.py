@@ -17,8 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from diffusion.nets.autoencoder import Autoencoder
 from diffusion.nets.unet import UNet, UNetConfig
 
-SECONDS, MAX_ROUNDS = 2.5, 9  # for the rounds of a comparison; the one in which time runs out is finished
-AFFORDABLE = 1.2  # seconds that one call on pixels may take by estimate
+# Somebody waits for a comparison: so many seconds of rounds (the one in which time runs out is finished) or
+# so many rounds, enough for a median; and on pixels only the side whose call takes no longer, by estimate.
+SECONDS, MAX_ROUNDS, AFFORDABLE = 2.5, 9, 1.2
 Call = Callable[[], Tensor]
 
 
@@ -54,17 +55,23 @@ class Comparison:
     rounds: int
 
 
+def num_parameters(*modules: nn.Module) -> int:
+    """How many numbers the modules have to learn, all together."""
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+
+
 def on_pixels(config: UNetConfig, channels: int) -> UNetConfig:
     """The same network for pictures of so many channels and any size: without the sketch, which has one."""
     return replace(config, in_channels=channels, sketch_side=None)
 
 
 def step_call(net: UNet, side: int, num_tokens: int) -> Call:
-    """One step's call of the network: a noisy picture, a timestep, and a text of so many tokens."""
+    """One step's call of the network: a noisy picture, a timestep, and for what reads text so many tokens."""
     device, config = next(net.parameters()).device, net.config
     x_t = torch.randn(1, config.in_channels, side, side, device=device)
     t = torch.ones(1, device=device)
-    context = torch.randn(1, num_tokens, config.context_dim, device=device)
+    width = config.context_dim
+    context = None if width is None else torch.randn(1, num_tokens, width, device=device)
     return lambda: net(x_t, t, context=context)
 
 

@@ -27,9 +27,13 @@ from diffusion.checks import check_whole
 
 PAD, START, END, UNKNOWN = SPECIAL = ("[pad]", "[start]", "[end]", "[unknown]")
 PAD_ID, START_ID, END_ID, UNKNOWN_ID = range(len(SPECIAL))
-FIRST_SCALE = 14.0  # of cosines before the softmax; CLIP's
-PICTURE_WEIGHT = 10.0
-MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_TOKENS = 100_000, 1024, 256
+FIRST_SCALE = 14.0  # of cosines before the softmax, from which it is learnt; CLIP's 1 / 0.07
+PICTURE_WEIGHT = 10.0  # its error is below 1, the variance of a latent, and the choice's begins at some nats
+TOKEN_STD, POSITION_STD = 0.3, 0.1  # at first: what a word is counts for more than where it stands
+HEAD_DIM, FEED_FORWARD = 64, 4  # of the layers, as in Vaswani et al. 2017; the second in units of the width
+# What a config may ask for: more than any encoder here has, and no more than can be built.
+MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_LAYERS = 100_000, 1024, 24
+MIN_TOKENS, MAX_TOKENS = 3, 256  # the least: start, end, and one between them
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,11 @@ class TextConfig:
 
     def __post_init__(self) -> None:
         check_whole("vocabulary_size", self.vocabulary_size, len(SPECIAL), MAX_VOCABULARY)
-        check_whole("width", self.width, 64, MAX_TEXT_WIDTH)
-        check_whole("num_layers", self.num_layers, 1, 24)
-        check_whole("num_tokens", self.num_tokens, 3, MAX_TOKENS)
-        if self.width % 64:
-            raise ValueError(f"width must be a multiple of 64, not {self.width}")
+        check_whole("width", self.width, HEAD_DIM, MAX_TEXT_WIDTH)
+        check_whole("num_layers", self.num_layers, 1, MAX_LAYERS)
+        check_whole("num_tokens", self.num_tokens, MIN_TOKENS, MAX_TOKENS)
+        if self.width % HEAD_DIM:
+            raise ValueError(f"width must be a multiple of {HEAD_DIM}, not {self.width}")
 
 
 class TextEncoder(nn.Module):
@@ -71,11 +75,19 @@ class TextEncoder(nn.Module):
         self.config = config
         width = config.width
         self.tokens = nn.Embedding(config.vocabulary_size, width)
-        nn.init.normal_(self.tokens.weight, std=0.3)
-        self.positions = nn.Parameter(0.1 * torch.randn(config.num_tokens, width))
-        how = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
+        nn.init.normal_(self.tokens.weight, std=TOKEN_STD)
+        self.positions = nn.Parameter(POSITION_STD * torch.randn(config.num_tokens, width))
         layers = (
-            nn.TransformerEncoderLayer(width, width // 64, 4 * width, **how) for _ in range(config.num_layers)
+            nn.TransformerEncoderLayer(
+                width,
+                width // HEAD_DIM,
+                FEED_FORWARD * width,
+                dropout=0.0,
+                activation="gelu",
+                batch_first=True,
+                norm_first=True,
+            )
+            for _ in range(config.num_layers)
         )
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(width)
@@ -112,9 +124,9 @@ class Matcher(nn.Module):
 
     def forward(self, tokens: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) captions, (N, D) pictures → (B, N) logits of each being the caption's; (B, D) expected."""
-        told = self.text(tokens)[:, 0]
-        cosines = F.normalize(told, dim=1) @ F.normalize(self.pictures(pictures), dim=1).mT
-        return self.log_scale.exp() * cosines, self.expected(told)
+        vector = self.text(tokens)[:, 0]
+        cosines = F.normalize(vector, dim=1) @ F.normalize(self.pictures(pictures), dim=1).mT
+        return self.log_scale.exp() * cosines, self.expected(vector)
 
     def residual_blocks(self) -> list[nn.Module]:
         """The transformer's layers, where most of the time goes."""

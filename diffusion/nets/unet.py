@@ -5,17 +5,28 @@ The shape of Ho et al. 2020, with the noise level as a scale and shift of each b
 """
 
 from dataclasses import dataclass
-from math import gcd, log, prod
+from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffusion.checks import check_whole
+from diffusion.nets.blocks import (
+    HEAD_DIM,
+    Attention,
+    Block,
+    ResBlock,
+    Upsample,
+    check_widths,
+    group_norm,
+    timestep_embedding,
+    zero,
+)
 
-MAX_WIDTH = 4096  # of a level, in channels
-HEAD_DIM = 64  # of attention
-MAX_SKETCH = 256  # pixels along a side
+# What a config may ask for: more than any network here has, and no more than can be built.
+MAX_LEVELS, MAX_BLOCKS, MAX_CONDITIONS = 8, 16, 100_000  # of these, classes, or numbers in a text's vector
+MAX_CHANNELS, MAX_SKETCH = 64, 256  # of pictures; pixels along a side
 
 
 @dataclass(frozen=True)
@@ -49,126 +60,64 @@ class UNetConfig:
     sketch_side: int | None = None
 
     def __post_init__(self) -> None:
-        check_whole("in_channels", self.in_channels, 1, 64)
-        check_whole("channels", self.channels, 32, MAX_WIDTH)
-        check_whole("blocks_per_level", self.blocks_per_level, 1, 16)
-        for name in ("channel_mult", "attention_levels"):
-            if not isinstance(getattr(self, name), tuple):
-                raise ValueError(f"{name} must be a tuple, not {getattr(self, name)!r}")
-        check_whole("the number of levels", len(self.channel_mult), 1, 8)
-        for mult in self.channel_mult:
-            check_whole("channel_mult", mult, 1, MAX_WIDTH // self.channels)
+        check_whole("in_channels", self.in_channels, 1, MAX_CHANNELS)
+        check_whole("blocks_per_level", self.blocks_per_level, 1, MAX_BLOCKS)
+        check_widths(self.channels, self.channel_mult, MAX_LEVELS)
+        if not isinstance(self.attention_levels, tuple):
+            raise ValueError(f"attention_levels must be a tuple, not {self.attention_levels!r}")
         for level in self.attention_levels:
             check_whole("attention_levels", level, 0, len(self.channel_mult) - 1)
             width = self.channels * self.channel_mult[level]
             if width % min(width, HEAD_DIM):
                 raise ValueError(f"attention over {width} channels needs a multiple of {HEAD_DIM}")
-        if self.channels % 32:
-            raise ValueError(f"channels must be a multiple of 32, not {self.channels}")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be from 0 to below 1, not {self.dropout!r}")
-        for name in ("num_classes", "context_dim"):
-            if getattr(self, name) is not None:
-                check_whole(name, getattr(self, name), 1, 100_000)
+        if self.num_classes is not None:
+            check_whole("num_classes", self.num_classes, 1, MAX_CONDITIONS)
+        if self.context_dim is not None:
+            check_whole("context_dim", self.context_dim, 1, MAX_CONDITIONS)
         if self.sketch_side is not None:
             check_whole("sketch_side", self.sketch_side, 1, MAX_SKETCH)
+            if self.sketch_side % self.factor:
+                raise ValueError(f"sketch_side must be a multiple of {self.factor}, not {self.sketch_side}")
             if self.context_dim is None:
                 raise ValueError("a sketch needs a context_dim")
 
-
-def timestep_embedding(t: Tensor, dim: int) -> Tensor:
-    """(B,) timesteps → (B, dim) sines and cosines of wavelengths from 2π to 20,000π."""
-    frequencies = torch.exp(-log(10_000) * torch.arange(dim // 2, device=t.device) / (dim // 2))
-    angles = t[:, None] * frequencies
-    return torch.cat([angles.cos(), angles.sin()], dim=1)
+    @property
+    def factor(self) -> int:
+        """By what the sides of pictures must be divisible."""
+        return 2 ** (len(self.channel_mult) - 1)
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(gcd(32, channels // 4), channels)
-
-
-def zero(layer: nn.Module) -> nn.Module:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer
-
-
-class ResBlock(nn.Module):
-    """Two convolutions around a residual; the embedding scales and shifts the second normalisation."""
-
-    def __init__(self, in_channels: int, out_channels: int, emb_dim: int, dropout: float) -> None:
-        super().__init__()
-        self.norm1 = group_norm(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.scale_shift = nn.Linear(emb_dim, 2 * out_channels)
-        self.norm2 = group_norm(out_channels)
-        self.dropout = nn.Dropout(dropout)
-        self.conv2 = zero(nn.Conv2d(out_channels, out_channels, 3, padding=1))
-        same = in_channels == out_channels
-        self.skip = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:  # (B, C, H, W), (B, E) → (B, C', H, W)
-        h = self.conv1(F.silu(self.norm1(x)))
-        scale, shift = self.scale_shift(emb)[:, :, None, None].chunk(2, dim=1)
-        h = torch.addcmul(shift, self.norm2(h), 1 + scale)
-        return self.skip(x) + self.conv2(self.dropout(F.silu(h)))
-
-
-class Attention(nn.Module):
-    """Every pixel looks at every other; given a context, at each of its vectors too."""
-
-    def __init__(self, channels: int, context_dim: int | None) -> None:
-        super().__init__()
-        self.head_dim = min(HEAD_DIM, channels)
-        self.norm = group_norm(channels)
-        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
-        self.context_kv = nn.Linear(context_dim, 2 * channels) if context_dim else None
-        self.out = zero(nn.Conv2d(channels, channels, 1))
-        self.record: list[Tensor] | None = None  # see `recorded_attention`
-
-    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:  # (B, C, H, W), (B, L, D) → x's shape
-        rows = self.qkv(self.norm(x)).flatten(2).mT.contiguous()  # (B, HW, 3C); fast kernels want it so
-        q, k, v = rows.chunk(3, dim=2)
-        if self.context_kv is not None and context is not None:
-            context_k, context_v = self.context_kv(context).chunk(2, dim=2)
-            k, v = torch.cat([k, context_k], dim=1), torch.cat([v, context_v], dim=1)
-        q, k, v = (a.unflatten(2, (-1, self.head_dim)).transpose(1, 2) for a in (q, k, v))
-        if self.record is not None and context is not None:
-            weights = (q @ k.mT / self.head_dim**0.5).softmax(-1).mean(1)  # (B, HW, HW + L)
-            self.record.append(weights[..., -context.shape[1] :].mT.unflatten(2, x.shape[2:]))
-        h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # (B, HW, C)
-        return x + self.out(h.mT.unflatten(2, x.shape[2:]))
-
-
-class Block(nn.Module):
-    """A residual block, followed by attention on the levels that have it."""
-
-    def __init__(self, residual: ResBlock, attention: Attention | None) -> None:
-        super().__init__()
-        self.residual, self.attention = residual, attention
-
-    def forward(self, x: Tensor, emb: Tensor, context: Tensor | None) -> Tensor:
-        x = self.residual(x, emb)
-        return x if self.attention is None else self.attention(x, context)
-
-
-class Level(nn.Module):
-    """The blocks at one resolution, and the way to the next one, if there is one."""
+class DownLevel(nn.Module):
+    """The blocks at one resolution, and the way down to the next one, if there is one."""
 
     def __init__(self, blocks: list[Block], resample: nn.Module | None) -> None:
         super().__init__()
         self.blocks, self.resample = nn.ModuleList(blocks), resample
 
+    def forward(self, x: Tensor, emb: Tensor, context: Tensor | None) -> list[Tensor]:
+        """What each of its layers gives: the way up will want them all, the next level the last one."""
+        outputs = []
+        for block in self.blocks:
+            outputs.append(x := block(x, emb, context))
+        if self.resample is not None:
+            outputs.append(self.resample(x))
+        return outputs
 
-class Upsample(nn.Module):
-    """Twice the resolution: nearest neighbour, then a convolution."""
 
-    def __init__(self, channels: int) -> None:
+class UpLevel(nn.Module):
+    """The blocks at one resolution on the way up, each of which also sees one output of the way down."""
+
+    def __init__(self, blocks: list[Block], resample: nn.Module | None) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.blocks, self.resample = nn.ModuleList(blocks), resample
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) → (B, C, 2H, 2W)
-        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+    def forward(self, x: Tensor, emb: Tensor, context: Tensor | None, skips: list[Tensor]) -> Tensor:
+        """`skips` are the way down's outputs; those that are used are taken off its end."""
+        for block in self.blocks:
+            x = block(torch.cat([x, skips.pop()], dim=1), emb, context)
+        return x if self.resample is None else self.resample(x)
 
 
 class Sketch(nn.Module):
@@ -177,11 +126,11 @@ class Sketch(nn.Module):
     The map is fitted and frozen before training (`TextDiffusion.fit_sketch`); the convolution is trained.
     """
 
-    def __init__(self, config: UNetConfig) -> None:
+    def __init__(self, shape: tuple[int, int, int], context_dim: int, channels: int) -> None:
         super().__init__()
-        self.shape = (config.in_channels, config.sketch_side, config.sketch_side)
-        self.linear = nn.Linear(config.context_dim, prod(self.shape))
-        self.conv = nn.Conv2d(config.in_channels, config.channels, 3, padding=1)  # beside conv_in
+        self.shape = shape
+        self.linear = nn.Linear(context_dim, prod(shape))
+        self.conv = nn.Conv2d(shape[0], channels, 3, padding=1)  # beside conv_in
 
     def forward(self, context: Tensor) -> Tensor:  # (B, L, D) → (B, C, H, W)
         return self.linear(context[:, 0]).unflatten(1, self.shape)
@@ -198,20 +147,24 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        c, emb_dim = config.channels, 4 * config.channels
+        c, context_dim, emb_dim = config.channels, config.context_dim, 4 * config.channels
         self.time_mlp = nn.Sequential(nn.Linear(c, emb_dim), nn.SiLU(), nn.Linear(emb_dim, emb_dim))
-        labelled = config.num_classes is not None
-        self.class_embedding = nn.Embedding(config.num_classes + 1, emb_dim) if labelled else None
-        told = config.context_dim is not None
-        self.context_embedding = nn.Linear(config.context_dim, emb_dim) if told else None
+        self.class_embedding = (
+            None if config.num_classes is None else nn.Embedding(config.num_classes + 1, emb_dim)
+        )
+        self.context_embedding = None if context_dim is None else nn.Linear(context_dim, emb_dim)
         self.conv_in = nn.Conv2d(config.in_channels, c, 3, padding=1)
-        self.sketch = Sketch(config) if config.sketch_side is not None else None
-        self._build_levels(emb_dim)
+        self.sketch: Sketch | None = None
+        if config.sketch_side is not None and context_dim is not None:
+            shape = (config.in_channels, config.sketch_side, config.sketch_side)
+            self.sketch = Sketch(shape, context_dim, c)
+        width = self._build_levels(emb_dim)
         self.out = nn.Sequential(
-            group_norm(c), nn.SiLU(), zero(nn.Conv2d(c, config.in_channels, 3, padding=1))
+            group_norm(width), nn.SiLU(), zero(nn.Conv2d(width, config.in_channels, 3, padding=1))
         )
 
-    def _build_levels(self, emb_dim: int) -> None:
+    def _build_levels(self, emb_dim: int) -> int:
+        """Make `down`, `middle` and `up`; returns the width in which they end."""
         config = self.config
         widths = [config.channels * m for m in config.channel_mult]
         last = len(widths) - 1
@@ -227,14 +180,15 @@ class UNet(nn.Module):
         for i, width in enumerate(widths):
             ins = [x] + [width] * (config.blocks_per_level - 1)
             halve = nn.Conv2d(width, width, 3, stride=2, padding=1) if i < last else None
-            self.down.append(Level([block(i, in_width, width) for in_width in ins], halve))
+            self.down.append(DownLevel([block(i, in_width, width) for in_width in ins], halve))
             skips += [x := width] * (len(ins) + (i < last))
         self.middle = block(last, x, x)
         for i, width in reversed(list(enumerate(widths))):
             ins = [x] + [width] * config.blocks_per_level
             blocks = [block(i, in_width + skips.pop(), width) for in_width in ins]
-            self.up.append(Level(blocks, Upsample(width) if i > 0 else None))
+            self.up.append(UpLevel(blocks, Upsample(width) if i > 0 else None))
             x = width
+        return x
 
     @property
     def null_class(self) -> int | None:
@@ -255,7 +209,8 @@ class UNet(nn.Module):
         emb = self.time_mlp(timestep_embedding(t, self.config.channels))
         if self.class_embedding is not None:
             if class_labels is None:
-                class_labels = torch.full_like(t, self.null_class, dtype=torch.long)
+                null_class = self.class_embedding.num_embeddings - 1
+                class_labels = torch.full_like(t, null_class, dtype=torch.long)
             emb = emb + self.class_embedding(class_labels)
         if self.context_embedding is not None and context is not None:
             emb = emb + self.context_embedding(context[:, 0])
@@ -265,14 +220,8 @@ class UNet(nn.Module):
             x = x + self.sketch.conv(self.sketch(context))
         skips = [x]
         for level in self.down:
-            for block in level.blocks:
-                skips.append(x := block(x, emb, context))
-            if level.resample is not None:
-                skips.append(x := level.resample(x))
-        x = self.middle(x, emb, context)
+            skips += level(skips[-1], emb, context)
+        x = self.middle(skips[-1], emb, context)
         for level in self.up:
-            for block in level.blocks:
-                x = block(torch.cat([x, skips.pop()], dim=1), emb, context)
-            if level.resample is not None:
-                x = level.resample(x)
+            x = level(x, emb, context, skips)
         return self.out(x)

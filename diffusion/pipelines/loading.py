@@ -15,6 +15,7 @@ import torch
 
 from diffusion.devices import best_device
 from diffusion.hub import local_copy, why_unreachable
+from diffusion.nets.step_cost import num_parameters
 
 PACKAGES = ("diffusers", "transformers")
 DESCRIPTIONS = ("model_index.json", "*/config.json")  # of a repo, enough to judge it
@@ -143,7 +144,7 @@ def count_parameters(folder: Path, name: str) -> int:
             model = getattr(diffusers, config["_class_name"]).from_config(config)
     except Exception as error:  # whatever a wrong value leads to
         raise PipelineError(f"{name} has a {folder.name} that cannot be built: {first_line(error)}") from None
-    return sum(p.numel() for p in model.parameters())
+    return num_parameters(model)
 
 
 def _read_weights(name: str, folder: Path) -> Any:

@@ -1,9 +1,15 @@
+import random
+
 import pytest
 import torch
 
 from diffusion.nets.attention_maps import recorded_attention
 from diffusion.nets.text_encoder import (
     END_ID,
+    MAX_LAYERS,
+    MAX_TEXT_WIDTH,
+    MAX_TOKENS,
+    MAX_VOCABULARY,
     PAD_ID,
     PICTURE_WEIGHT,
     START_ID,
@@ -79,7 +85,19 @@ def test_the_encoder_reads_order_and_neighbours(tokenizer):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"width": 100}, {"width": 0}, {"num_tokens": 2}, {"vocabulary_size": "9"}, {"num_layers": 0}]
+    "wrong",
+    [
+        {"width": 100},
+        {"width": 0},
+        {"width": MAX_TEXT_WIDTH + 64},
+        {"num_tokens": 2},
+        {"num_tokens": MAX_TOKENS + 1},
+        {"vocabulary_size": "9"},
+        {"vocabulary_size": 3},
+        {"vocabulary_size": MAX_VOCABULARY + 1},
+        {"num_layers": 0},
+        {"num_layers": 1.0},
+    ],
 )
 def test_an_impossible_shape_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -144,3 +162,26 @@ def test_recorded_attention_is_what_the_network_uses():
     ]  # fmt: skip
     for m in maps:
         assert (m >= 0).all() and (m.sum(1) < 1).all() and (m.sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.usefixtures("one_thread")
+def test_a_config_that_is_accepted_runs(seed):
+    choose = random.Random(seed)
+    config = TextConfig(
+        vocabulary_size=choose.choice([4, 5, 100]),
+        width=choose.choice([64, 128, 192]),
+        num_layers=choose.randint(1, 2),
+        num_tokens=choose.choice([3, 4, 9]),
+    )
+    tokens = torch.randint(1, config.vocabulary_size, (2, config.num_tokens))
+    tokens[1, 2:] = PAD_ID
+    for net in (TextEncoder(config), TextEncoder(config).eval()):
+        output = net(tokens)
+        assert output.shape == (2, config.num_tokens, config.width) and output.isfinite().all()
+
+
+def test_the_largest_config_that_is_accepted_runs():
+    with torch.device("meta"):
+        net = TextEncoder(TextConfig(MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_LAYERS, MAX_TOKENS))
+        assert net(torch.ones(1, MAX_TOKENS, dtype=torch.long)).shape == (1, MAX_TOKENS, MAX_TEXT_WIDTH)

@@ -1,7 +1,7 @@
 """Measuring what a network costs: memory counted exactly, rounds in turns, and what is too slow left out."""
 
-import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,24 +47,36 @@ def test_operations_are_those_of_the_network():
     assert cost.step_operations(CONFIG, 16, 12) == counter.get_total_flops() > 10**6
 
 
-def test_rounds_are_in_turns_and_the_median_ignores_one_slow_call(monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only moves when told to: `clock.seconds += …`."""
+    clock = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(cost, "time", SimpleNamespace(perf_counter=lambda: clock.seconds))
+    return clock
+
+
+def test_rounds_are_in_turns_and_the_median_ignores_one_slow_call(monkeypatch, clock):
     monkeypatch.setattr(cost, "MAX_ROUNDS", 5)
+    monkeypatch.setattr(cost, "SECONDS", 60)
     order = []
 
     def call(name, seconds):
         order.append(name)
-        time.sleep(seconds + 0.3 * (len(order) == 3))
+        clock.seconds += seconds + (1.0 if len(order) == 3 else 0.0)
 
-    calls = {"a": lambda: call("a", 0.001), "b": lambda: call("b", 0.02)}
+    calls = {"a": lambda: call("a", 0.25), "b": lambda: call("b", 0.125)}
     seconds, rounds = cost.medians(calls, CPU)
     assert rounds == 5 and order == ["a", "b"] * 5
-    assert 0.001 <= seconds["a"] < 0.02 <= seconds["b"] < 0.2
+    assert seconds == {"a": 0.25, "b": 0.125}
 
 
-def test_time_is_bounded_by_rounds_that_stop(monkeypatch):
-    monkeypatch.setattr(cost, "SECONDS", 0.1)
-    _, rounds = cost.medians({"slow": lambda: time.sleep(0.06)}, CPU)
-    assert rounds == 2
+def test_time_is_bounded_by_rounds_that_stop(monkeypatch, clock):
+    monkeypatch.setattr(cost, "SECONDS", 1.0)
+
+    def slow():
+        clock.seconds += 0.6
+
+    assert cost.medians({"slow": slow}, CPU)[1] == 2
 
 
 def test_what_would_take_too_long_is_measured_smaller():
@@ -91,3 +103,14 @@ def test_comparison_is_of_one_network_on_pixels_and_latents(monkeypatch, afforda
     assert (found.pixels.bytes > found.latents.bytes) == (side == 64)
     if side == 64:
         assert min(found.pixels.seconds, found.latents.seconds) > 0  # a busy machine may turn them round
+
+
+def test_parameters_are_counted_over_all_modules():
+    one, other = torch.nn.Linear(3, 4), torch.nn.Conv2d(2, 5, 3)
+    assert cost.num_parameters() == 0
+    assert cost.num_parameters(one, torch.nn.Sequential(other, torch.nn.SiLU())) == 16 + 95
+
+
+def test_a_step_of_a_network_without_text_can_be_called():
+    net = randomised(UNet(UNetConfig(2, 32, (1, 1), 1, ())))
+    assert cost.step_call(net, 8, 12)().shape == (1, 2, 8, 8)
