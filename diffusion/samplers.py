@@ -98,25 +98,21 @@ def sample(
         t_batch = torch.full((len(x_t),), t, device=x_t.device)
         alpha, sigma = schedule.alpha_sigma(t_batch, x_t)
         x_0_hat = denoise(x_t, t_batch)
-        update = _update(schedule, t, s, eta, None if previous is None else previous.t)
-        towards = x_0_hat  # D
-        if previous is not None and update.extrapolation:
-            towards = x_0_hat + update.extrapolation * (x_0_hat - previous.x_0_hat)
-        x_s = _apply(update, x_t, towards, alpha, sigma, generator)
-        step = Step(t, s, x_t, eps_from_x_0(x_0_hat, x_t, alpha, sigma), x_0_hat, x_s, update)
-        yield step
+        update = _update(schedule, t, s, eta, previous)
+        x_s = _apply(update, x_t, x_0_hat, previous, alpha, sigma, generator)
+        yield (step := Step(t, s, x_t, eps_from_x_0(x_0_hat, x_t, alpha, sigma), x_0_hat, x_s, update))
         x_t, previous = x_s, step if sampler == "dpm++2m" else None
 
 
-def _update(schedule: NoiseSchedule, t: int, s: int, eta: float, previous_t: int | None) -> Update:
-    """The weights of the step t → s; previous_t is the timestep before t if the step is a multistep one."""
+def _update(schedule: NoiseSchedule, t: int, s: int, eta: float, previous: Step | None) -> Update:
+    """The weights of the step t → s; `previous` is the step before it if it is a multistep one."""
     a_t, a_s = schedule.alphas_cumprod[[t, s]].tolist()
     # DDIM Eq. 16: at eta = 1 this is the posterior standard deviation of DDPM Eq. 7.
     noise_weight = eta * ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)) ** 0.5
     extrapolation = 0.0
-    if previous_t is not None and s > 0:  # λ_0 = ∞: the last step is first order
+    if previous is not None and s > 0:  # λ_0 = ∞: the last step is first order
         # DPM-Solver++ Algorithm 2: x̂_0 continued to the middle of the step, linearly in λ.
-        h_previous, h = schedule.half_log_snr(torch.tensor([previous_t, t, s])).diff().tolist()
+        h_previous, h = schedule.half_log_snr(torch.tensor([previous.t, t, s])).diff().tolist()
         extrapolation = h / (2 * h_previous)
     return Update(a_s**0.5, (1 - a_s - noise_weight**2) ** 0.5, noise_weight, extrapolation)
 
@@ -124,14 +120,17 @@ def _update(schedule: NoiseSchedule, t: int, s: int, eta: float, previous_t: int
 def _apply(
     update: Update,
     x_t: Tensor,
-    towards: Tensor,
+    x_0_hat: Tensor,
+    previous: Step | None,
     alpha: Tensor,
     sigma: Tensor,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """DDIM Eq. 12: towards x̂_0 or its extrapolation D, along the noise that leads there, plus fresh noise."""
-    eps = eps_from_x_0(towards, x_t, alpha, sigma)
-    x_s = update.x_0_weight * towards + update.eps_weight * eps
+    """DDIM Eq. 12: towards x̂_0, along the predicted noise, plus fresh noise."""
+    if previous is not None and update.extrapolation:
+        x_0_hat = x_0_hat + update.extrapolation * (x_0_hat - previous.x_0_hat)
+    eps = eps_from_x_0(x_0_hat, x_t, alpha, sigma)
+    x_s = update.x_0_weight * x_0_hat + update.eps_weight * eps
     if update.noise_weight == 0:
         return x_s
     device = generator.device if generator else x_t.device

@@ -10,7 +10,7 @@ from test_data import png_header
 from diffusion import Model, UNet, UNetConfig, linear_schedule, load_film, make_film, save_film
 from diffusion.films.film import final_frame, run_sampler, step_frame
 from diffusion.films.grids import image_grid, png_bytes
-from diffusion.films.samples import class_rows, save_samples
+from diffusion.films.samples import every_class, save_samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -122,7 +122,7 @@ def test_a_png_is_lossless():
 
 
 def test_every_class_has_a_row_of_samples(tiny_model, tmp_path):
-    settings = class_rows(tiny_model, 8)
+    settings = every_class(tiny_model, 8)
     assert settings["class_labels"].view(3, 8)[:, 0].tolist() == [0, 1, 2] and settings["num_images"] == 24
     save_samples(tmp_path / "new/samples.png", tiny_model)
     assert Image.open(tmp_path / "new/samples.png").size == (8 * 16, 3 * 16)
@@ -130,7 +130,7 @@ def test_every_class_has_a_row_of_samples(tiny_model, tmp_path):
 
 def test_many_classes_do_not_make_an_endless_grid(tiny_model):
     many = Model("many", tiny_model.net, "cosine", tiny_model.schedule, "v", (1, 16, 16), ("x",) * 1000)
-    assert class_rows(many, 8)["num_images"] == 80
+    assert every_class(many, 8)["num_images"] == 80
 
 
 def test_final_frame_has_nothing_left_to_predict():

@@ -13,7 +13,7 @@ from training import environment, write_mnist
 
 from diffusion import CheckpointError, UNet, load_model, make_film, save_film, save_model
 from diffusion.films.grids import image_grid, png_bytes
-from diffusion.films.samples import class_rows
+from diffusion.films.samples import every_class
 from diffusion.hub import HUB_FILES
 from diffusion.models import weights
 from diffusion.models.card import save_metrics
@@ -61,7 +61,7 @@ def folder(tiny_model, tmp_path) -> Path:
     path = tmp_path / "tiny"
     model = replace(tiny_model, about={"data": "MNIST", "licence": "CC BY-SA 3.0", "images_seen": 5})
     save_model(path, model)
-    save_film(path, film := make_film(model, **class_rows(model, 1) | {"num_steps": 2}))
+    save_film(path, film := make_film(model, **every_class(model, 1) | {"num_steps": 2}))
     (path / "samples.png").write_bytes(png_bytes(image_grid(film.frames[-1, 0], 1)))
     save_metrics(path, model, {"bits/dim": "2.5"})
     (path / "log.jsonl").write_text('{"images_seen": 5}\n')

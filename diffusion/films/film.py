@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Required, TypedDict, Unpack
 
 from diffusion.data.images import to_uint8
 from diffusion.denoiser import Denoiser
@@ -24,15 +25,8 @@ FILM_FILE, TABLE_FILE = "film.png", "film.json"
 FILM_FILES = (FILM_FILE, TABLE_FILE)
 KINDS = ("x_t", "eps_hat", "x_0_hat")
 EPS_RANGE = 3.0  # ε is shown with [−3, 3] as black to white
-INFO_KEYS = {
-    "model",
-    "seed",
-    "schedule",
-    "sampler",
-    "guidance_scale",
-    "num_images",
-    "num_steps",
-}  # that a film must come with
+# What film.json must hold of a film and of each of its steps.
+INFO_KEYS = {"model", "seed", "schedule", "sampler", "guidance_scale", "num_images", "num_steps"}
 ROW_KEYS = {"t", "s", "snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields}
 
 
@@ -48,6 +42,19 @@ class Film:
 
     frames: np.ndarray
     info: dict[str, Any]
+
+
+class SamplerSettings(TypedDict, total=False):
+    """Arguments of `run_sampler` but `schedule`; what is left out is as by default there."""
+
+    seed: Required[int]
+    num_images: Required[int]
+    num_steps: Required[int]
+    sampler: str
+    eta: float
+    class_labels: Tensor | None
+    prompts: Sequence[str] | None
+    guidance_scale: float
 
 
 def step_frame(step: Step) -> np.ndarray:
@@ -157,14 +164,21 @@ def run_sampler(
         started = time.perf_counter()
 
 
-def make_film(model: Model, **settings: Any) -> Film:
-    """Run the sampler to its end, with `run_sampler`'s arguments but `schedule`, and keep all of it."""
+def draw(model: Model, **settings: Unpack[SamplerSettings]) -> Tensor:
+    """Run the sampler to its end: the samples, (B, C, H, W), to be decoded."""
+    for step, _ in run_sampler(model, **settings):
+        x_s = step.x_s
+    return x_s
+
+
+def make_film(model: Model, **settings: Unpack[SamplerSettings]) -> Film:
+    """Run the sampler to its end, and keep all of it."""
     frames, rows = [], []
     for step, row in run_sampler(model, **settings):
         frames.append(step_frame(step))
         rows.append(row)
     frames.append(final_frame(step.x_s))
-    labels = settings.pop("class_labels", None)
+    labels = settings.get("class_labels")
     info = {
         "model": model.name,
         "schedule": model.schedule_name,

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-
-UNREADABLE += (SyntaxError, Image.DecompressionBombError)  # Pillow's ways to say that a PNG is broken
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError),
+    *(SyntaxError, Image.DecompressionBombError),  # Pillow's ways to say that a PNG is broken
+)
 
 
 def image_grid(images: np.ndarray, columns: int) -> Image.Image:

@@ -1,14 +1,13 @@
 """Sheets of samples: what a network draws from fixed noise, what an autoencoder makes of pictures."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from diffusion.data.images import to_pixels, to_signed
 from diffusion.files import write_atomically
-from diffusion.films.film import run_sampler
+from diffusion.films.film import SamplerSettings, draw
 from diffusion.films.grids import image_grid, png_bytes
 from diffusion.models.model import LatentModel, Model
 from diffusion.nets.autoencoder import Autoencoder
@@ -20,13 +19,12 @@ PROMPTS = (
     "woman astronaut", "man astronaut", "green heart", "purple square", "fire", "rocket", "apple", "tree",
 )  # fmt: skip
 
-PROMPT_GUIDANCE = 3.0
-
+PROMPT_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` shows what it does
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 10, 8, 20
 
 
-def class_rows(model: Model, per_class: int) -> dict[str, Any]:
-    """Settings of `make_film` that show every class (or the first few) `per_class` times, from seed 0."""
+def every_class(model: Model, per_class: int) -> SamplerSettings:
+    """Settings that draw every class (or the first few) `per_class` times, from seed 0, a row for each."""
     rows = min(len(model.classes), GRID_ROWS) if model.classes else GRID_ROWS
     labels = torch.arange(rows, device=model.device).repeat_interleave(per_class) if model.classes else None
     return {
@@ -37,20 +35,21 @@ def class_rows(model: Model, per_class: int) -> dict[str, Any]:
     }
 
 
+def fixed_prompts(model: LatentModel) -> SamplerSettings:
+    """Settings that draw each of PROMPTS, from seed 0."""
+    return {
+        "seed": 0,
+        "num_images": len(PROMPTS),
+        "num_steps": min(GRID_STEPS, model.schedule.num_timesteps),
+        "prompts": PROMPTS,
+        "guidance_scale": PROMPT_GUIDANCE,
+    }
+
+
 def save_samples(file: Path, model: Model) -> None:
-    """Sample from fixed noise and write the results as one picture, a row for each class or prompt."""
-    settings = prompt_rows(model) if isinstance(model, LatentModel) else class_rows(model, GRID_COLUMNS)
-    for step, _ in run_sampler(model, **settings):  # noqa: B007
-        pass
-    _save_grid(file, model.decode(step.x_s))
-
-
-def prompt_rows(model: Model) -> dict[str, Any]:
-    """Settings of `run_sampler` that draw each of a few fixed prompts, from seed 0."""
-    prompts = PROMPTS[: GRID_ROWS * GRID_COLUMNS]
-    steps = min(GRID_STEPS, model.schedule.num_timesteps)
-    how = {"prompts": prompts, "guidance_scale": PROMPT_GUIDANCE}
-    return {"seed": 0, "num_images": len(prompts), "num_steps": steps} | how
+    """Sample from fixed noise and write the results as one picture, a row for each class or some prompts."""
+    settings = fixed_prompts(model) if isinstance(model, LatentModel) else every_class(model, GRID_COLUMNS)
+    _save_grid(file, model.decode(draw(model, **settings)))
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from diffusion.data.images import to_signed
 from diffusion.files import write_atomically
 from diffusion.films.film import make_film
 from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
-from diffusion.films.samples import class_rows
+from diffusion.films.samples import every_class
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.model import Model
 
@@ -112,7 +112,7 @@ class Recorder:
 
     def record(self, images_seen: int, last: Model, average: Model) -> None:
         """Add the moment: the loss of the last and of the averaged weights, samples of the averaged ones."""
-        settings = class_rows(average, per_class=1)
+        settings = every_class(average, per_class=1)
         film = make_film(average, **settings | {"num_steps": min(LOOK_STEPS, settings["num_steps"])})
         self.frames.append(film.frames[-1, 0])
         row = {

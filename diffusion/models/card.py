@@ -10,6 +10,7 @@ from diffusion.nets.step_cost import num_parameters
 
 CARD_FILE, METRICS_FILE = "README.md", "metrics.json"
 
+UNKNOWN: dict[str, Any] = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}}
 DATASETS = {"MNIST": "ylecun/mnist", "CIFAR-10": "uoft-cs/cifar10"}  # the Hub's names of known data
 
 
@@ -36,7 +37,7 @@ def save_metrics(path: Path, model: Model, metrics: dict[str, Any]) -> None:
 
 def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
-    about = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}} | model.about
+    about = UNKNOWN | model.about
     parameters = num_parameters(*model.parts().values())
     dataset = next((DATASETS[title] for title in DATASETS if about["data"].startswith(title)), None)
     latent = isinstance(model, LatentModel)
@@ -50,7 +51,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         network="UNet, text encoder and autoencoder" if latent else "a UNet",
         film=FILM if (path / "film.png").exists() else "",
         conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
-        told=_told(model),
+        conditioning=_conditioning(model),
         schedule=model.schedule_name,
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
@@ -70,8 +71,8 @@ def _size(model: Model) -> str:
     return f"{columns}×{rows}, drawn as latents of {width}×{height} with {channels} channels"
 
 
-def _told(model: Model) -> str:
-    """What the card's example tells the denoiser."""
+def _conditioning(model: Model) -> str:
+    """The arguments of `denoiser` in the card's example."""
     if isinstance(model, LatentModel):
         return 'prompts=["red heart", "고양이 얼굴", "chien", "车"], guidance_scale=3.0'
     return "class_labels=torch.arange(4)" if len(model.classes or ()) >= 4 else ""
@@ -114,7 +115,7 @@ from diffusion import draw_noise, load_model, sample, timesteps
 
 model = load_model("user/{name}")  # or this folder
 x_T = draw_noise((4, *model.sample_shape), torch.Generator().manual_seed(0))
-denoise = model.denoiser({told})
+denoise = model.denoiser({conditioning})
 for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), sampler="dpm++2m"):
     images = model.decode(step.x_s)  # (4, C, H, W) in [−1, 1]
 ```

@@ -21,7 +21,9 @@ CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "mod
 SHARDS = "model-*.safetensors"  # a glob; what an index may name is stricter
 SHARD_NAME = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
-MAX_SHARD_BYTES = 15 * 2**20  # of the tensors in a file
+# Of the tensors in a file: with its header it stays below 16 MiB, which can be sent and kept anywhere, where
+# the Hub's own limit of some GB cannot.
+MAX_SHARD_BYTES = 15 * 2**20
 
 
 class CheckpointError(ValueError):
@@ -99,8 +101,7 @@ def _layout(path: Path, shapes: dict[str, list[int]]) -> dict[Path, list[str]]:
         hint = f"; {pickles[0]} is a pickle, which is never opened" if pickles else ""
         raise CheckpointError(f"{path} has no {WEIGHTS_FILE}{hint}.")
     weight_map = read_object(index).get("weight_map")
-    names = weight_map.values() if isinstance(weight_map, dict) else [None]
-    if not all(isinstance(name, str) and SHARD_NAME.fullmatch(name) for name in names):
+    if not isinstance(weight_map, dict) or not all(map(_is_shard, weight_map.values())):
         raise CheckpointError(f"{index} is not an index of shards like model-00001-of-00002.safetensors.")
     if weight_map.keys() != shapes.keys():
         raise CheckpointError(f"{index} lists another network than {CONFIG_FILE} describes.")
@@ -111,6 +112,10 @@ def _layout(path: Path, shapes: dict[str, list[int]]) -> dict[Path, list[str]]:
         if not file.is_file():
             raise CheckpointError(f"{path} has no {file.name}, which {INDEX_FILE} lists.")
     return layout
+
+
+def _is_shard(name: Any) -> bool:
+    return isinstance(name, str) and SHARD_NAME.fullmatch(name) is not None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from diffusion.data.emoji import EmojiSet
 from diffusion.data.image_sets import ImageData
 from diffusion.data.images import to_signed
 from diffusion.films.film import make_film, save_film
-from diffusion.films.samples import SAMPLES_FILE, class_rows, save_samples
+from diffusion.films.samples import SAMPLES_FILE, every_class, save_samples
 from diffusion.likelihood import describe_bits
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.folder import save_model
@@ -98,7 +98,7 @@ class Diffusion:
         out, model = self.config.out, self.model(weights, images_seen)
         save_model(out, model)
         save_samples(out / SAMPLES_FILE, model)
-        save_film(out, make_film(model, **class_rows(model, per_class=1)))
+        save_film(out, make_film(model, **every_class(model, per_class=1)))
         return model
 
     def measure(self, model: Model, test: Data) -> dict[str, str]:
