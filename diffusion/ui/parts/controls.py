@@ -25,12 +25,12 @@ def film_scrubber(view: str, controls: dict[str, str] | None = None) -> Scrubber
     return Scrubber(view, parts=parts, controls=controls)
 
 
-def lead(text: str) -> gr.Markdown:
+def lead(text: str | None) -> gr.Markdown:
     """What a tab or a panel is for."""
     return gr.Markdown(text, container=False, elem_classes="lead")
 
 
-def problem_line(text: str = "") -> gr.Markdown:
+def problem_line(text: str | None = None) -> gr.Markdown:
     """The place for the sentence about what was refused."""
     return gr.Markdown(text, container=False, elem_classes="problem")
 

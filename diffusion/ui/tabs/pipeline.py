@@ -137,8 +137,8 @@ def build() -> None:
                 scrubber = film_scrubber("pipeline")
             with side:
                 start, stop = start_and_stop(text["draw"])
-                status = lead("")
-                problem = problem_line(missing_packages() or "")
+                status = lead(None)
+                problem = problem_line(missing_packages())
                 chosen = settings()
     name, prompt = chosen[:2]
 
