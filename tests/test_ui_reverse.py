@@ -1,4 +1,4 @@
-"""The tab Reverse: requests, and the films that it sends."""
+"""The tab Reverse: the films that it sends."""
 
 import json
 
@@ -8,27 +8,19 @@ import torch
 from conftest import needs_browser
 from pages import distance, drag, pixels
 from playwright.sync_api import expect
+from test_class_film import class_request
 from test_streaming import decode
 
-from diffusion import linear_schedule, make_film
+from diffusion import make_film
 from diffusion.ui.parts import streaming
-from diffusion.ui.parts.class_film import checked_class_request, class_frames
 from diffusion.ui.tabs import reverse
-
-
-def request(tiny_model, **changes):
-    values = {
-        "model": "tiny", "seed": 1, "sampler": "ddim", "num_steps": 3, "schedule": "",
-        "class_label": "b", "guidance_scale": 1.5, "num_images": 2, "eta": 0.5,
-    } | changes  # fmt: skip
-    return checked_class_request({"tiny": tiny_model}, **values)
 
 
 @pytest.mark.parametrize("pause", [0, 60])
 def test_messages_are_the_film(tiny_model, monkeypatch, pause):
     """What is streamed is what `make_film` makes with the same settings, frame for frame, however batched."""
     monkeypatch.setattr(streaming, "MESSAGE_SECONDS", pause)
-    messages = list(reverse.film_messages(tiny_model, request(tiny_model)))
+    messages = list(reverse.film_messages(tiny_model, class_request(tiny_model)))
     assert len(messages) == (4 if pause == 0 else 2)
     assert len({message["film"] for message in messages}) == 1
     film = make_film(
@@ -45,16 +37,9 @@ def test_messages_are_the_film(tiny_model, monkeypatch, pause):
 
 def test_every_message_repeats_the_one_before(tiny_model, monkeypatch):
     monkeypatch.setattr(streaming, "MESSAGE_SECONDS", 0)
-    messages = list(reverse.film_messages(tiny_model, request(tiny_model)))
+    messages = list(reverse.film_messages(tiny_model, class_request(tiny_model)))
     for before, message in zip(messages, messages[1:]):
         assert message["frames"][0] == before["frames"][-1]
-
-
-def test_other_schedule_changes_the_walk_but_not_its_length(tiny_model):
-    asked = request(tiny_model, schedule="linear", num_steps=5)
-    rows = [row for _, row in class_frames(tiny_model, asked)]
-    expected = linear_schedule().alphas_cumprod[[1000, 800, 600, 400, 200]].tolist()
-    assert [row["alphas_cumprod_t"] for row in rows[:-1]] == pytest.approx(expected)
 
 
 def test_shipped_film_is_whole(tiny_model):

@@ -120,7 +120,7 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, d
         num_images: Any,
     ) -> tuple[Image.Image, dict[str, Any]]:
         request = checked_class_request(
-            models, model, seed, sampler, num_steps, schedule, class_label, guidance_scale, num_images
+            models, class_label, num_images, num_steps, sampler, seed, model, schedule, guidance_scale
         )
         *steps, (result, _) = class_frames(models[request.model], request)
         images = result["x_t"]

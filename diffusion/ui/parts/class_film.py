@@ -44,21 +44,21 @@ class ClassRequest:
 
 def checked_class_request(
     models: dict[str, Model],
-    model: Any,
-    seed: Any,
-    sampler: Any,
-    num_steps: Any,
-    schedule: Any,
     class_label: Any,
-    guidance_scale: Any,
     num_images: Any,
+    num_steps: Any,
+    sampler: Any,
+    seed: Any,
+    model: Any,
+    schedule: Any,
+    guidance_scale: Any,
     eta: Any = 0.0,
 ) -> ClassRequest:
     """A request with every value checked.
 
     Args:
         models: by name.
-        model, seed, …: as sent; schedule and class_label may be empty: the model's own, none.
+        class_label, …: as sent; class_label and schedule may be empty: none, the model's own.
 
     Raises:
         InputError: names the value and its allowed range.

@@ -8,7 +8,7 @@ from PIL import Image
 from diffusion.data.images import centre_crop, letterbox
 from diffusion.films.film import Film
 from diffusion.films.grids import image_grid, png_bytes
-from diffusion.ui.parts.controls import problem_line, workspace
+from diffusion.ui.parts import controls
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, noise, tables
 from diffusion.ui.parts.picture_input import PictureInput, answer_new_upload, answer_upload
@@ -60,12 +60,12 @@ def new_fit(path: str | None, fit: str) -> tuple[Any, Any, Any]:
 def build(film: Film | None) -> str:
     """Lay out the tab inside the current gr.Blocks; returns the elem_id of its upload."""
     text, upload = labels(), new_id("upload")
-    with workspace() as (stage, side):
+    with controls.workspace() as (stage, side):
         with stage:
             scrubber = Scrubber("forward", first_message(film), [noise], controls={"upload": upload})
         with side:
             picture = PictureInput(elem_id=upload)
-            problem = problem_line()
+            problem = controls.problem_line()
             fit = gr.Radio([(text[name], name) for name in FITS], value="crop", label=text["fit"])
     shown = [scrubber, problem, picture]
     picture.change(new_picture, [picture, fit], shown, **PRIVATE)

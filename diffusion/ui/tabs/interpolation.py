@@ -16,16 +16,7 @@ from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
 from diffusion.models.model import LatentModel
 from diffusion.process import draw_noise
-from diffusion.ui.parts.controls import (
-    guidance_slider,
-    lead,
-    problem_line,
-    prompt_box,
-    seed_number,
-    start_and_stop,
-    steps_slider,
-    workspace,
-)
+from diffusion.ui.parts import controls
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
 from diffusion.ui.parts.prompts import Prompt, reader
@@ -232,21 +223,21 @@ def film_messages(model: LatentModel, journey: Journey) -> Iterator[dict[str, An
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown]:
+def request_controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown]:
     """The inputs in the order of `checked_journey`, the two buttons, and the place for a problem."""
     text = labels()
     mode = gr.Radio([(text[f"mode_{name}"], name) for name in MODES], value="prompts", label=text["mode"])
     start_prompt, end_prompt = (
-        prompt_box(text[f"{end}_prompt_default"], f"{end}_prompt") for end in ("start", "end")
+        controls.prompt_box(text[f"{end}_prompt_default"], f"{end}_prompt") for end in ("start", "end")
     )
     with gr.Row():
-        start_seed, end_seed = seed_number(0, "start_seed"), seed_number(1, "end_seed")
-    start, stop = start_and_stop(text["interpolate"])
-    problem = problem_line()
+        start_seed, end_seed = controls.seed_number(0, "start_seed"), controls.seed_number(1, "end_seed")
+    start, stop = controls.start_and_stop(text["interpolate"])
+    problem = controls.problem_line()
     frames = gr.Slider(MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, 9, step=2, label=text["num_frames"])
     with gr.Accordion(text["more"], open=False):
-        steps = steps_slider(most_steps(model), 15)
-        guidance = guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
+        steps = controls.steps_slider(most_steps(model), 15)
+        guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
     sent = [mode, start_prompt, end_prompt, start_seed, end_seed, frames, steps, guidance]
     return sent, start, stop, problem
 
@@ -254,13 +245,13 @@ def controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.Ma
 def build(model: LatentModel) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
-    lead(f"## {text['interpolation']}\n\n{text['interpolation_lead']}")
-    with workspace() as (stage, side):
+    controls.lead(f"## {text['interpolation']}\n\n{text['interpolation_lead']}")
+    with controls.workspace() as (stage, side):
         with stage:
             parts = {"slider": text["journey_slider"], "position": text["journey_position"]}
             scrubber = Scrubber("interpolation", parts=parts)
         with side:
-            request, start, stop, problem = controls(model)
+            request, start, stop, problem = request_controls(model)
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         return film_messages(model, checked_journey(model, *sent))

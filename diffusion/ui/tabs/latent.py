@@ -16,7 +16,7 @@ from diffusion.films.film import EPS_RANGE
 from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import psnr
 from diffusion.nets.step_cost import compare, on_pixels, step_operations
-from diffusion.ui.parts.controls import lead, problem_line, workspace
+from diffusion.ui.parts import controls
 from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import choice
@@ -133,16 +133,16 @@ def build(model: LatentModel) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
     names = list(example_pictures())
-    lead(f"## {text['why_latent']}\n\n{text['why_latent_lead']}")
+    controls.lead(f"## {text['why_latent']}\n\n{text['why_latent_lead']}")
     measure = gr.Button(text["measure"], variant="primary", elem_classes="narrow")
     costs = Scrubber("latent", known_costs(model))
-    with workspace() as (stage, side):
+    with controls.workspace() as (stage, side):
         with stage:
             pictures = Scrubber("reconstruction", chosen_picture(model, names[0]))
             example = gr.Radio(names, value=names[0], label=text["latent_examples"])
         with side:
             upload = PictureInput()
-            problem = problem_line()
+            problem = controls.problem_line()
 
     def choose(name: Any) -> Iterator[dict[str, Any]]:
         yield chosen_picture(model, name)

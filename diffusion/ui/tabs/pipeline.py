@@ -12,17 +12,7 @@ from PIL import Image
 from diffusion.devices import best_device
 from diffusion.pipelines.filming import Drawing, Moment, film
 from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, Shelf, missing_packages
-from diffusion.ui.parts.controls import (
-    film_scrubber,
-    guidance_slider,
-    lead,
-    problem_line,
-    prompt_box,
-    seed_number,
-    start_and_stop,
-    steps_slider,
-    workspace,
-)
+from diffusion.ui.parts import controls
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
@@ -118,27 +108,27 @@ def settings() -> list[Any]:
     """Lay out what can be set, in the order in which `checked_pipeline_request` takes it."""
     text = labels()
     name = gr.Textbox(DEFAULT_PIPELINE, label=text["pipeline_name"], info=text["pipeline_name_info"])
-    prompt = prompt_box(text["pipeline_prompt"], "prompt", max_lines=3)
-    negative = prompt_box("", "negative_prompt")
-    steps = steps_slider(MAX_PIPELINE_STEPS, 30)
-    guidance = guidance_slider(7.5, most=MAX_GUIDANCE)
-    return [name, prompt, negative, steps, guidance, seed_number()]
+    prompt = controls.prompt_box(text["pipeline_prompt"], "prompt", max_lines=3)
+    negative = controls.prompt_box("", "negative_prompt")
+    steps = controls.steps_slider(MAX_PIPELINE_STEPS, 30)
+    guidance = controls.guidance_slider(7.5, most=MAX_GUIDANCE)
+    return [name, prompt, negative, steps, guidance, controls.seed_number()]
 
 
 def build() -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
     with gr.Accordion(text["pipeline"], open=False, elem_classes="pipeline-panel"):
-        lead(text["pipeline_lead"])
+        controls.lead(text["pipeline_lead"])
         if best_device() == "cpu":
-            lead(text["pipeline_no_gpu"].format(most=f"{MAX_CPU_PARAMETERS / 1e6:,.0f}"))
-        with workspace() as (stage, side):
+            controls.lead(text["pipeline_no_gpu"].format(most=f"{MAX_CPU_PARAMETERS / 1e6:,.0f}"))
+        with controls.workspace() as (stage, side):
             with stage:
-                scrubber = film_scrubber("pipeline")
+                scrubber = controls.film_scrubber("pipeline")
             with side:
-                start, stop = start_and_stop(text["draw"])
-                status = lead(None)
-                problem = problem_line(missing_packages())
+                start, stop = controls.start_and_stop(text["draw"])
+                status = controls.lead(None)
+                problem = controls.problem_line(missing_packages())
                 chosen = settings()
     name, prompt = chosen[:2]
 

@@ -9,6 +9,7 @@ import gradio as gr
 from diffusion.films.film import Film
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
+from diffusion.ui.parts import controls
 from diffusion.ui.parts.class_film import (
     MAX_CLASS_STEPS,
     MAX_IMAGES,
@@ -16,16 +17,6 @@ from diffusion.ui.parts.class_film import (
     as_planes,
     checked_class_request,
     class_frames,
-)
-from diffusion.ui.parts.controls import (
-    film_scrubber,
-    guidance_slider,
-    problem_line,
-    sampler_choice,
-    seed_number,
-    start_and_stop,
-    steps_slider,
-    workspace,
 )
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
@@ -88,29 +79,29 @@ def settings(models: dict[str, Model]) -> list[Any]:
     first = next(iter(models.values()))
     label = gr.Dropdown(class_choices(first), value="", label=text["class"], info=text["class_info"])
     images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
-    steps = steps_slider(MAX_CLASS_STEPS, 20)
-    sampler = sampler_choice()
-    seed = seed_number()
+    steps = controls.steps_slider(MAX_CLASS_STEPS, 20)
+    sampler = controls.sampler_choice()
+    seed = controls.seed_number()
     with gr.Accordion(text["more"], open=False):
         model = gr.Dropdown(list(models), value=first.name, label=text["checkpoint"])
         schedules = [(text["own_schedule"], ""), *((text[name], name) for name in SCHEDULES)]
         schedule = gr.Dropdown(schedules, value="", label=text["schedule"])
-        guidance = guidance_slider(1, info=text["guidance_info"])
+        guidance = controls.guidance_slider(1, info=text["guidance_info"])
         eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])
-    return [model, seed, sampler, steps, schedule, label, guidance, images, eta]
+    return [label, images, steps, sampler, seed, model, schedule, guidance, eta]
 
 
 def build(models: dict[str, Model]) -> None:
     """Lay out the tab inside the current gr.Blocks."""
     text = labels()
-    with workspace() as (stage, side):
+    with controls.workspace() as (stage, side):
         with stage:
-            scrubber = film_scrubber("reverse")
+            scrubber = controls.film_scrubber("reverse")
         with side:
-            start, stop = start_and_stop(text["sample"])
-            problem = problem_line()
+            start, stop = controls.start_and_stop(text["sample"])
+            problem = controls.problem_line()
             chosen = settings(models)
-    model, label = chosen[0], chosen[5]
+    label, model = chosen[0], chosen[5]
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         request = checked_class_request(models, *sent)

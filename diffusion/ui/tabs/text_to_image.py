@@ -12,18 +12,7 @@ from diffusion.films.emoji_atlas import Atlas
 from diffusion.films.grids import png_bytes
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import LatentModel
-from diffusion.ui.parts.controls import (
-    film_scrubber,
-    guidance_slider,
-    lead,
-    problem_line,
-    prompt_box,
-    sampler_choice,
-    seed_number,
-    start_and_stop,
-    steps_slider,
-    workspace,
-)
+from diffusion.ui.parts import controls
 from diffusion.ui.parts.prompt_film import (
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
@@ -121,11 +110,11 @@ def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button
     """Lay out the prompt, Draw, whose elem_id is `draw`, and Stop, and the examples."""
     text = labels()
     samples, sample_labels = examples(model)
-    lead(text["text_to_image_lead"].format(shape=" × ".join(map(str, model.sample_shape))))
+    controls.lead(text["text_to_image_lead"].format(shape=" × ".join(map(str, model.sample_shape))))
     with gr.Row():
-        prompt = prompt_box(samples[0][0], "prompt", max_lines=3, scale=4, min_width=240)
+        prompt = controls.prompt_box(samples[0][0], "prompt", max_lines=3, scale=4, min_width=240)
         with gr.Column(scale=1, min_width=240):
-            start, stop = start_and_stop(text["draw"], draw)
+            start, stop = controls.start_and_stop(text["draw"], draw)
     pick = gr.Dataset(
         components=[prompt],
         samples=samples,
@@ -141,15 +130,15 @@ def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button
 def settings() -> list[Any]:
     """Lay out the controls beside the stage, in the order in which `checked_prompt_request` takes them."""
     text = labels()
-    guidance = guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
-    steps = steps_slider(MAX_PROMPT_STEPS, DEFAULT_STEPS)
-    seed = seed_number()
+    guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
+    steps = controls.steps_slider(MAX_PROMPT_STEPS, DEFAULT_STEPS)
+    seed = controls.seed_number()
     with gr.Accordion(text["compare"], open=False):
-        second_prompt = prompt_box("", "second_prompt", info=text["compare_info"])
+        second_prompt = controls.prompt_box("", "second_prompt", info=text["compare_info"])
         second_guidance = gr.Number(None, label=text["second_guidance"])
     with gr.Accordion(text["more"], open=False):
-        negative = prompt_box("", "negative_prompt", info=text["negative_prompt_info"])
-        sampler = sampler_choice()
+        negative = controls.prompt_box("", "negative_prompt", info=text["negative_prompt_info"])
+        sampler = controls.sampler_choice()
     return [negative, seed, steps, guidance, sampler, second_prompt, second_guidance]
 
 
@@ -157,10 +146,10 @@ def build(model: LatentModel) -> None:
     """Lay out the tab inside the current gr.Blocks."""
     draw = new_id("draw")
     prompt, start, stop, pick = ask(model, draw)
-    problem = problem_line()
-    with workspace() as (stage, side):
+    problem = controls.problem_line()
+    with controls.workspace() as (stage, side):
         with stage:
-            scrubber = film_scrubber("text_to_image", {"draw": draw})
+            scrubber = controls.film_scrubber("text_to_image", {"draw": draw})
         with side:
             chosen = settings()
 
