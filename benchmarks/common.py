@@ -1,17 +1,26 @@
-"""What the scripts share: Markdown tables, measuring in turns, and a running app."""
+"""What the scripts share: the flag --only, Markdown tables, measuring in turns, and a running app."""
 
+import argparse
 import http.client
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
 
 OFFLINE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
 POLL_SECONDS, START_SECONDS = 0.01, 120
+
+
+def names_in(parser: argparse.ArgumentParser, only: str, known: Iterable[str]) -> list[str]:
+    """The names in the value of the flag --only; the parser refuses what is none of the known ones."""
+    names = only.split(",")
+    if unknown := sorted({*names} - {*known}):
+        parser.error(f"--only knows {', '.join(known)}, not {', '.join(unknown)}")
+    return names
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -9,21 +9,18 @@ float32 and in bf16.
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Iterator
-from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 from benchmarks.common import in_turns, ratio_table
-from benchmarks.quality import InBf16
+from benchmarks.samples import Sampling, in_bf16_copy, pictures
 from diffusion.devices import best_device
-from diffusion.films.film import run_sampler
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import LatentModel
+from diffusion.nets.step_cost import timed
 from diffusion.ui.parts.prompt_film import (
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
@@ -35,38 +32,27 @@ from diffusion.ui.parts.prompt_film import (
 SAMPLER, PROMPT = "dpm++2m", "a picture of red heart"
 
 
-def seconds_of(work: Callable[[int], object]) -> Callable[[], float]:
-    """`work` with a new seed each time, and how long it takes."""
-    seeds = count()
-
-    def timed() -> float:
-        started = time.perf_counter()
-        work(next(seeds))
-        return time.perf_counter() - started
-
-    return timed
-
-
 def contestants(model: LatentModel, num_steps: int) -> dict[str, Callable[[], float]]:
     def film(seed: int) -> Iterator[tuple[PromptFrame, ...]]:  # read and checked, as for a visitor
         request = checked_prompt_request(model, PROMPT, "", seed, num_steps, PROMPT_GUIDANCE, SAMPLER)
         return prompt_frames(model, request)
 
     def picture(model: LatentModel, seed: int) -> None:
-        settings = {"prompts": [PROMPT], "guidance_scale": PROMPT_GUIDANCE, "sampler": SAMPLER}
-        for step, _ in run_sampler(model, seed=seed, num_images=1, num_steps=num_steps, **settings):
-            x_0 = step.x_s
-        model.decode(x_0).cpu()  # waits for the device
+        denoise = model.denoiser(prompts=[PROMPT], guidance_scale=PROMPT_GUIDANCE)
+        pictures(model, denoise, Sampling(SAMPLER, num_steps), seed=seed)
 
-    in_bf16 = replace(model, net=InBf16(deepcopy(model.net), model.device))
+    def with_new_seeds(work: Callable[[int], object]) -> Callable[[], float]:
+        seeds = count()
+        return lambda: timed(lambda: work(next(seeds)), model.device)
+
     title = f"{num_steps} steps, guidance {PROMPT_GUIDANCE:g}"
     work = {
         f"the film, {title}": lambda seed: list(film(seed)),
         "its first frame": lambda seed: next(film(seed)),
         f"the picture alone, {title}": partial(picture, model),
-        "the same in bf16": partial(picture, in_bf16),
+        "the same in bf16": partial(picture, in_bf16_copy(model)),
     }
-    return {name: seconds_of(each) for name, each in work.items()}
+    return {name: with_new_seeds(each) for name, each in work.items()}
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

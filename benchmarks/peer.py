@@ -30,14 +30,12 @@ from benchmarks.classifier import classify, load_or_train
 from benchmarks.common import markdown_table
 from benchmarks.metrics import frechet_distance
 from benchmarks.peer_steps import need, quiet, use_device, write_pngs
-from benchmarks.quality import BATCH_SIZES, NUM_STEPS, SAMPLER, SEED, for_sampling
+from benchmarks.samples import HEADLINE, SEED, draw, for_sampling
 from diffusion.data.image_sets import DataError
 from diffusion.data.images import to_uint8
 from diffusion.data.sources import load_data
 from diffusion.files import write_atomically
-from diffusion.films.film import run_sampler
 from diffusion.models.folder import CheckpointError, load_folder
-from diffusion.models.model import Model
 from diffusion.training.distributed import join_processes
 
 DATA, SIDE, SAMPLING_STEPS, NEVER = "cifar10", 32, 250, 10**9
@@ -110,18 +108,6 @@ def draw_theirs(net: nn.Module, number: int, batch_size: int, minutes: float) ->
     return torch.cat(pictures)[:number]
 
 
-def draw_ours(model: Model, number: int) -> Tensor:
-    """As many samples without a class, (N, C, H, W) uint8."""
-    pictures = []
-    batch_size = BATCH_SIZES[model.device.type]
-    for start in range(0, number, batch_size):
-        settings = {"num_images": min(batch_size, number - start), "sampler": SAMPLER}
-        for step, _ in run_sampler(model, seed=SEED + start // batch_size, num_steps=NUM_STEPS, **settings):
-            x_0 = step.x_s
-        pictures.append(to_uint8(x_0).cpu())
-    return torch.cat(pictures)
-
-
 def distances_to_test_set(sets: list[Tensor], data_dir: Path, device: torch.device) -> list[float]:
     """The Fréchet distance of each set of pictures in the features of our classifier."""
     classifier = load_or_train(DATA, data_dir, device)
@@ -150,9 +136,9 @@ def judge(options: argparse.Namespace, device: torch.device) -> None:
     model = load_folder(options.judge, device)
     if model.sample_shape != theirs.shape[1:]:
         raise CheckpointError(f"{options.judge} was not trained on CIFAR-10.")
-    sets = [theirs, draw_ours(for_sampling(model), len(theirs))]
+    sets = [theirs, draw(for_sampling(model), len(theirs), HEADLINE)]
     distances = distances_to_test_set(sets, options.data_dir, device)
-    about_ours = (model.about.get("images_seen", 0), f"{SAMPLER}, {NUM_STEPS} steps")
+    about_ours = (model.about.get("images_seen", 0), f"{HEADLINE.sampler}, {HEADLINE.num_steps} steps")
     about_theirs = (int(about["images_seen"]), f"ddim, {SAMPLING_STEPS} steps")
     rows = [
         (name, f"{seen:,}", sampler, f"{len(theirs):,}", f"{distance:.3f}")

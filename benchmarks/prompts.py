@@ -28,59 +28,39 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.common import markdown_table
-from benchmarks.gallery import BATCH_SIZE, SEED, SPACES, Found, Gallery, emoji_of, reconstructions, subset
-from benchmarks.quality import (
-    REFERENCE,
-    binomial,
-    fewest_steps,
-    for_sampling,
-    with_row,
-)
+from benchmarks.common import markdown_table, names_in
+from benchmarks.curves import REFERENCE, Curves, Row, enough_steps, share_of
+from benchmarks.figures import Figure, binomial, keep, percent
+from benchmarks.gallery import BATCH_SIZE, SPACES, Found, Gallery, emoji_of, reconstructions, subset
+from benchmarks.samples import HEADLINE, SEED, Sampling, for_sampling, pictures
 from diffusion.data.emoji import LANGUAGES, EmojiSet
 from diffusion.data.image_sets import DataError
-from diffusion.data.images import to_signed, to_uint8
-from diffusion.films.quality_curves import load_curves, save_curves
+from diffusion.data.images import to_signed
 from diffusion.films.samples import PROMPT_GUIDANCE
-from diffusion.models.card import load_metrics, save_metrics
 from diffusion.models.folder import CheckpointError, load_folder
-from diffusion.models.model import Model
+from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import psnr
 from diffusion.process import draw_noise
-from diffusion.samplers import sample, timesteps
 
 NUM_DRAWN = {"cpu": 256, "cuda": None}  # of each set; None is all
 NUM_PER_POINT = {"cpu": 64, "cuda": 512}  # of a curve
-SAMPLER, NUM_STEPS = "dpm++2m", 20
 STEPS = {sampler: (4, 8, 12, 20, 50) for sampler in ("ddpm", "ddim", "dpm++2m")}
 GUIDANCE_SCALES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
-class How(NamedTuple):
-    """How pictures are drawn."""
-
-    sampler: str
-    num_steps: int
-    guidance_scale: float
-
-    def __str__(self) -> str:
-        return f"{self.sampler}, {self.num_steps} steps, guidance {self.guidance_scale:g}"
-
-
-@torch.no_grad()
-def draw(model: Model, emoji: EmojiSet, chosen: Tensor, language: str, how: How) -> Tensor:
+def draw(model: LatentModel, emoji: EmojiSet, chosen: Tensor, language: str, how: Sampling) -> Tensor:
     """Draw emoji by their names, the i-th of the set from the noise of seed i (what DDPM adds: by batch).
 
     Args:
-        model: a text model.
+        model: to draw with.
         emoji: the set.
         chosen: (B,) int64, which of them.
         language: of the names.
@@ -89,17 +69,14 @@ def draw(model: Model, emoji: EmojiSet, chosen: Tensor, language: str, how: How)
     Returns:
         (B, C, H, W) uint8 pictures as they are shown, on the CPU.
     """
-    pictures, steps = [], timesteps(model.schedule, how.num_steps)
+    parts = []
     for batch, part in enumerate(tqdm(chosen.split(BATCH_SIZE), desc=f"{language}, {how}")):
         seeds = part.tolist()
         noise = [draw_noise((1, *model.sample_shape), torch.Generator().manual_seed(i)) for i in seeds]
         prompts = [emoji.names[language][i] for i in seeds]
         denoise = model.denoiser(prompts=prompts, guidance_scale=how.guidance_scale)
-        walk = {"sampler": how.sampler, "generator": torch.Generator().manual_seed(SEED + batch)}
-        for step in sample(denoise, model.schedule, torch.cat(noise).to(model.device), steps, **walk):
-            x_0 = step.x_s
-        pictures.append(to_uint8(model.decode(x_0)).cpu())
-    return torch.cat(pictures)
+        parts.append(pictures(model, denoise, how, x_T=torch.cat(noise), seed=SEED + batch))
+    return torch.cat(parts)
 
 
 @dataclass
@@ -110,47 +87,42 @@ class Bench:
         sampling: the model as pictures are drawn from it.
         gallery: the model measured, and the real emoji.
         options: of the command line.
-        curves: what curves.json holds so far; steps and guidance add to it.
     """
 
-    sampling: Model
+    sampling: LatentModel
     gallery: Gallery
     options: argparse.Namespace
-    curves: dict[str, Any]
 
     @property
-    def how(self) -> How:
-        return How(SAMPLER, self.options.steps, self.options.guidance)
+    def how(self) -> Sampling:
+        return Sampling(HEADLINE.sampler, self.options.steps, self.options.guidance)
 
     @cached_property
     def few(self) -> Tensor:
         """Emoji that were trained on, for the points of a curve."""
         return subset(~self.gallery.emoji.held_out, self.options.num_per_point)
 
-    def drawn(self, chosen: Tensor, language: str, how: How) -> Found:
+    def drawn(self, chosen: Tensor, language: str, how: Sampling) -> Found:
         """The nearest real emoji to drawings of those at (B,) `chosen`."""
         return self.gallery.find(draw(self.sampling, self.gallery.emoji, chosen, language, how))
 
-    def save_curves(self) -> None:
-        """Write curves.json, with what holds for all of it."""
-        self.curves["setting"] = {
+    @cached_property
+    def curves(self) -> Curves:
+        """What curves.json holds so far; steps and guidance add to it."""
+        return Curves(self.options.checkpoint, self.about_curves, self.options.skip_known)
+
+    def about_curves(self) -> dict[str, Any]:
+        """What holds for all of them."""
+        setting = {
             "data": self.gallery.emoji.title,
             "recognised": f"the nearest of {len(self.gallery.emoji.characters):,} emoji in the {SPACES[0]}",
             "language": "en",
             "seed": SEED,
             "precision": "float32" if self.sampling is self.gallery.model else "bfloat16",
             "steps": {"guidance_scale": self.options.guidance},
-            "guidance": {"sampler": SAMPLER, "num_steps": self.options.steps},
+            "guidance": {"sampler": HEADLINE.sampler, "num_steps": self.options.steps},
         }
-        save_curves(self.options.checkpoint, self.curves)
-
-
-class Figure(NamedTuple):
-    """One entry of metrics.json: its name, the setting that follows it there, and how it is found."""
-
-    name: str
-    setting: str
-    measure: Callable[[], str]
+        return {"setting": setting}
 
 
 def trained(bench: Bench) -> Iterator[Figure]:
@@ -174,7 +146,7 @@ def recognised(bench: Bench, what: str, mask: Tensor, skin_tone: bool) -> Iterat
     for language in bench.options.languages:
         setting = f"{names}, {among}, {bench.how}, each from its own seed"
         name = f"{what} names recognised ({language})"
-        yield Figure(name, setting, lambda language=language: shares(bench, chosen, language, skin_tone))
+        yield Figure(name, setting, partial(shares, bench, chosen, language, skin_tone))
 
 
 def shares(bench: Bench, chosen: Tensor, language: str, skin_tone: bool) -> str:
@@ -184,7 +156,7 @@ def shares(bench: Bench, chosen: Tensor, language: str, skin_tone: bool) -> str:
     for space in SPACES:
         hits = {tone: hits_of(gallery.alike(language, tone), chosen, found, space) for tone in (True, False)}
         copied = gallery.copies(found, space)
-        counted = [percent(hits[skin_tone]), percent(hits[not skin_tone]), percent(copied)]
+        counted = [percent(*binomial(each)) for each in (hits[skin_tone], hits[not skin_tone], copied)]
         texts[space] = counted
         rows.append((f"{language}, {space}", len(chosen), *counted))
     other = "with its skin tone" if not skin_tone else "but for its skin tone"
@@ -198,79 +170,57 @@ def hits_of(alike: Tensor, chosen: Tensor, found: Found, space: str) -> Tensor:
     return alike[chosen] == alike[found[space][1]]
 
 
-def percent(hits: Tensor) -> str:
-    share, error = binomial(hits)
-    return f"{share:.1%} ± {error:.1%}"
+def point(bench: Bench, curve: str, names: tuple[str, ...], how: Sampling) -> Row:
+    """A point of a curve, in which the keys `names` differ from point to point."""
 
+    def measure() -> Row:
+        found, alike = bench.drawn(bench.few, "en", how), bench.gallery.alike("en", skin_tone=False)
+        share, error = binomial(hits_of(alike, bench.few, found, SPACES[0]))
+        return {"recognised": share, "recognised_error": error}
 
-def point(bench: Bench, curve: str, names: tuple[str, ...], how: How) -> dict[str, Any]:
-    """A point of a curve, which is written to curves.json at once; with --skip-known it may be there already.
-
-    Args:
-        bench: what is measured.
-        curve: "steps" or "guidance".
-        names: what differs from point to point.
-        how: how its pictures are drawn.
-    """
-    chosen = bench.few
-    rows, sought = bench.curves.get(curve, []), how._asdict() | {"num_samples": len(chosen)}
-    known = [row for row in rows if row.items() >= sought.items()]
-    if known and bench.options.skip_known:
-        return known[0]
-    found, alike = bench.drawn(chosen, "en", how), bench.gallery.alike("en", skin_tone=False)
-    share, error = binomial(hits_of(alike, chosen, found, SPACES[0]))
-    measured = sought | {"recognised": share, "recognised_error": error}
-    bench.curves[curve] = with_row(rows, measured, names)
-    bench.save_curves()
-    return measured
-
-
-def shown(row: dict[str, Any]) -> str:
-    """A point's recognised share."""
-    return f"{row['recognised']:.1%} ± {row['recognised_error']:.1%}"
+    return bench.curves.point(curve, names, how._asdict() | {"num_samples": len(bench.few)}, measure)
 
 
 def guidance(bench: Bench) -> Iterator[Figure]:
     """The recognised share against the guidance scale."""
+    setting = f"{len(bench.few)} names each, {HEADLINE.sampler}, {bench.options.steps} steps"
+    yield Figure("least guidance within an error of the best", setting, partial(least_guidance, bench))
 
-    def measure() -> str:
-        rows = []
-        for scale in GUIDANCE_SCALES:
-            how = bench.how._replace(guidance_scale=scale)
-            rows.append(point(bench, "guidance", ("guidance_scale",), how))
-        table = [(f"{row['guidance_scale']:g}", shown(row)) for row in rows]
-        print(markdown_table(("guidance scale", "recognised"), table))
-        best = max(rows, key=lambda row: row["recognised"])
-        enough = best["recognised"] - best["recognised_error"]
-        least = next(row for row in rows if row["recognised"] >= enough)
-        return f"{least['guidance_scale']:g} ({shown(least)} recognised)"
 
-    how = f"{SAMPLER}, {bench.options.steps} steps"
-    yield Figure("least guidance within an error of the best", f"{len(bench.few)} names each, {how}", measure)
+def least_guidance(bench: Bench) -> str:
+    """Draw with every scale, print; the least that is not worse than the best by more than an error."""
+    rows = []
+    for scale in GUIDANCE_SCALES:
+        how = bench.how._replace(guidance_scale=scale)
+        rows.append(point(bench, "guidance", ("guidance_scale",), how))
+    table = [(f"{row['guidance_scale']:g}", share_of(row)) for row in rows]
+    print(markdown_table(("guidance scale", "recognised"), table))
+    best = max(rows, key=lambda row: row["recognised"])
+    enough = best["recognised"] - best["recognised_error"]
+    least = next(row for row in rows if row["recognised"] >= enough)
+    return f"{least['guidance_scale']:g} ({share_of(least)} recognised)"
 
 
 def steps(bench: Bench) -> Iterator[Figure]:
     """The recognised share against the number of steps, and the fewest that are as good as the reference."""
-
-    def measure() -> str:
-        points = [(sampler, number) for sampler in STEPS for number in STEPS[sampler]]
-        rows = []
-        for sampler, number in points:
-            how = How(sampler, number, bench.options.guidance)
-            rows.append(point(bench, "steps", ("sampler", "num_steps"), how))
-        table = [(sampler, number, shown(row)) for (sampler, number), row in zip(points, rows)]
-        print(markdown_table(("sampler", "steps", "recognised"), table), "\n")
-        quality = {at: (row["recognised"], row["recognised_error"], 0.0) for at, row in zip(points, rows)}
-        enough = {
-            sampler: fewest_steps(quality, sampler) or f"over {STEPS[sampler][-1]}" for sampler in STEPS
-        }
-        return ", ".join(f"{sampler} {number}" for sampler, number in enough.items())
-
     setting = f"{len(bench.few)} names each, guidance {bench.options.guidance:g}"
-    yield Figure(f"steps for as many recognised as {' '.join(map(str, REFERENCE))}", setting, measure)
+    name = f"steps for as many recognised as {' '.join(map(str, REFERENCE))}"
+    yield Figure(name, setting, partial(fewest, bench))
 
 
-def pictures(bench: Bench) -> Iterator[Figure]:
+def fewest(bench: Bench) -> str:
+    """Draw with every sampler and number of steps, print; the fewest of each that are enough."""
+    rows = []
+    for sampler in STEPS:
+        for number in STEPS[sampler]:
+            how = Sampling(sampler, number, bench.options.guidance)
+            rows.append(point(bench, "steps", ("sampler", "num_steps"), how))
+    table = [(row["sampler"], row["num_steps"], share_of(row)) for row in rows]
+    print(markdown_table(("sampler", "steps", "recognised"), table), "\n")
+    return ", ".join(f"{sampler} {number}" for sampler, number in enough_steps(rows).items())
+
+
+def reconstructed(bench: Bench) -> Iterator[Figure]:
     """How well the autoencoder brings back held-out pictures."""
     gallery, chosen = bench.gallery, subset(bench.gallery.held_out)
 
@@ -286,7 +236,11 @@ def pictures(bench: Bench) -> Iterator[Figure]:
 
 
 PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
-    part.__name__: part for part in (trained, held_out, guidance, steps, pictures)
+    "trained": trained,
+    "held_out": held_out,
+    "guidance": guidance,
+    "steps": steps,
+    "pictures": reconstructed,
 }
 
 
@@ -300,13 +254,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     spoken = {"choices": LANGUAGES, "default": ["en", "ko"]}
     parser.add_argument("--languages", nargs="+", **spoken, help="of the names; default: en ko")
     parser.add_argument("--guidance", type=float, default=PROMPT_GUIDANCE, help="scale; default: %(default)g")
-    parser.add_argument("--steps", type=int, default=NUM_STEPS, help=f"of {SAMPLER}; default: %(default)s")
+    of_sampler = f"of {HEADLINE.sampler}; default: %(default)s"
+    parser.add_argument("--steps", type=int, default=HEADLINE.num_steps, help=of_sampler)
     parser.add_argument("--only", default=",".join(PARTS), help="parts to run, with commas; default: all")
     parser.add_argument("--skip-known", action="store_true", help="leave out what is measured already")
     options = parser.parse_args(arguments)
-    options.only = options.only.split(",")
-    if unknown := sorted(set(options.only) - set(PARTS)):
-        parser.error(f"--only knows {', '.join(PARTS)}, not {', '.join(unknown)}")
+    options.only = names_in(parser, options.only, PARTS)
     if options.num is None:
         options.num = NUM_DRAWN[options.device]
     if options.num_per_point is None:
@@ -320,20 +273,13 @@ def make_bench(options: argparse.Namespace) -> Bench:
     """Load the model and its emoji. Raises as `emoji_of` does."""
     model = load_folder(options.checkpoint, options.device)
     emoji = emoji_of(model, options.emoji_font)
-    curves = load_curves(options.checkpoint)
-    return Bench(for_sampling(model), Gallery(model, emoji), options, curves)
+    return Bench(for_sampling(model), Gallery(model, emoji), options)
 
 
 def main(options: argparse.Namespace) -> None:
     bench = make_bench(options)
-    for part in options.only:
-        for name, setting, measure in PARTS[part](bench):
-            known = load_metrics(options.checkpoint)
-            if options.skip_known and str(known.get(name, "")).endswith(f"; {setting}"):
-                continue
-            figure = f"{measure()}; {setting}"
-            save_metrics(options.checkpoint, bench.gallery.model, known | {name: figure})
-            print(flush=True)
+    figures = (figure for part in options.only for figure in PARTS[part](bench))
+    keep(options.checkpoint, bench.gallery.model, figures, options.skip_known)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,9 @@ Samples are drawn in bf16 where the hardware has it; all else is computed in flo
 
 import argparse
 import sys
-from collections.abc import Callable, Collection
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -34,77 +33,25 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks.classifier import classify, data_of, load_or_train
-from benchmarks.common import markdown_table
+from benchmarks.common import markdown_table, names_in
+from benchmarks.curves import REFERENCE, Curves, Row, enough_steps, share_of
+from benchmarks.figures import Figure, binomial, keep, percent
 from benchmarks.metrics import frechet_distance, nearest_neighbours
+from benchmarks.samples import BATCH_SIZES, HEADLINE, SEED, Sampling, draw, for_sampling
 from diffusion.data.image_sets import DataError, ImageData
-from diffusion.data.images import to_signed, to_uint8
+from diffusion.data.images import to_signed
 from diffusion.data.sources import load_data
-from diffusion.devices import has_bf16, in_bf16
-from diffusion.films.film import run_sampler
-from diffusion.films.quality_curves import load_curves, save_curves
 from diffusion.likelihood import bits_per_dim
-from diffusion.models.card import load_metrics, save_metrics
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import Model
 
-SEED = 0
-BATCH_SIZES = {"cpu": 250, "cuda": 1000}  # each batch has a seed, so these decide the samples too
-SAMPLER, NUM_STEPS = "dpm++2m", 20
 REAL_DRAWS = 10  # sets of real images whose Fréchet distances are averaged
 STEPS = {sampler: (5, 10, 20, 50, 100) for sampler in ("ddpm", "ddim", "dpm++2m")}
 LONG, MAX_LONG_SAMPLES = ("ddpm", 1000), 1000
-REFERENCE = ("ddim", 50)
 GUIDANCE_SCALES = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
-FRECHET_TOLERANCE = 1.05  # as good as the reference: at most 5 % further away
 NUM_COPIES = 64
 SETS = {"test": "test", "train": "training"}
 MIN_SAMPLES = 10  # one of each class
-Row = dict[str, Any]  # a point of a curve
-
-
-class InBf16(nn.Module):
-    """A network that computes in bf16, in the layout that training uses."""
-
-    def __init__(self, net: nn.Module, device: torch.device) -> None:
-        super().__init__()
-        self.net = net.to(memory_format=torch.channels_last)
-        self.compute = in_bf16(net, device)
-
-    def forward(self, *args: Tensor, **cond: Tensor | None) -> Tensor:
-        return self.compute(*args, **cond)
-
-
-def for_sampling(model: Model) -> Model:
-    """The model in bf16 where the hardware has it, or else as it is."""
-    if not has_bf16(model.device):
-        return model
-    return replace(model, net=InBf16(deepcopy(model.net), model.device))
-
-
-def draw(
-    model: Model, num_images: int, sampler: str, num_steps: int, guidance_scale: float = 1.0
-) -> tuple[Tensor, Tensor]:
-    """Class-conditional samples from SEED, the classes evenly.
-
-    Returns:
-        (N, C, H, W) uint8 pictures as they are shown, and their class labels (N,), both on the CPU.
-    """
-    labels = torch.arange(num_images) % len(model.classes)
-    settings = {"num_steps": num_steps, "sampler": sampler, "guidance_scale": guidance_scale}
-    title = f"{sampler}, {num_steps} steps, guidance {guidance_scale:g}"
-    pictures = []
-    for batch, part in enumerate(tqdm(labels.split(BATCH_SIZES[model.device.type]), desc=title)):
-        settings |= {"num_images": len(part), "class_labels": part.to(model.device)}
-        for step, _ in run_sampler(model, seed=SEED + batch, **settings):
-            x_0 = step.x_s
-        pictures.append(to_uint8(x_0).cpu())
-    return torch.cat(pictures), labels
-
-
-def binomial(hits: Tensor) -> tuple[float, float]:
-    """(N,) booleans → their share and its standard error."""
-    share = hits.double().mean().item()
-    return share, (share * (1 - share) / len(hits)) ** 0.5
 
 
 @dataclass
@@ -117,7 +64,6 @@ class Bench:
         classifier: of the data set that it was trained on.
         training, test: the two parts of that data set.
         options: of the command line.
-        curves: what curves.json holds so far; steps and guidance add to it.
     """
 
     model: Model
@@ -126,12 +72,17 @@ class Bench:
     training: ImageData
     test: ImageData
     options: argparse.Namespace
-    curves: dict[str, Any]
+
+    def draw(self, num_images: int, how: Sampling) -> tuple[Tensor, Tensor]:
+        """(N, C, H, W) uint8 pictures of the classes evenly, and their labels (N,), both on the CPU."""
+        labels = torch.arange(num_images) % len(self.model.classes)
+        return draw(self.sampling, num_images, how, labels), labels
 
     @cached_property
     def samples(self) -> tuple[Tensor, Tensor]:
         """Pictures and labels."""
-        return draw(self.sampling, self.options.num_samples, SAMPLER, NUM_STEPS, self.options.guidance)
+        how = HEADLINE._replace(guidance_scale=self.options.guidance)
+        return self.draw(self.options.num_samples, how)
 
     @cached_property
     def judged(self) -> tuple[Tensor, Tensor]:
@@ -148,18 +99,22 @@ class Bench:
         """The share of the test images that the classifier recognises."""
         return binomial(self.judged_test[1] == self.test.labels)[0]
 
-    def save_curves(self) -> None:
-        """Write curves.json, with what holds for all of it."""
-        self.curves["classifier_accuracy"] = self.accuracy
-        self.curves["setting"] = {
+    @cached_property
+    def curves(self) -> Curves:
+        """What curves.json holds so far; steps and guidance add to it."""
+        return Curves(self.options.checkpoint, self.about_curves, self.options.skip_known)
+
+    def about_curves(self) -> dict[str, Any]:
+        """What holds for all of them."""
+        setting = {
             "data": self.test.title,
             "reference": f"{len(self.test.images)} test images",
             "seed": SEED,
             "precision": "float32" if self.sampling is self.model else "bfloat16",
             "steps": {"guidance_scale": 1.0},
-            "guidance": {"sampler": SAMPLER, "num_steps": NUM_STEPS},
+            "guidance": {"sampler": HEADLINE.sampler, "num_steps": HEADLINE.num_steps},
         }
-        save_curves(self.options.checkpoint, self.curves)
+        return {"classifier_accuracy": self.accuracy, "setting": setting}
 
 
 def recognised(bench: Bench) -> str:
@@ -169,8 +124,7 @@ def recognised(bench: Bench) -> str:
     rows = []
     for label, name in enumerate(bench.model.classes):
         of_class = hits[bench.samples[1] == label]
-        class_share, class_error = binomial(of_class)
-        rows.append((name, len(of_class), f"{class_share:.1%} ± {class_error:.1%}"))
+        rows.append((name, len(of_class), percent(*binomial(of_class))))
     rows.append(("**all**", len(hits), f"**{share:.2%} ± {error:.2%}**"))
     print(markdown_table(("class", "samples", "recognised"), rows))
     real = f"the {bench.accuracy:.2%} of real test images"
@@ -213,39 +167,23 @@ def bits(bench: Bench) -> str:
     return figure
 
 
-def measure_row(bench: Bench, curve: str, at: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """A point of a curve, which is written to curves.json at once; with --skip-known it may be there already.
+def measure_row(bench: Bench, curve: str, how: Sampling, number: int, names: tuple[str, ...]) -> Row:
+    """A point of a curve: drawn `how`, as `number` pictures, and called by the keys `names`."""
 
-    Args:
-        bench: what is measured.
-        curve: "steps" or "guidance".
-        at: what the point is called: its keys beside the measured ones.
-        settings: of `draw`.
-    """
-    rows = bench.curves.setdefault(curve, [])
-    at = at | {"num_samples": settings["num_images"]}
-    known = [row for row in rows if row.items() >= at.items()]
-    if known and bench.options.skip_known:
-        return known[0]
-    images, labels = draw(bench.sampling, **settings)
-    features, classes = classify(bench.classifier, images)
-    share, error = binomial(classes == labels)
-    distance = frechet_distance(features, bench.judged_test[0])
-    measured = at | {"recognised": share, "recognised_error": error, "frechet": distance}
-    bench.curves[curve] = with_row(rows, measured, at.keys() - {"num_samples"})
-    bench.save_curves()
-    return measured
+    def measure() -> Row:
+        images, labels = bench.draw(number, how)
+        features, classes = classify(bench.classifier, images)
+        share, error = binomial(classes == labels)
+        distance = frechet_distance(features, bench.judged_test[0])
+        return {"recognised": share, "recognised_error": error, "frechet": distance}
+
+    at = {name: how._asdict()[name] for name in names} | {"num_samples": number}
+    return bench.curves.point(curve, names, at, measure)
 
 
-def with_row(rows: list[Row], row: Row, names: Collection[str]) -> list[Row]:
-    """A curve's rows in the order of the keys `names`, this one in place of any that has the same there."""
-    others = [other for other in rows if any(other[name] != row[name] for name in names)]
-    return sorted([*others, row], key=lambda each: [each[name] for name in row if name in names])
-
-
-def shown(row: dict[str, Any]) -> tuple[str, str]:
+def shown(row: Row) -> tuple[str, str]:
     """A row's recognised share and Fréchet distance."""
-    return f"{row['recognised']:.1%} ± {row['recognised_error']:.1%}", f"{row['frechet']:.3f}"
+    return share_of(row), f"{row['frechet']:.3f}"
 
 
 def steps(bench: Bench) -> str:
@@ -254,46 +192,22 @@ def steps(bench: Bench) -> str:
     points = [(sampler, num_steps, number) for sampler in STEPS for num_steps in STEPS[sampler]]
     if bench.options.long:
         points.append((*LONG, min(number, MAX_LONG_SAMPLES)))
-    quality, table = {}, []
+    rows, names = [], ("sampler", "num_steps")
     for sampler, num_steps, num_images in points:
-        at = {"sampler": sampler, "num_steps": num_steps}
-        row = measure_row(bench, "steps", at, at | {"num_images": num_images})
-        quality[sampler, num_steps] = (row["recognised"], row["recognised_error"], row["frechet"])
-        table.append((sampler, num_steps, *shown(row)))
+        rows.append(measure_row(bench, "steps", Sampling(sampler, num_steps), num_images, names))
+    table = [(row["sampler"], row["num_steps"], *shown(row)) for row in rows]
     print(markdown_table(("sampler", "steps", "recognised", "Fréchet distance"), table), "\n")
-    enough = {sampler: fewest_steps(quality, sampler) or f"over {STEPS[sampler][-1]}" for sampler in STEPS}
-    print(
-        markdown_table(("sampler", f"steps as good as {REFERENCE[0]} {REFERENCE[1]}"), list(enough.items()))
-    )
+    enough, reference = enough_steps(rows), " ".join(map(str, REFERENCE))
+    print(markdown_table(("sampler", f"steps as good as {reference}"), list(enough.items())))
     return ", ".join(f"{sampler} {number}" for sampler, number in enough.items())
-
-
-def fewest_steps(quality: dict[tuple[str, int], tuple[float, float, float]], sampler: str) -> int | None:
-    """The fewest steps of `sampler` that are as good as the reference; None if none of them are.
-
-    As good: the recognised share is not more than a standard error lower, and the Fréchet distance not
-    more than FRECHET_TOLERANCE times as large.
-
-    Args:
-        quality: (sampler, number of steps) → recognised share, its standard error, Fréchet distance.
-        sampler: one of those in `quality`.
-    """
-    share, error, distance = quality[REFERENCE]
-    good = (
-        number
-        for (name, number), (its_share, _, its_distance) in quality.items()
-        if name == sampler and its_share >= share - error and its_distance <= FRECHET_TOLERANCE * distance
-    )
-    return min(good, default=None)
 
 
 def guidance(bench: Bench) -> str:
     """Quality against the guidance scale, and the scale whose samples are nearest to the test set."""
-    how = {"num_images": bench.options.num_steps_samples, "sampler": SAMPLER, "num_steps": NUM_STEPS}
     rows = []
     for scale in GUIDANCE_SCALES:
-        at = {"guidance_scale": scale}
-        rows.append(measure_row(bench, "guidance", at, how | at))
+        how = HEADLINE._replace(guidance_scale=scale)
+        rows.append(measure_row(bench, "guidance", how, bench.options.num_steps_samples, ("guidance_scale",)))
     table = [(f"{row['guidance_scale']:g}", *shown(row)) for row in rows]
     print(markdown_table(("guidance scale", "recognised", "Fréchet distance"), table))
     best = min(rows, key=lambda row: row["frechet"])
@@ -320,34 +234,23 @@ PARTS: dict[str, Callable[[Bench], str]] = {
 }
 
 
-def described(part: str, options: argparse.Namespace) -> tuple[str, str]:
-    """What a part's figure is called in metrics.json, and the setting that follows it there."""
-    how, seed = f"{SAMPLER}, {NUM_STEPS} steps", f"seed {SEED}"
-    headline = f"{how}, guidance {options.guidance}, {seed}"
+def figure(part: str, bench: Bench) -> Figure:
+    """What a part finds: its name in metrics.json, the setting that follows it there, and how."""
+    options, seed = bench.options, f"seed {SEED}"
+    plain = f"{HEADLINE.sampler}, {HEADLINE.num_steps} steps"
+    headline = f"{plain}, guidance {options.guidance}, {seed}"
     samples, each = f"{options.num_samples:,} samples", f"{options.num_steps_samples:,} samples each"
-    return {
+    reference, long = (" ".join(map(str, point)) for point in (REFERENCE, LONG))
+    each_step = f"{each}, guidance 1.0, {seed}" + f", {long} too" * options.long
+    name, setting = {
         "recognised": ("samples recognised by the classifier", f"{samples}, {headline}"),
         "frechet": (f"Fréchet distance to the {SETS[options.reference]} set", f"{samples}, {headline}"),
         "bits": ("bits/dim", f"{options.num_bits:,} random test images, {seed}"),
-        "steps": (
-            f"steps for the quality of {' '.join(map(str, REFERENCE))}",
-            f"{each}, guidance 1.0, {seed}",
-        ),
-        "guidance": ("guidance scale nearest to the test set", f"{each}, {how}, {seed}"),
+        "steps": (f"steps for the quality of {reference}", each_step),
+        "guidance": ("guidance scale nearest to the test set", f"{each}, {plain}, {seed}"),
         "copies": ("distance to the nearest training image", headline),
     }[part]
-
-
-def is_known(part: str, options: argparse.Namespace, curves: dict[str, Any]) -> bool:
-    """Whether metrics.json has this part's figure, measured in this setting."""
-    name, setting = described(part, options)
-    if part == "steps" and options.long and not any(_is_long(row) for row in curves.get("steps", [])):
-        return False
-    return str(load_metrics(options.checkpoint).get(name, "")).endswith(f"; {setting}")
-
-
-def _is_long(row: dict[str, Any]) -> bool:
-    return (row["sampler"], row["num_steps"]) == LONG
+    return Figure(name, setting, partial(PARTS[part], bench))
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -364,10 +267,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(PARTS), help="parts to run, with commas; default: all")
     parser.add_argument("--skip-known", action="store_true", help="leave out what is measured already")
     options = parser.parse_args(arguments)
-    options.only = options.only.split(",")
-    unknown = sorted(set(options.only) - set(PARTS))
-    if unknown:
-        parser.error(f"--only knows {', '.join(PARTS)}, not {', '.join(unknown)}")
+    options.only = names_in(parser, options.only, PARTS)
     if min(options.num_samples, options.num_bits, options.num_steps_samples) < MIN_SAMPLES:
         parser.error(f"numbers of samples must be at least {MIN_SAMPLES}")
     return options
@@ -384,19 +284,13 @@ def make_bench(options: argparse.Namespace) -> Bench:
         load_data(name, options.data_dir),
         load_data(name, options.data_dir, train=False),
         options,
-        load_curves(options.checkpoint),
     )
 
 
 def main(options: argparse.Namespace) -> None:
     bench = make_bench(options)
-    for part in options.only:
-        if options.skip_known and is_known(part, options, bench.curves):
-            continue
-        name, setting = described(part, options)
-        figure = f"{PARTS[part](bench)}; {setting}"
-        save_metrics(options.checkpoint, bench.model, load_metrics(options.checkpoint) | {name: figure})
-        print(flush=True)
+    figures = [figure(part, bench) for part in options.only]
+    keep(options.checkpoint, bench.model, figures, options.skip_known)
 
 
 if __name__ == "__main__":

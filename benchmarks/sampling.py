@@ -11,7 +11,6 @@ rounds in which all take turns. About a minute on two CPU cores, six for cifar10
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import fields
@@ -30,10 +29,12 @@ from diffusion.devices import has_bf16, in_bf16
 from diffusion.films.film import run_sampler
 from diffusion.models.folder import load_folder
 from diffusion.models.model import Model
+from diffusion.nets.step_cost import timed
 from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.schedules import named_schedule
 from diffusion.training.presets import PRESETS
 
+CPU = torch.device("cpu")
 SEED, BATCH_SIZE, NUM_STEPS, CALLS_PER_REPEAT = 0, 4, 50, 10
 NORM_GROUPS, HEAD_DIM = 8, 64  # as ours
 BETA_SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
@@ -88,16 +89,9 @@ def pipeline_of(net: UNet2DModel, model: Model) -> DDIMPipeline:
     return pipeline
 
 
-def timed(run: Callable[[], object], repeats: int = 1) -> Callable[[], float]:
-    """A function that runs `run` and returns the seconds of one run, averaged over `repeats`."""
-
-    def measure() -> float:
-        started = time.perf_counter()
-        for _ in range(repeats):
-            run()
-        return (time.perf_counter() - started) / repeats
-
-    return measure
+def seconds_per_call(call: Callable[[], Tensor]) -> float:
+    """Averaged over a few in a row."""
+    return timed(lambda: [call() for _ in range(CALLS_PER_REPEAT)], CPU) / CALLS_PER_REPEAT
 
 
 def untrained(preset: str) -> Model:
@@ -172,7 +166,7 @@ def compare_calls(model: Model, theirs: UNet2DModel, repeats: int) -> str:
         ways = {"eager, fp32": eager} | {k: call for k, call in others.items() if not isinstance(call, str)}
         tables = []
         for title, calls in (("one call", both), ("one call of ours", ways)):
-            runs = {name: timed(call, CALLS_PER_REPEAT) for name, call in calls.items()}
+            runs = {name: partial(seconds_per_call, call) for name, call in calls.items()}
             tables.append(ratio_table(f"{title}, batch {BATCH_SIZE}", in_turns(runs, repeats)))
         far = ", ".join(f"{name} {(call() - eager()).abs().max():.0e}" for name, call in ways.items())
     return "\n".join([tables[0], "", tables[1], *absent, "", f"Largest difference from eager, fp32: {far}"])
@@ -184,12 +178,13 @@ def compare_pictures(model: Model, theirs: UNet2DModel, steps: int, repeats: int
 
     def ours(sampler: str, num_steps: int) -> Callable[[], float]:
         settings = {"seed": SEED, "num_images": BATCH_SIZE, "sampler": sampler, "num_steps": num_steps}
-        return timed(lambda: list(run_sampler(model, **settings)))
+        return partial(timed, lambda: list(run_sampler(model, **settings)), CPU)
+
+    def pictures_of_theirs() -> object:
+        return pipeline(BATCH_SIZE, num_inference_steps=NUM_STEPS, output_type="np")
 
     runs = {
-        f"diffusers, DDIMPipeline, {NUM_STEPS} steps": timed(
-            lambda: pipeline(BATCH_SIZE, num_inference_steps=NUM_STEPS, output_type="np")
-        ),
+        f"diffusers, DDIMPipeline, {NUM_STEPS} steps": partial(timed, pictures_of_theirs, CPU),
         f"ours, ddim, {NUM_STEPS} steps": ours("ddim", NUM_STEPS),
         f"ours, dpm++2m, {steps} steps": ours("dpm++2m", steps),
     }

@@ -19,7 +19,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,100 +27,19 @@ from typing import Any
 import torch
 
 import diffusion.training.config
-from benchmarks.common import markdown_table
-from benchmarks.loading import LoadedData
+from benchmarks.common import markdown_table, names_in
 from benchmarks.peer_steps import PEERS, Advance, Task, describe, num_parameters
+from benchmarks.variants import VARIANTS, build, number_formats
 from diffusion.data.image_sets import ImageData
 from diffusion.data.sources import load_data
-from diffusion.devices import has_bf16, peak_flops, share_of_peak, use_tensor_cores
+from diffusion.devices import has_bf16, peak_flops, share_of_peak
 from diffusion.files import write_atomically
-from diffusion.training.config import TrainConfig
+from diffusion.nets.step_cost import timed
 from diffusion.training.distributed import join_processes
 from train import Run
 
 WARM_UP_STEPS, PROBE_STEPS, WATCHED_STEPS = 3, 3, 10
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A way to train: a plain loop with some of train.py's tricks; the last two are its flags.
-
-    Args:
-        title: what this row adds to those above it.
-        on_device: the data set is kept on the device as uint8, not brought by a DataLoader's workers.
-        tensor_cores: what is fp32 may use TF32, and convolutions choose their algorithm by trial.
-        bf16: autocast around the network, where the hardware has it.
-        no_item: the loss is not read after each step.
-        fused: AdamW as one kernel.
-    """
-
-    title: str
-    on_device: bool = True
-    tensor_cores: bool = True
-    bf16: bool = True
-    no_item: bool = True
-    fused: bool = True
-    compile: str | None = None
-    channels_last: bool = False
-
-    @property
-    def offered(self) -> bool:
-        """Whether train.py's flags can ask for it."""
-        return all((self.on_device, self.tensor_cores, self.bf16, self.no_item, self.fused))
-
-
-PLAIN = Variant("fp32, DataLoader, .item() each step", False, False, False, False, False)
-VARIANTS = {
-    "loader": PLAIN,
-    "device": replace(PLAIN, title="+ data on the device", on_device=True),
-    "tf32": replace(PLAIN, title="+ TF32, cudnn.benchmark", on_device=True, tensor_cores=True),
-    "bf16": Variant("+ bf16 autocast", no_item=False, fused=False),
-    "no_item": Variant("+ no .item()", fused=False),
-    "fused": Variant("+ fused AdamW: train.py"),
-    "channels_last": Variant("+ --channels-last", channels_last=True),
-    "blocks": Variant("+ --compile blocks", compile="blocks", channels_last=True),
-    "network": Variant("--compile network instead", compile="network", channels_last=True),
-    "blocks_only": Variant("--compile blocks alone", compile="blocks"),
-    "network_only": Variant("--compile network alone", compile="network"),
-}
-
-
-@contextmanager
-def number_formats(tensor_cores: bool) -> Iterator[None]:
-    """A block with PyTorch's defaults or with `use_tensor_cores`; afterwards all is as before."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
-    attention_before = torch.backends.cuda.cudnn_sdp_enabled()
-    matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = False, True, False
-    torch.backends.cuda.enable_cudnn_sdp(True)
-    try:
-        if tensor_cores:
-            use_tensor_cores()
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
-        torch.backends.cuda.enable_cudnn_sdp(attention_before)
-
-
-def build(variant: Variant, config: TrainConfig, data: ImageData, device: torch.device) -> Advance:
-    """A new run of train.py, with the tricks taken out that the variant is without."""
-    config = replace(config, compile=variant.compile, channels_last=variant.channels_last)
-    held = data.to(device) if variant.on_device else LoadedData(data, config.batch_size, device)
-    run = Run(config, held, device)
-    if not variant.bf16:
-        run.forward = run.net
-    if not variant.fused:
-        kept = {name: run.optimizer.defaults[name] for name in ("lr", "betas", "weight_decay")}
-        run.optimizer = torch.optim.AdamW(run.net.parameters(), **kept)
-
-    def advance(num_steps: int) -> None:
-        for _ in range(num_steps):
-            loss = run.step()
-            if not variant.no_item:
-                loss.item()
-
-    return advance
 
 
 @dataclass(frozen=True)
@@ -147,20 +65,6 @@ class Contestant:
     library: str | None = None
 
 
-def elapsed(advance: Advance, num_steps: int, device: torch.device) -> float:
-    """Seconds that steps take, from an idle device to an idle device."""
-    synchronize(device)
-    started = time.perf_counter()
-    advance(num_steps)
-    synchronize(device)
-    return time.perf_counter() - started
-
-
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def synchronisations(advance: Advance, device: torch.device) -> float | None:
     """How often a step makes the CPU wait for the GPU; None without a GPU."""
     if device.type != "cuda":
@@ -179,7 +83,7 @@ def steps_within(advance: Advance, seconds: float, device: torch.device, settle:
     """How many steps fit into a time, judging by a few, or by those of `settle` seconds."""
     num_steps, started = 0, time.perf_counter()
     while num_steps == 0 or time.perf_counter() - started < settle:
-        elapsed(advance, PROBE_STEPS, device)
+        timed(partial(advance, PROBE_STEPS), device)
         num_steps += PROBE_STEPS
     return max(1, int(seconds * num_steps / (time.perf_counter() - started)))
 
@@ -197,11 +101,11 @@ def measure(contestant: Contestant, batch_size: int, device: torch.device, secon
     started = time.perf_counter()
     try:
         advance = contestant.make()
-        elapsed(advance, WARM_UP_STEPS, device)
+        timed(partial(advance, WARM_UP_STEPS), device)
         warm_up = time.perf_counter() - started
         settle = seconds if contestant.prefetches else 0  # first use up what was loaded meanwhile
         num_steps = steps_within(advance, seconds, device, settle)
-        speed = num_steps * batch_size / elapsed(advance, num_steps, device)
+        speed = num_steps * batch_size / timed(partial(advance, num_steps), device)
         row = {"images_per_second": speed, "warm_up_seconds": warm_up}
         row["syncs_per_step"] = synchronisations(advance, device)
     except Exception as error:  # whatever it is, the other rows are wanted
@@ -305,9 +209,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/throughput.json"), help="the JSON file")
     options = parser.parse_args(arguments)
     known = [*VARIANTS, *(PEERS if options.peers else ())]
-    options.only = options.only.split(",") if options.only else known
-    if unknown := sorted(set(options.only) - set(known)):
-        parser.error(f"--only knows {', '.join(known)}, not {', '.join(unknown)}")
+    options.only = names_in(parser, options.only, known) if options.only else known
     return options
 
 

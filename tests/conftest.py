@@ -26,6 +26,7 @@ from diffusion.schedules import SCHEDULES
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 ROOT = Path(__file__).parent.parent
+DIGITS = tuple(map(str, range(10)))
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
     "--no-sandbox",
@@ -77,6 +78,17 @@ def tiny_model() -> Model:
     torch.manual_seed(0)
     net = UNet(UNetConfig(1, 32, (1, 1), 1, (1,), num_classes=3))
     return Model("tiny", randomised(net), "cosine", cosine_schedule(), "v", (1, 16, 16), ("a", "b", "c"))
+
+
+@pytest.fixture
+def digit_checkpoint(tmp_path) -> Path:
+    """The folder of a small, untrained model with MNIST's shape and classes."""
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(1, 32, (1, 1), 1, (1,), num_classes=10)).eval()
+    about = {"data": "MNIST", "licence": "none", "images_seen": 0, "settings": {}}
+    model = Model("small", net, "cosine", cosine_schedule(), "v", (1, 28, 28), DIGITS, about)
+    save_model(tmp_path / "small", model)
+    return tmp_path / "small"
 
 
 def record(folder: Path, model: Model) -> ImageData:

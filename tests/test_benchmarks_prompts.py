@@ -195,7 +195,7 @@ def near(one, other) -> bool:
 
 
 def test_each_name_is_drawn_from_the_noise_of_its_own_number(few, model):
-    how = prompts.How("dpm++2m", 2, 3.0)
+    how = Sampling("dpm++2m", 2, 3.0)
     pair = prompts.draw(model, few, torch.tensor([9, 4]), "ko", how)
     assert near(prompts.draw(model, few, torch.tensor([4]), "ko", how)[0], pair[1])
     settings = {"num_steps": 2, "sampler": "dpm++2m", "prompts": [few.names["ko"][9]], "guidance_scale": 3.0}
@@ -211,7 +211,7 @@ def test_a_network_that_always_draws_the_right_one_is_recognised_and_another_is_
 ):
     drawer, known = perfect(model, few, shift), Gallery(model, few)
     chosen = torch.arange(len(few.characters))
-    found = known.find(prompts.draw(drawer, few, chosen, "en", prompts.How("ddim", 2, 1.0)))
+    found = known.find(prompts.draw(drawer, few, chosen, "en", Sampling("ddim", 2, 1.0)))
     for space in gallery.SPACES:
         hits = prompts.hits_of(known.alike("en", True), chosen, found, space)
         assert hits.float().mean().item() == pytest.approx(expected, abs=0.04)
@@ -263,7 +263,7 @@ def test_what_is_known_is_not_measured_again(folder, monkeypatch):
     assert len(drawn) == 3 and first[0]["bits/dim"] == "2"
     assert script(folder, *only) == first and len(drawn) == 3
     script(folder, *only, "--num", "5")
-    assert len(drawn) == 4 and drawn[-1] == prompts.How("dpm++2m", 2, 3.0)
+    assert len(drawn) == 4 and drawn[-1] == Sampling("dpm++2m", 2, 3.0)
     monkeypatch.setattr(prompts, "GUIDANCE_SCALES", (1.0, 2.0, 4.0))
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     metrics.pop("least guidance within an error of the best")
