@@ -1,13 +1,12 @@
-"""Quality as a curve, against the number of steps or the guidance scale: curves.json, point by point."""
+"""Quality as a curve, against the number of steps or the guidance scale; kept point by point."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diffusion.films.quality_curves import load_curves, save_curves
-
 from benchmarks.figures import percent
+from diffusion.films.quality_curves import load_curves, save_curves
 
 Row = dict[str, Any]  # a point of a curve
 REFERENCE = ("ddim", 50)

@@ -28,9 +28,15 @@ class Examples(Dataset):
 
 
 def loader(data: ImageData, batch_size: int, device: torch.device) -> DataLoader:
-    """Shuffled batches from a worker for each core; the workers stay from epoch to epoch."""
-    how = {"num_workers": len(os.sched_getaffinity(0)), "persistent_workers": True, "drop_last": True}
-    return DataLoader(Examples(data), batch_size, shuffle=True, pin_memory=device.type == "cuda", **how)
+    """Shuffled batches from a worker for each core; the workers stay from epoch to epoch.
+
+    Raises:
+        ValueError: there are fewer pictures than a batch has.
+    """
+    if len(data.images) < batch_size:
+        raise ValueError(f"{data.title} has {len(data.images)} pictures, fewer than a batch of {batch_size}.")
+    options = {"num_workers": len(os.sched_getaffinity(0)), "persistent_workers": True, "drop_last": True}
+    return DataLoader(Examples(data), batch_size, shuffle=True, pin_memory=device.type == "cuda", **options)
 
 
 def endless(batches: DataLoader) -> Iterator[Any]:

@@ -25,7 +25,7 @@ from benchmarks.loading import endless, loader
 from diffusion.data.image_sets import ImageData
 from diffusion.data.images import to_signed
 from diffusion.devices import has_bf16
-from diffusion.nets.step_cost import training_flops
+from diffusion.nets.step_cost import num_parameters, training_flops
 from diffusion.nets.unet import UNetConfig
 
 WIDTH_STEP, MAX_FILES, NEVER = 8, 5000, 10**9
@@ -116,10 +116,6 @@ def diffusers_net(task: Task) -> nn.Module:
     from benchmarks.sampling import equal_unet2d
 
     return equal_unet2d(task.unet, task.side, task.parameters).train().requires_grad_(True)
-
-
-def num_parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
 
 
 def lucidrains(task: Task, on_device: bool = False, compiled: bool = False) -> Advance:

@@ -29,7 +29,7 @@ from diffusion.devices import has_bf16, in_bf16
 from diffusion.films.film import run_sampler
 from diffusion.models.folder import load_folder
 from diffusion.models.model import Model
-from diffusion.nets.step_cost import timed
+from diffusion.nets.step_cost import num_parameters, timed
 from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.schedules import named_schedule
 from diffusion.training.presets import PRESETS
@@ -39,10 +39,6 @@ SEED, BATCH_SIZE, NUM_STEPS, CALLS_PER_REPEAT = 0, 4, 50, 10
 NORM_GROUPS, HEAD_DIM = 8, 64  # as ours
 BETA_SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 PREDICTION_TYPES = {"epsilon": "epsilon", "v": "v_prediction", "sample": "sample"}
-
-
-def num_parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
 
 
 def unet2d(config: UNetConfig, side: int, channels: int) -> UNet2DModel:

@@ -28,13 +28,13 @@ import torch
 
 import diffusion.training.config
 from benchmarks.common import markdown_table, names_in
-from benchmarks.peer_steps import PEERS, Advance, Task, describe, num_parameters
+from benchmarks.peer_steps import PEERS, Advance, Task, describe
 from benchmarks.variants import VARIANTS, build, number_formats
 from diffusion.data.image_sets import ImageData
 from diffusion.data.sources import load_data
 from diffusion.devices import has_bf16, peak_flops, share_of_peak
 from diffusion.files import write_atomically
-from diffusion.nets.step_cost import timed
+from diffusion.nets.step_cost import num_parameters, timed
 from diffusion.training.distributed import join_processes
 from train import Run
 

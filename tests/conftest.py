@@ -18,7 +18,9 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import diffusion.data.emoji
 from diffusion import UNet, UNetConfig, cosine_schedule, linear_schedule, make_film, save_film, save_model
+from diffusion.data.emoji import load_emoji
 from diffusion.data.image_sets import ImageData
 from diffusion.films.training_history import Recorder
 from diffusion.models.model import Model
@@ -134,6 +136,32 @@ def model(tmp_path_factory) -> Model:
     from text_models import save_text_model  # which imports from here
 
     return save_text_model(tmp_path_factory.mktemp("models") / "tiny-text")
+
+
+@pytest.fixture(scope="session")
+def drawn_emoji():
+    """64 emoji, 16 × 16, some of them held out; and a model whose autoencoder can tell them apart."""
+    from emoji_models import SIDE, few_names, model_of
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diffusion.data.emoji, "emoji_names", few_names)
+        emoji = load_emoji(SIDE, skin_tones=False)
+    return emoji, model_of(emoji)
+
+
+@pytest.fixture
+def few(drawn_emoji, monkeypatch):
+    """These emoji, which are all that there are wherever a set is rendered."""
+    from emoji_models import few_names
+
+    monkeypatch.setattr(diffusion.data.emoji, "emoji_names", few_names)
+    return drawn_emoji[0]
+
+
+@pytest.fixture
+def emoji_model(drawn_emoji, few):
+    """The model of these emoji."""
+    return drawn_emoji[1]
 
 
 @pytest.fixture(scope="session")

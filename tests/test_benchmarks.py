@@ -6,6 +6,7 @@ import torch
 from benchmarks import sampling, scrub, startup
 from benchmarks.common import in_turns, markdown_table, ratio_table, serving
 from diffusion import UNet, UNetConfig
+from diffusion.nets.step_cost import num_parameters
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from diffusion import save_model
 from diffusion.data.image_sets import ImageData
 from diffusion.data.sources import CIFAR10_CLASSES, load_mnist
 from diffusion.films.quality_curves import CURVES_FILE
+from diffusion.nets.step_cost import num_parameters
 
 
 def blocks(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +73,7 @@ def test_classifier_shapes(name, most):
     features, classes = classifier.classify(net, images, batch_size=3)
     assert features.ndim == 2 and len(features) == len(classes) == 7
     assert net(torch.zeros(2, *recipe.sample_shape)).shape == (2, 10)
-    assert sum(parameter.numel() for parameter in net.parameters()) < most * 1e6
+    assert num_parameters(net) < most * 1e6
 
 
 def test_classifier_learns_and_is_kept(data_dir, judge):

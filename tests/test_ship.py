@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import randomised
 
-from diffusion import Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
+from diffusion import LatentModel, Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
 from diffusion.data.image_sets import ImageData
 from diffusion.models.folder import CheckpointError
 from tools import ship
@@ -85,3 +85,34 @@ def test_a_run_is_not_shipped_into_itself_nor_of_other_data(run, tmp_path):
     save_model(run, replace(load_model(run), about={"data": "the folder cats"}))
     with pytest.raises(CheckpointError, match="not trained on MNIST or CIFAR-10"):
         shipped(run, tmp_path / "small")
+
+
+# A text model
+
+
+def test_a_text_model_is_shipped_in_half_the_size_with_the_same_losses(emoji_model, tmp_path):
+    folder = tmp_path / "em"
+    save_model(folder, emoji_model)
+    (folder / "atlas.json").write_text("{}")
+    ship.main(ship.parse_arguments([str(folder), str(tmp_path / "small")]))
+    sizes = [(place / "model.safetensors").stat().st_size for place in (folder, tmp_path / "small")]
+    assert sizes[1] < 0.55 * sizes[0] and (tmp_path / "small/atlas.json").exists()
+    small, expected = load_model(tmp_path / "small"), ship.rounded(emoji_model)
+    for name, part in expected.parts().items():
+        weights = small.parts()[name].state_dict()
+        assert all(torch.equal(weight, weights[key]) for key, weight in part.state_dict().items())
+    assert small.tokenizer.to_str() == emoji_model.tokenizer.to_str()
+
+
+@pytest.mark.parametrize("part", ["net", "text", "autoencoder"])
+def test_what_float16_does_to_any_part_of_a_text_model_counts(few, emoji_model, part):
+    data = few.subset(few.held_out)
+    before = abs(ship.change_of_loss(emoji_model, data))
+    assert 0 < before < ship.MAX_CHANGE
+    spoilt = LatentModel(**{name: getattr(emoji_model, name) for name in LatentModel.__dataclass_fields__})
+    net = type(getattr(emoji_model, part))(getattr(emoji_model, part).config)
+    net.load_state_dict(getattr(emoji_model, part).state_dict())
+    for parameter in net.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.manual_seed(1))
+    worse = ship.losses(replace(spoilt, **{part: net.eval()}), data)
+    assert max(abs(a / b - 1) for a, b in zip(worse, ship.losses(emoji_model, data))) > 2 * before

@@ -139,6 +139,8 @@ def test_loader_gives_the_data(data_dir):
     x_0, labels = (torch.cat(part) for part in zip(*epoch))
     assert x_0.shape == (60, 1, 28, 28) and x_0.min() == -1 and labels.bincount().tolist() == [6] * 10
     assert next(batches)[0].shape == (20, 1, 28, 28)  # another epoch
+    with pytest.raises(ValueError, match="MNIST has 60 pictures, fewer than a batch of 61"):
+        loading.loader(data, 61, CPU)
 
 
 def test_arguments(capsys):

@@ -73,7 +73,8 @@ def shrink(patch) -> None:
     presets = {k: tiny(preset) for k, preset in diffusion.training.presets.PRESETS.items()}
     all_names = diffusion.data.emoji.emoji_names
     patch(diffusion.data.emoji, "emoji_names", lambda: few_emoji(all_names))
-    patch(diffusion.training.command_line, "PRESETS", presets)
+    for module in (diffusion.training.presets, diffusion.training.command_line):
+        patch(module, "PRESETS", presets)
     patch(train, "FIRST_SAVE_SECONDS", 0)
     patch(train, "SAVE_SECONDS", 0)
     patch(train, "MAX_SAVING", float("inf"))
