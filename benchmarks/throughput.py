@@ -26,7 +26,6 @@ from typing import Any
 
 import torch
 
-import diffusion.training.config
 from benchmarks.common import markdown_table, names_in
 from benchmarks.peer_steps import PEERS, Advance, Task, describe
 from benchmarks.variants import VARIANTS, build, number_formats
@@ -35,6 +34,7 @@ from diffusion.data.sources import load_data
 from diffusion.devices import has_bf16, peak_flops, share_of_peak
 from diffusion.files import write_atomically
 from diffusion.nets.step_cost import num_parameters, timed
+from diffusion.training import presets
 from diffusion.training.distributed import join_processes
 from train import Run
 
@@ -215,7 +215,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(options: argparse.Namespace) -> None:
     device = join_processes(options.device)
-    config = diffusion.training.presets.PRESETS[options.preset]
+    config = presets.PRESETS[options.preset]
     config = replace(config, batch_size=options.batch_size or config.batch_size)
     data = load_data(options.preset, options.data_dir)
     run = Run(config, data.to(device), device)

@@ -9,14 +9,16 @@ import torch
 from torch import nn
 from training import shrink, write_mnist
 
-from benchmarks import loading, peer, peer_steps, throughput
+from benchmarks import loading, peer, peer_steps, throughput, variants
+from benchmarks.samples import Sampling
 from diffusion import Model, UNet, UNetConfig, cosine_schedule, save_model
 from diffusion.data.image_sets import ImageData
 from diffusion.data.sources import load_mnist
+from diffusion.training import presets
 from diffusion.training.distributed import COMPILED
 
-EAGER = [name for name, variant in throughput.VARIANTS.items() if variant.compile is None]
-OFFERED = {(v.compile, v.channels_last): name for name, v in throughput.VARIANTS.items() if v.offered}
+EAGER = [name for name, variant in variants.VARIANTS.items() if variant.compile is None]
+OFFERED = {(v.compile, v.channels_last): name for name, v in variants.VARIANTS.items() if v.offered}
 CPU = torch.device("cpu")
 
 
@@ -48,12 +50,12 @@ def measured(monkeypatch, data_dir, tmp_path, one_thread):
 
 def test_every_variant_is_measured_and_the_best_is_offered_by_train(measured, capsys):
     result = measured()
-    assert [row["name"] for row in result["rows"]] == list(throughput.VARIANTS)
+    assert [row["name"] for row in result["rows"]] == list(variants.VARIANTS)
     for row in result["rows"]:
         assert "error" not in row and row["images_per_second"] > 0 and row["warm_up_seconds"] > 0
         assert row["teraflops"] > 0 and row["share_of_peak"] > 0 and row["syncs_per_step"] is None
     out = capsys.readouterr().out
-    assert all(f"| {variant.title} |" in out for variant in throughput.VARIANTS.values())
+    assert all(f"| {variant.title} |" in out for variant in variants.VARIANTS.values())
     speed = {row["name"]: row["images_per_second"] for row in result["rows"]}
     best = result["best"]
     assert best["images_per_second"] == speed[OFFERED[best["compile"], best["channels_last"]]]
@@ -101,17 +103,18 @@ def test_variants_are_what_they_say(data_dir, monkeypatch, one_thread):
     shrink(monkeypatch.setattr)
     made = []
 
-    class Kept(throughput.Run):
+    class Kept(variants.Run):
         def __init__(self, *args):
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr(throughput, "Run", Kept)
-    config, data = throughput.diffusion.training.presets.PRESETS["mnist"], load_mnist(data_dir)
+    monkeypatch.setattr(variants, "Run", Kept)
+    config, data = presets.PRESETS["mnist"], load_mnist(data_dir)
     for name in EAGER:
-        throughput.build(throughput.VARIANTS[name], config, data, CPU)(1)
+        variants.build(variants.VARIANTS[name], config, data, CPU)(1)
+    assert len(made) == len(EAGER)
     for name, run in zip(EAGER, made):
-        variant = throughput.VARIANTS[name]
+        variant = variants.VARIANTS[name]
         assert bool(run.optimizer.defaults["fused"]) == variant.fused and run.images_seen == 8
         assert isinstance(run.stage.data, ImageData) == variant.on_device
         assert variant.bf16 or run.forward is run.net
@@ -125,9 +128,9 @@ def test_number_formats_are_put_back():
         return cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, attention
 
     before = formats()
-    with throughput.number_formats(True):
+    with variants.number_formats(True):
         assert formats() == (True, True, True, False)
-    with throughput.number_formats(False):
+    with variants.number_formats(False):
         assert formats() == (False, True, False, True)  # PyTorch's defaults
     assert formats() == before
 
@@ -190,7 +193,7 @@ def test_both_are_judged(tmp_path, monkeypatch, capsys):
     test = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8)
     content = {"samples": test[:16].clone()}
     safetensors.torch.save_file(content, tmp_path / "samples.safetensors", {"images_seen": "12800"})
-    monkeypatch.setattr(peer, "NUM_STEPS", 2)
+    monkeypatch.setattr(peer, "HEADLINE", Sampling("dpm++2m", 2))
     monkeypatch.setattr(peer, "load_or_train", lambda *_: Judge())
     monkeypatch.setattr(peer, "load_data", lambda *_, **__: ImageData("test", test))
     command = ["--out", str(tmp_path), "--judge", str(tmp_path / "ours"), "--device", "cpu"]
