@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_data import write_cifar10
+from test_sources import write_cifar10
 from training import write_mnist
 
 from diffusion.data.sources import load_data

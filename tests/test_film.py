@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from pictures import png_header
 from PIL import Image
-from test_data import png_header
 
 from diffusion import Model, UNet, UNetConfig, linear_schedule, load_film, make_film, save_film
 from diffusion.films.film import final_frame, run_sampler, step_frame

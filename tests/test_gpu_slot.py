@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from test_background import statuses
-from test_data import write_cifar10
+from test_sources import write_cifar10
 
 from benchmarks import background, classifier, gpu_slot, peer, prompts, quality, throughput
 from benchmarks.background import Slot, log_of

@@ -7,8 +7,7 @@ import torch
 from conftest import randomised
 
 from diffusion import UNet, UNetConfig
-from diffusion.nets.blocks import MAX_WIDTH, timestep_embedding
-from diffusion.nets.unet import MAX_BLOCKS, MAX_CHANNELS, MAX_LEVELS
+from diffusion.nets.blocks import MAX_BLOCKS, MAX_CHANNELS, MAX_LEVELS, MAX_WIDTH, timestep_embedding
 
 TOLD = UNetConfig(1, 32, (1, 2), 1, (1,), context_dim=8, sketch_side=8)
 

@@ -28,7 +28,7 @@ TEMPLATES = {
 }
 LANGUAGE_SHARES = {"en": 0.2, "ko": 0.2, "else": 0.6 / (len(LANGUAGES) - 2)}  # of the captions trained on
 SKIN_TONES = tuple(chr(0x1F3FB + i) for i in range(5))
-MAX_WIDTH = 1.5  # of one emoji, in units of a plain one
+WIDEST = 1.5  # of one emoji, in units of a plain one
 FONT_SIZE, CANVAS = 109, (136, 128)  # the only size of the font's bitmaps, and theirs
 FONT_FILES = (
     Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"),
@@ -122,7 +122,7 @@ def held_out_emoji() -> frozenset[str]:
 def _pictures(characters: tuple[str, ...], size: int, file: Path) -> tuple[tuple[str, ...], Tensor]:
     """Those that the font has, and their pictures, (N, 3, size, size) uint8."""
     typeface = _typeface(file)
-    widest = MAX_WIDTH * typeface.getlength("😀")  # what the font has no picture of becomes several glyphs
+    widest = WIDEST * typeface.getlength("😀")  # what the font has no picture of becomes several glyphs
     characters = tuple(c for c in characters if typeface.getlength(c) < widest)
     images = np.stack([_render(character, typeface, size) for character in characters])
     known = images.reshape(len(images), -1).min(1) < 255  # or is left blank

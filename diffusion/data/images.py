@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-MAX_PIXELS = 50_000_000
-MIN_SIDE = 8
+MAX_PIXELS = 50_000_000  # 150 MB once it is decoded; most cameras take half as many
+MIN_SIDE = 8  # below it there is nothing to see, and resizing leaves the picture no shape
 IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 
 

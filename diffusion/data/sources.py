@@ -18,6 +18,7 @@ from torch import Tensor
 from diffusion.data.image_sets import DataError, ImageData, load_images
 from diffusion.data.images import ImageError, centre_crop, open_image
 
+DATA_SETS = ("mnist", "cifar10", "folder")
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
@@ -27,19 +28,21 @@ def load_data(name: str, data_dir: Path, size: int = 32, train: bool = True) -> 
     """A data set on the CPU, from its `decoded_file` where there is one.
 
     Args:
-        name: "mnist", "cifar10" or "folder".
+        name: one of DATA_SETS.
         data_dir: where it is, or is fetched to.
         size: of a folder's pictures.
         train: the part to train on, or else the held-out part; None where there is none.
 
     Raises:
-        DataError: it is neither there nor to be had, or broken.
+        DataError: there is no such data set, or it is neither here nor to be had, or broken.
     """
+    if name not in DATA_SETS:
+        raise DataError(f"The data set must be one of {', '.join(DATA_SETS)}, not {name!r}.")
     if name == "folder":
-        return load_folder(data_dir, size) if train else None
+        return load_image_folder(data_dir, size) if train else None
     if (decoded := decoded_file(data_dir, name, train)).is_file():
         return load_images(decoded)
-    return {"mnist": load_mnist, "cifar10": load_cifar10}[name](data_dir, train)
+    return load_mnist(data_dir, train) if name == "mnist" else load_cifar10(data_dir, train)
 
 
 def decoded_file(data_dir: Path, name: str, train: bool) -> Path:
@@ -119,8 +122,9 @@ def _archived_jpegs(archive: Path, split: str) -> list[tuple[str, str, bytes]]:
         with tarfile.open(archive) as tar:
             for member in tar:
                 parts = Path(member.name).parts
-                if member.isfile() and parts[-3:-2] == (split,) and parts[-1].endswith(".jpg"):
-                    files.append((parts[-2], member.name, tar.extractfile(member).read()))
+                wanted = member.isfile() and parts[-3:-2] == (split,) and parts[-1].endswith(".jpg")
+                if wanted and (content := tar.extractfile(member)):
+                    files.append((parts[-2], member.name, content.read()))
     except (OSError, EOFError, tarfile.TarError, lzma.LZMAError):
         raise DataError(f"{archive} is truncated or not an archive.") from None
     return files
@@ -130,13 +134,13 @@ def _cifar10_from_jpegs(source: Path, files: list[tuple[str, str, bytes]]) -> Im
     files = [file for file in files if file[0] in CIFAR10_CLASSES]
     pictures = (_cropped(content, 32) for _, _, content in files)
     data = _collect("CIFAR-10 (JPEG copy)", source, [file[:2] for file in files], pictures)
-    absent = [name for name in CIFAR10_CLASSES if name not in data.classes]
+    absent = [name for name in CIFAR10_CLASSES if name not in (data.classes or ())]
     if absent:
         raise DataError(f"{source} is not complete: it has no {', '.join(absent)}.")
     return data
 
 
-def load_folder(data_dir: Path, size: int) -> ImageData:
+def load_image_folder(data_dir: Path, size: int) -> ImageData:
     """Any folder of pictures, cropped and scaled to 3×size×size; its sub-folders, if any, are the classes.
 
     Raises:

@@ -19,7 +19,7 @@ from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 
 PICTURES_FILE, NAMES_FILE = "atlas.png", "atlas.json"
 ATLAS_FILES = (PICTURES_FILE, NAMES_FILE)
-SIDE, COLUMNS = 32, 48
+SIDE, COLUMNS = 32, 48  # pixels, enough to tell emoji apart; pictures in a row of the sheet
 
 
 @dataclass(frozen=True, eq=False)

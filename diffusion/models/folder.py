@@ -35,14 +35,9 @@ from diffusion.schedules import named_schedule
 
 TOKENIZER_FILE = "tokenizer.json"
 PARTS = {"autoencoder": "autoencoder", "text": "text encoder"}  # that are trained alone, before the model
-MODEL_FILES = (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    INDEX_FILE,
-    SHARDS,
-    TOKENIZER_FILE,
-)  # as globs: all that `save_model` may write
-MAX_TIMESTEPS, MAX_SIDE = 10_000, 1024  # of a config: what it takes to build it stays within reason
+# All that `save_model` may write, as globs.
+MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS, TOKENIZER_FILE)
+MAX_LENGTH, MAX_SIDE = 10_000, 1024  # of a schedule and of x_T, in a config that may be a stranger's
 Shape = TypeVar("Shape")
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -215,7 +210,7 @@ def _untrained_model(path: Path, config: dict[str, Any], name: str) -> Model:
     """What a config describes, with networks that have no memory yet."""
     net = _on_meta(UNet, UNetConfig, config["unet"])
     num_timesteps = config["schedule"]["num_timesteps"]
-    check_whole("num_timesteps", num_timesteps, 2, MAX_TIMESTEPS)
+    check_whole("num_timesteps", num_timesteps, 2, MAX_LENGTH)
     settings = {
         "name": name,
         "net": net,

@@ -11,11 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffusion.checks import check_whole
-from diffusion.nets.blocks import Upsample, check_widths, group_norm, zero
+from diffusion.nets.blocks import MAX_CHANNELS, Upsample, check_levels, group_norm, zero
 
 FOLD = 2  # the side of the squares of pixels that become channels
-# What a config may ask for; with so many levels a latent's number stands for 32 × 32 pixels.
-MAX_CHANNELS, MAX_LEVELS, MAX_BLOCKS = 64, 5, 8
 KL_WEIGHT = 1e-4  # keeps latents from growing without end; any more, and the reconstruction would pay for it
 GRADIENT_WEIGHT = 0.5  # a pixel has two slopes, so together they count as much as the pixel itself
 LOG_VARIANCE_RANGE = (-20.0, 4.0)  # a spread from 0.00005, which is none, to 7; its exponential stays finite
@@ -46,8 +44,7 @@ class AutoencoderConfig:
     def __post_init__(self) -> None:
         check_whole("image_channels", self.image_channels, 1, 4)
         check_whole("latent_channels", self.latent_channels, 1, MAX_CHANNELS)
-        check_whole("blocks_per_level", self.blocks_per_level, 1, MAX_BLOCKS)
-        check_widths(self.channels, self.channel_mult, MAX_LEVELS)
+        check_levels(self.channels, self.channel_mult, self.blocks_per_level)
 
     @property
     def factor(self) -> int:

@@ -10,20 +10,27 @@ from torch import Tensor, nn
 from diffusion.checks import check_whole
 
 Layer = TypeVar("Layer", bound=nn.Module)
-MIN_WIDTH, MAX_WIDTH = 32, 4096  # channels of a layer: a multiple of the first, and no more than can be built
+# What a config may ask for: more than any network here has, and no more than can be built.
+MIN_WIDTH, MAX_WIDTH = 32, 4096  # of a layer, in channels; a multiple of the first
+MAX_CHANNELS, MAX_LEVELS, MAX_BLOCKS = (
+    64,
+    8,
+    16,
+)  # of pictures or latents; resolutions; blocks at each of them
 GROUPS = 32  # of a normalisation (Wu & He 2018)
 HEAD_DIM = 64  # of attention: the best of those compared in Dhariwal & Nichol 2021, Table 2
 MAX_PERIOD = 10_000  # of the timestep embedding (Vaswani et al. 2017)
 
 
-def check_widths(channels: int, channel_mult: tuple[int, ...], max_levels: int) -> None:
-    """Raises ValueError unless `channels` times each of `channel_mult` are widths that a network can have."""
+def check_levels(channels: int, channel_mult: tuple[int, ...], blocks_per_level: int) -> None:
+    """Raises ValueError unless a network can have levels of `channels` times each of `channel_mult`."""
+    check_whole("blocks_per_level", blocks_per_level, 1, MAX_BLOCKS)
     check_whole("channels", channels, MIN_WIDTH, MAX_WIDTH)
     if channels % MIN_WIDTH:
         raise ValueError(f"channels must be a multiple of {MIN_WIDTH}, not {channels}")
     if not isinstance(channel_mult, tuple):
         raise ValueError(f"channel_mult must be a tuple, not {channel_mult!r}")
-    check_whole("the number of levels", len(channel_mult), 1, max_levels)
+    check_whole("the number of levels", len(channel_mult), 1, MAX_LEVELS)
     for mult in channel_mult:
         check_whole("channel_mult", mult, 1, MAX_WIDTH // channels)
 

@@ -24,13 +24,14 @@ from tokenizers import (
 from torch import Tensor, nn
 
 from diffusion.checks import check_whole
+from diffusion.nets.blocks import HEAD_DIM
 
 PAD, START, END, UNKNOWN = SPECIAL = ("[pad]", "[start]", "[end]", "[unknown]")
 PAD_ID, START_ID, END_ID, UNKNOWN_ID = range(len(SPECIAL))
 FIRST_SCALE = 14.0  # of cosines before the softmax, from which it is learnt; CLIP's 1 / 0.07
 PICTURE_WEIGHT = 10.0  # its error is below 1, the variance of a latent, and the choice's begins at some nats
 TOKEN_STD, POSITION_STD = 0.3, 0.1  # at first: what a word is counts for more than where it stands
-HEAD_DIM, FEED_FORWARD = 64, 4  # of the layers, as in Vaswani et al. 2017; the second in units of the width
+FEED_FORWARD = 4  # the width of a layer's hidden part, in units of its own (Vaswani et al. 2017)
 # What a config may ask for: more than any encoder here has, and no more than can be built.
 MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_LAYERS = 100_000, 1024, 24
 MIN_TOKENS, MAX_TOKENS = 3, 256  # the least: start, end, and one between them

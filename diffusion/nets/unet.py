@@ -14,19 +14,18 @@ from torch import Tensor, nn
 from diffusion.checks import check_whole
 from diffusion.nets.blocks import (
     HEAD_DIM,
+    MAX_CHANNELS,
     Attention,
     Block,
     ResBlock,
     Upsample,
-    check_widths,
+    check_levels,
     group_norm,
     timestep_embedding,
     zero,
 )
 
-# What a config may ask for: more than any network here has, and no more than can be built.
-MAX_LEVELS, MAX_BLOCKS, MAX_CONDITIONS = 8, 16, 100_000  # of these, classes, or numbers in a text's vector
-MAX_CHANNELS, MAX_SKETCH = 64, 256  # of pictures; pixels along a side
+MAX_CONDITIONS, MAX_SKETCH = 100_000, 256  # classes, or numbers in a text's vector; pixels along a side
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         check_whole("in_channels", self.in_channels, 1, MAX_CHANNELS)
-        check_whole("blocks_per_level", self.blocks_per_level, 1, MAX_BLOCKS)
-        check_widths(self.channels, self.channel_mult, MAX_LEVELS)
+        check_levels(self.channels, self.channel_mult, self.blocks_per_level)
         if not isinstance(self.attention_levels, tuple):
             raise ValueError(f"attention_levels must be a tuple, not {self.attention_levels!r}")
         for level in self.attention_levels:
