@@ -35,12 +35,12 @@ from transformers import CLIPConfig, CLIPImageProcessor
 from diffusion import CheckpointError
 from diffusion.data.images import to_uint8
 from diffusion.pipelines import filming as pipeline_film
-from diffusion.pipelines.filming import Drawing, expected_latents, film
-from diffusion.pipelines.loading import PipelineError, Shelf, load_pipeline
+from diffusion.pipelines.filming import PipelineRequest, expected_latents, film
+from diffusion.pipelines.loading import PipelineCache, PipelineError, load_pipeline
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = 4
-RED = Drawing("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)
+RED = PipelineRequest("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)
 SCHEDULERS = {
     "ddim": DDIMScheduler(**SCHEDULE, clip_sample=False),
     "pndm": PNDMScheduler(**SCHEDULE, skip_prk_steps=True),
@@ -82,7 +82,7 @@ def copied(folder, tmp_path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copied"))
 
 
-def own_run(folder, drawing=RED):
+def own_run(folder, request=RED):
     """What diffusers itself makes of it: the picture, and after each step latents and the solver's x̂_0."""
     reference = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
     reference.set_progress_bar_config(disable=True)
@@ -94,11 +94,11 @@ def own_run(folder, drawing=RED):
         return {}
 
     made = reference(
-        drawing.prompt,
-        negative_prompt=drawing.negative_prompt or None,
-        num_inference_steps=drawing.num_steps,
-        guidance_scale=drawing.guidance_scale,
-        generator=torch.Generator().manual_seed(drawing.seed),
+        request.prompt,
+        negative_prompt=request.negative_prompt or None,
+        num_inference_steps=request.num_steps,
+        guidance_scale=request.guidance_scale,
+        generator=torch.Generator().manual_seed(request.seed),
         callback_on_step_end=remember,
     )
     return np.asarray(made.images[0]), steps, reference
@@ -121,23 +121,23 @@ def close(one, other) -> bool:
 def test_film_is_what_the_pipeline_does(name, tmp_path):
     tiny_pipeline(tmp_path, SCHEDULERS[name])
     picture, steps, reference = own_run(tmp_path)
-    moments = list(film(load_pipeline(str(tmp_path)), RED))
+    frames = list(film(load_pipeline(str(tmp_path)), RED))
     calls = STEPS + (name == "pndm")  # which looks twice at its second timestep
-    assert [m.k for m in moments] == list(range(calls + 1)) and {m.num_steps for m in moments} == {calls}
-    assert [m.t for m in moments] == [*(t for t, _, _ in steps), 0]
+    assert [m.k for m in frames] == list(range(calls + 1)) and {m.num_steps for m in frames} == {calls}
+    assert [m.t for m in frames] == [*(t for t, _, _ in steps), 0]
     side = SIDE // FACTOR
-    assert {m.latents.shape for m in moments} == {(CHANNELS, side, side)}
-    assert {m.picture.shape for m in moments} == {(SIDE, SIDE, 3)}
-    assert close(moments[-1].picture, picture)
+    assert {m.latents.shape for m in frames} == {(CHANNELS, side, side)}
+    assert {m.picture.shape for m in frames} == {(SIDE, SIDE, 3)}
+    assert close(frames[-1].picture, picture)
     assert close(decoded(reference, steps[-1][1]), picture)
-    assert close(moments[-1].latents, to_uint8(steps[-1][1][0], 3.0).numpy())
-    assert all(m.seconds > 0 for m in moments[:-1]) and all(m.predicted for m in moments)
+    assert close(frames[-1].latents, to_uint8(steps[-1][1][0], 3.0).numpy())
+    assert all(m.seconds > 0 for m in frames[:-1]) and all(m.predicted for m in frames)
     if name != "euler":  # whose latents are scaled before the network sees them
-        for moment, (_, latents, _) in zip(moments[1:], steps):
-            assert close(moment.latents, to_uint8(latents[0], 3.0).numpy())
+        for frame, (_, latents, _) in zip(frames[1:], steps):
+            assert close(frame.latents, to_uint8(latents[0], 3.0).numpy())
     if name == "dpm++":
-        for moment, (_, _, x_0_hat) in zip(moments, steps):
-            assert close(moment.picture, decoded(reference, x_0_hat))
+        for frame, (_, _, x_0_hat) in zip(frames, steps):
+            assert close(frame.picture, decoded(reference, x_0_hat))
 
 
 def test_the_network_sees_unit_variance_from_the_first_step(folder, tmp_path):
@@ -174,23 +174,23 @@ def test_without_x_0_hat_the_latents_after_the_step_are_shown(tmp_path):
     flow = DPMSolverMultistepScheduler(**SCHEDULE, prediction_type="flow_prediction", use_flow_sigmas=True)
     tiny_pipeline(tmp_path, flow)
     picture, steps, reference = own_run(tmp_path)
-    moments = list(film(load_pipeline(str(tmp_path)), RED))
-    assert [m.predicted for m in moments] == [False] * STEPS + [True]
-    for moment, (_, latents, _) in zip(moments, steps):
-        assert close(moment.picture, decoded(reference, latents))
-    assert close(moments[-1].picture, picture)
+    frames = list(film(load_pipeline(str(tmp_path)), RED))
+    assert [m.predicted for m in frames] == [False] * STEPS + [True]
+    for frame, (_, latents, _) in zip(frames, steps):
+        assert close(frame.picture, decoded(reference, latents))
+    assert close(frames[-1].picture, picture)
 
 
 def test_every_setting_has_its_effect(pipeline, folder):
     def result(**changes):
-        return list(film(pipeline, Drawing(**{**vars(RED), **changes})))[-1].picture
+        return list(film(pipeline, PipelineRequest(**{**vars(RED), **changes})))[-1].picture
 
     changed = [{"prompt": "dog"}, {"negative_prompt": "dog"}, {"guidance_scale": 6.0}, {"seed": 6}]
     pictures = [result(), *(result(**change) for change in changed)]
     assert np.array_equal(pictures[0], result())
     for i, one in enumerate(pictures):
         assert all(np.abs(one.astype(int) - other).max() > 2 for other in pictures[:i])
-    negative = Drawing(**{**vars(RED), "negative_prompt": "dog"})
+    negative = PipelineRequest(**{**vars(RED), "negative_prompt": "dog"})
     assert close(pictures[2], own_run(folder, negative)[0])
 
 
@@ -198,7 +198,7 @@ def test_every_setting_has_its_effect(pipeline, folder):
 def test_closing_early_stops_the_pipeline(pipeline, after):
     calls = []
     hook = pipeline.unet.register_forward_hook(lambda *_: calls.append(1))
-    steps = film(pipeline, Drawing("red", num_steps=100))
+    steps = film(pipeline, PipelineRequest("red", num_steps=100))
     for _ in range(after):
         next(steps)
     steps.close()
@@ -222,10 +222,10 @@ def test_what_the_safety_checker_refuses_is_black_in_every_frame(refuses, tmp_pa
     checker.special_care_embeds_weights.data.fill_(2.0)
     processor = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
     tiny_pipeline(tmp_path, safety_checker=checker, feature_extractor=processor)
-    moments = list(film(load_pipeline(str(tmp_path)), RED))
-    assert len(moments) == STEPS + 1
-    assert [m.withheld for m in moments] == [refuses] * (STEPS + 1)
-    assert all((m.picture.max() == 0) == refuses for m in moments)
+    frames = list(film(load_pipeline(str(tmp_path)), RED))
+    assert len(frames) == STEPS + 1
+    assert [m.withheld for m in frames] == [refuses] * (STEPS + 1)
+    assert all((m.picture.max() == 0) == refuses for m in frames)
 
 
 def test_half_precision_that_would_overflow_is_decoded_in_full(pipeline, monkeypatch):
@@ -254,17 +254,17 @@ def test_a_failing_pipeline_says_so(copied):
 
 
 def test_one_pipeline_is_kept(folder, copied):
-    shelf = Shelf()
-    first = shelf.get(str(folder))
-    assert shelf.get(str(folder)) is first
+    cache = PipelineCache()
+    first = cache.get(str(folder))
+    assert cache.get(str(folder)) is first
     gone = weakref.ref(first.unet)
     del first
-    second = shelf.get(str(copied))
+    second = cache.get(str(copied))
     gc.collect()
-    assert gone() is None and shelf.get(str(copied)) is second
+    assert gone() is None and cache.get(str(copied)) is second
     with pytest.raises(PipelineError):
-        shelf.get(str(copied / "unet"))
-    assert shelf.pipeline is None and shelf.get(str(copied)) is not second
+        cache.get(str(copied / "unet"))
+    assert cache.pipeline is None and cache.get(str(copied)) is not second
 
 
 # ---- what is refused -------------------------------------------------------------------------------------

@@ -15,13 +15,13 @@ from playwright.sync_api import expect
 from tiny_pipeline import tiny_pipeline
 
 from diffusion.pipelines import loading as pipelines
-from diffusion.pipelines.filming import Drawing, film
+from diffusion.pipelines.filming import PipelineRequest, film
 from diffusion.pipelines.loading import load_pipeline
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.tabs import pipeline as panel
 
 STEPS = 5
-RED = Drawing("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)
+RED = PipelineRequest("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def moments(folder):
+def filmed(folder):
     return list(film(load_pipeline(folder), RED))
 
 
@@ -41,10 +41,10 @@ def request(**changes):
     return panel.checked_pipeline_request(*(values | changes).values())
 
 
-def taken_apart(data: bytes, moment) -> tuple[np.ndarray, np.ndarray]:
+def taken_apart(data: bytes, frame) -> tuple[np.ndarray, np.ndarray]:
     """Latents and picture of a frame as it travels."""
-    size = math.prod(moment.latents.shape)
-    latents = np.frombuffer(data[:size], np.uint8).reshape(moment.latents.shape)
+    size = math.prod(frame.latents.shape)
+    latents = np.frombuffer(data[:size], np.uint8).reshape(frame.latents.shape)
     return latents, np.asarray(Image.open(io.BytesIO(data[size:]), formats=["JPEG"]))
 
 
@@ -57,8 +57,8 @@ def alike(one, other) -> bool:
 
 
 def test_a_request_as_it_was_sent():
-    name, drawing = request(name=" user/name ", negative="blue", steps=12, guidance=4, seed=9)
-    assert name == "user/name" and drawing == Drawing("red", "blue", 12, 4.0, 9)
+    name, checked = request(name=" user/name ", negative="blue", steps=12, guidance=4, seed=9)
+    assert name == "user/name" and checked == PipelineRequest("red", "blue", 12, 4.0, 9)
     assert len(request(prompt="x" * 2000)[1].prompt) == 2000
 
 
@@ -85,7 +85,7 @@ def test_refused_values_are_named(change, told):
     assert told in refused.value.message
 
 
-def test_the_film_arrives_whole(folder, moments):
+def test_the_film_arrives_whole(folder, filmed):
     messages = list(panel.film_messages(folder, RED))
     info = messages[0]["info"]
     assert info["num_steps"] == STEPS and info["num_timesteps"] == 1000
@@ -95,18 +95,18 @@ def test_the_film_arrives_whole(folder, moments):
         assert word in info["made"]
     arrived = {frame["k"]: frame for message in messages for frame in message["frames"]}
     assert sorted(arrived) == list(range(STEPS + 1))
-    for k, moment in enumerate(moments):
-        latents, picture = taken_apart(base64.b64decode(arrived[k]["pixels"]), moment)
-        assert np.array_equal(latents, moment.latents) and alike(picture, moment.picture)
-    assert [arrived[k]["row"]["t"] for k in range(STEPS)] == [m.t for m in moments[:-1]]
+    for k, frame in enumerate(filmed):
+        latents, picture = taken_apart(base64.b64decode(arrived[k]["pixels"]), frame)
+        assert np.array_equal(latents, frame.latents) and alike(picture, frame.picture)
+    assert [arrived[k]["row"]["t"] for k in range(STEPS)] == [m.t for m in filmed[:-1]]
     assert arrived[STEPS]["row"] is None
 
 
 def test_closing_the_messages_stops_the_pipeline(folder):
     calls = []
-    unet = panel.shelf.get(folder).unet
+    unet = panel.cache.get(folder).unet
     hook = unet.register_forward_hook(lambda *_: calls.append(1))
-    messages = panel.film_messages(folder, Drawing("red", num_steps=100))
+    messages = panel.film_messages(folder, PipelineRequest("red", num_steps=100))
     next(messages)
     messages.close()
     stopped_at = len(calls)
@@ -157,7 +157,7 @@ def scrub(page, k):
 
 @needs_browser
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_film_is_the_pipelines_and_scrubs_without_the_server(opened, moments, width):
+def test_the_film_is_the_pipelines_and_scrubs_without_the_server(opened, filmed, width):
     page = opened(width)
     draw(page)
     expect(page.locator(".lab.pipeline [data-n=k]")).to_have_text(str(STEPS), timeout=60_000)
@@ -166,10 +166,10 @@ def test_the_film_is_the_pipelines_and_scrubs_without_the_server(opened, moments
     page.on("request", lambda request: requests.append(request.url))
     for k in (STEPS, 0, 2):
         scrub(page, k)
-        latents = moments[k].latents.reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
+        latents = filmed[k].latents.reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
         assert np.array_equal(pixels(page, ".lab.pipeline [data-c=latents]")[..., 0], latents)
-        assert alike(pixels(page, ".lab.pipeline [data-c=picture]"), moments[k].picture)
-    assert page.locator(".lab.pipeline [data-n=t]").inner_text() == str(round(moments[2].t))
+        assert alike(pixels(page, ".lab.pipeline [data-c=picture]"), filmed[k].picture)
+    assert page.locator(".lab.pipeline [data-n=t]").inner_text() == str(round(filmed[2].t))
     expect(page.locator(".lab.pipeline figcaption").last).to_contain_text("the picture it expects")
     assert not [url for url in requests if url.startswith("http")]
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -25,7 +25,7 @@ OUR_NAMES: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v", "
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PipelineRequest:
     """What to draw, and how.
 
     Args:
@@ -40,8 +40,8 @@ class Drawing:
     seed: int = 0
 
 
-class Moment(NamedTuple):
-    """One step, as it is shown. The last moment, at t = 0, shows what came out.
+class PipelineFrame(NamedTuple):
+    """One step, as it is shown. The last frame, at t = 0, shows what came out.
 
     Args:
         k: 0, 1, …, num_steps.
@@ -68,8 +68,8 @@ class _Closed(Exception):
     """Nobody wants the rest of the film."""
 
 
-def film(pipeline: Any, drawing: Drawing) -> Generator[Moment, None, None]:
-    """Draw a picture, yielding every step as it is made, and what came out as the last moment.
+def film(pipeline: Any, request: PipelineRequest) -> Generator[PipelineFrame, None, None]:
+    """Draw a picture, yielding every step as it is made, and what came out as the last frame.
 
     The pipeline runs in a thread of its own, since it calls back instead of yielding. Closing the generator
     ends it before its next step.
@@ -80,25 +80,25 @@ def film(pipeline: Any, drawing: Drawing) -> Generator[Moment, None, None]:
     Raises:
         PipelineError: it failed; says why.
     """
-    moments: SimpleQueue[Moment | Exception | None] = SimpleQueue()
+    frames: SimpleQueue[PipelineFrame | Exception | None] = SimpleQueue()
     closed = Event()
 
-    def put(moment: Moment) -> None:
+    def put(frame: PipelineFrame) -> None:
         if closed.is_set():
             raise _Closed
-        moments.put(moment)
+        frames.put(frame)
 
     def work() -> None:
         try:
-            _draw(pipeline.to(best_device()), drawing, put)
-            moments.put(None)
+            _draw(pipeline.to(best_device()), request, put)
+            frames.put(None)
         except Exception as error:
-            moments.put(error)
+            frames.put(error)
 
     worker = Thread(target=work, name="pipeline", daemon=True)
     worker.start()
     try:
-        while (item := moments.get()) is not None:
+        while (item := frames.get()) is not None:
             if isinstance(item, Exception):
                 raise _failure(item) from item
             yield item
@@ -115,34 +115,34 @@ def _failure(error: Exception) -> PipelineError:
     return PipelineError(f"The pipeline failed: {first_line(error)}")
 
 
-def _draw(pipeline: Any, drawing: Drawing, put: Callable[[Moment], None]) -> None:
+def _draw(pipeline: Any, request: PipelineRequest, put: Callable[[PipelineFrame], None]) -> None:
     """Run the pipeline, handing on each step and what came out."""
-    options = {"negative_prompt": drawing.negative_prompt} if drawing.negative_prompt else {}
+    options = {"negative_prompt": request.negative_prompt} if request.negative_prompt else {}
     if not options.keys() <= signature(pipeline.__call__).parameters.keys():
         raise PipelineError(f"A {type(pipeline).__name__} takes no negative prompt.")
-    camera = _Camera(pipeline, put)
-    with camera.watching():
+    recorder = StepRecorder(pipeline, put)
+    with recorder.watching():
         made = pipeline(
-            drawing.prompt,
-            num_inference_steps=drawing.num_steps,
-            guidance_scale=drawing.guidance_scale,
-            generator=torch.Generator().manual_seed(drawing.seed),
-            callback_on_step_end=camera.on_step_end,
+            request.prompt,
+            num_inference_steps=request.num_steps,
+            guidance_scale=request.guidance_scale,
+            generator=torch.Generator().manual_seed(request.seed),
+            callback_on_step_end=recorder.on_step_end,
             callback_on_step_end_tensor_inputs=["latents"],
             **options,
         )
     flagged = getattr(made, "nsfw_content_detected", None)
-    camera.show_result(np.asarray(made.images[0].convert("RGB")), bool(flagged and flagged[0]))
+    recorder.show_result(np.asarray(made.images[0].convert("RGB")), bool(flagged and flagged[0]))
 
 
-class _Camera:
+class StepRecorder:
     """Sees what a pipeline's scheduler is given at each step, and hands on what its callback tells of it."""
 
-    def __init__(self, pipeline: Any, put: Callable[[Moment], None]) -> None:
+    def __init__(self, pipeline: Any, put: Callable[[PipelineFrame], None]) -> None:
         self.pipeline, self.put = pipeline, put
-        self.x_t: Tensor | None = None  # (1, C, h, w), as the denoiser sees it
-        self.x_0_hat: Tensor | None = None
-        self.latents: Tensor | None = None  # after the step
+        self.x_t: Tensor  # (1, C, h, w), as the denoiser sees it
+        self.x_0_hat: Tensor | None
+        self.latents: Tensor  # after the step
         self.count = 0
         self.started = time.perf_counter()
 
@@ -173,17 +173,17 @@ class _Camera:
         self.latents, self.count = tensors["latents"], k + 1
         seen = shown_latents(self.x_t)  # waits for the GPU
         seconds = time.perf_counter() - self.started
-        predicted = self.x_0_hat is not None
-        picture, withheld = decode(self.pipeline, self.x_0_hat if predicted else self.latents)
-        steps = self.pipeline.num_timesteps
-        self.put(Moment(k, steps, float(t), seen, picture, predicted, withheld, seconds))
+        predicted, steps = self.x_0_hat is not None, self.pipeline.num_timesteps
+        shown = self.latents if self.x_0_hat is None else self.x_0_hat
+        picture, withheld = decode(self.pipeline, shown)
+        self.put(PipelineFrame(k, steps, float(t), seen, picture, predicted, withheld, seconds))
         self.started = time.perf_counter()
         return {}
 
     def show_result(self, picture: np.ndarray, withheld: bool) -> None:
-        """The last moment."""
+        """The last frame."""
         seen = shown_latents(self.latents)
-        self.put(Moment(self.count, self.count, 0.0, seen, picture, True, withheld, 0.0))
+        self.put(PipelineFrame(self.count, self.count, 0.0, seen, picture, True, withheld, 0.0))
 
 
 def expected_latents(scheduler: Any, output: Tensor, t: Any, x_t: Tensor) -> Tensor | None:

@@ -30,7 +30,7 @@ class PipelineError(RuntimeError):
     """A pipeline that cannot be used here; the message is one plain sentence saying why."""
 
 
-class Shelf:
+class PipelineCache:
     """Holds one pipeline in memory: asked for another, it lets go of the one before first."""
 
     def __init__(self) -> None:

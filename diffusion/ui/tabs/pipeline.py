@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from diffusion.devices import best_device
-from diffusion.pipelines.filming import Drawing, Moment, film
-from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, Shelf, missing_packages
+from diffusion.pipelines.filming import PipelineFrame, PipelineRequest, film
+from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineCache, missing_packages
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
 from diffusion.ui.parts.streaming import (
@@ -28,12 +28,12 @@ from diffusion.ui.text import labels
 MAX_PIPELINE_STEPS, MAX_PIPELINE_CHARACTERS, MAX_NAME = 100, 2000, 300
 DEFAULT_PIPELINE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 JPEG_QUALITY = 95
-shelf = Shelf()
+cache = PipelineCache()
 
 
 def checked_pipeline_request(
     name: Any, prompt: Any, negative_prompt: Any, num_steps: Any, guidance_scale: Any, seed: Any
-) -> tuple[str, Drawing]:
+) -> tuple[str, PipelineRequest]:
     """A pipeline's name and what to draw, with every value checked.
 
     Raises:
@@ -42,14 +42,14 @@ def checked_pipeline_request(
     name = short_text(name, "pipeline", MAX_NAME).strip()
     if not name:
         raise refusal("pipeline_missing")
-    drawing = Drawing(
+    request = PipelineRequest(
         short_text(prompt, "prompt", MAX_PIPELINE_CHARACTERS),
         short_text(negative_prompt, "negative_prompt", MAX_PIPELINE_CHARACTERS),
         whole_number(num_steps, "num_steps", 1, MAX_PIPELINE_STEPS),
         real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
         whole_number(seed, "seed", 0, MAX_SEED),
     )
-    return name, drawing
+    return name, request
 
 
 def short_text(value: Any, name: str, most: int) -> str:
@@ -59,23 +59,23 @@ def short_text(value: Any, name: str, most: int) -> str:
     raise refusal("must_be_short_text", name=labels()[f"name_{name}"], most=f"{most:,}")
 
 
-def planes(moment: Moment) -> Planes:
-    """A moment's latents, and its picture as a JPEG, a tenth of the pixels' own size."""
+def planes(frame: PipelineFrame) -> Planes:
+    """A frame's latents, and its picture as a JPEG, a tenth of the pixels' own size."""
     buffer = io.BytesIO()
-    Image.fromarray(moment.picture).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    return {"latents": moment.latents, "jpeg": np.frombuffer(buffer.getvalue(), np.uint8)}
+    Image.fromarray(frame.picture).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return {"latents": frame.latents, "jpeg": np.frombuffer(buffer.getvalue(), np.uint8)}
 
 
-def film_info(name: str, drawing: Drawing, first: Moment) -> dict[str, Any]:
+def film_info(name: str, request: PipelineRequest, first: PipelineFrame) -> dict[str, Any]:
     """What the page must know of a film before its first frame."""
-    scheduler = shelf.get(name).scheduler
+    scheduler = cache.get(name).scheduler
     made = labels()["pipeline_made"].format(
         name=name,
-        kind=type(shelf.get(name)).__name__,
+        kind=type(cache.get(name)).__name__,
         scheduler=type(scheduler).__name__,
-        steps=drawing.num_steps,
-        guidance=f"{drawing.guidance_scale:g}",
-        seed=drawing.seed,
+        steps=request.num_steps,
+        guidance=f"{request.guidance_scale:g}",
+        seed=request.seed,
     )
     height, width, _ = first.picture.shape
     return {
@@ -86,22 +86,22 @@ def film_info(name: str, drawing: Drawing, first: Moment) -> dict[str, Any]:
     }
 
 
-def film_messages(name: str, drawing: Drawing) -> Iterator[dict[str, Any]]:
+def film_messages(name: str, request: PipelineRequest) -> Iterator[dict[str, Any]]:
     """Draw, and yield messages for the page: each step as it is made."""
-    moments = film(shelf.get(name), drawing)
+    filmed = film(cache.get(name), request)
     try:
-        first = next(moments)
-        frames = ((planes(moment), row(moment)) for moment in itertools.chain([first], moments))
-        yield from stream_frames(new_film_id("pipeline"), film_info(name, drawing, first), frames)
+        first = next(filmed)
+        frames = ((planes(drawn), row(drawn)) for drawn in itertools.chain([first], filmed))
+        yield from stream_frames(new_film_id("pipeline"), film_info(name, request, first), frames)
     finally:
-        moments.close()
+        filmed.close()
 
 
-def row(moment: Moment) -> Row:
+def row(frame: PipelineFrame) -> Row:
     """A step's numbers; None for what came out."""
-    if moment.k == moment.num_steps:
+    if frame.k == frame.num_steps:
         return None
-    return {key: getattr(moment, key) for key in ("t", "seconds", "predicted", "withheld")}
+    return {key: getattr(frame, key) for key in ("t", "seconds", "predicted", "withheld")}
 
 
 def settings() -> list[Any]:
