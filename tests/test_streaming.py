@@ -12,7 +12,8 @@ from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts import streaming
 from diffusion.ui.parts.inputs import InputError
-from diffusion.ui.parts.streaming import encode, new_film_id, stream_frames, whole_film, with_refusals
+from diffusion.ui.parts.scrubber import new_id
+from diffusion.ui.parts.streaming import encode, stream_frames, whole_film, with_refusals
 
 
 def decode(pixels: str) -> np.ndarray:
@@ -48,7 +49,7 @@ def test_frames_are_sent_as_they_are_made_or_together_if_they_are_fast(monkeypat
 
 
 def test_every_film_has_an_id_of_its_own():
-    assert len({new_film_id("a") for _ in range(3)}) == 3
+    assert len({new_id("a") for _ in range(3)}) == 3
 
 
 def test_an_array_is_encoded_in_its_own_order():

@@ -8,7 +8,6 @@ Here is also what the events that send them have in common.
 """
 
 import base64
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
@@ -22,7 +21,6 @@ from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts.inputs import InputError
 
 MESSAGE_SECONDS = 0.06  # at least, between two messages to the page
-_numbers = itertools.count(1)
 
 Planes = dict[str, np.ndarray]  # uint8 arrays by name; of one dimension, in last place: a file of any length
 Row = dict[str, Any] | None
@@ -34,11 +32,6 @@ class Frame(NamedTuple):
     k: int
     planes: Planes
     row: Row
-
-
-def new_film_id(name: str) -> str:
-    """An id that no other film has."""
-    return f"{name}-{next(_numbers)}"
 
 
 def film_message(

@@ -20,14 +20,13 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
 from diffusion.ui.parts.prompts import Prompt, reader
-from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
     PRIVATE,
     Frame,
     encode,
     film_message,
-    new_film_id,
     with_refusals,
 )
 from diffusion.ui.text import labels
@@ -209,7 +208,7 @@ def film_messages(model: LatentModel, journey: Journey) -> Iterator[dict[str, An
 
     Each message repeats the frames that were finished last, so that none is lost when two arrive together.
     """
-    film, info = new_film_id(model.name), film_info(model, journey)
+    film, info = new_id(model.name), film_info(model, journey)
     channels, height, width = model.image_shape
     yield film_message(film, info, [], {"picture": np.zeros((height, width, channels), np.uint8)})
     before: list[Frame] = []

@@ -14,12 +14,12 @@ from diffusion.pipelines.filming import PipelineFrame, PipelineRequest, film
 from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineCache, missing_packages
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
+from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
     PRIVATE,
     Planes,
     Row,
-    new_film_id,
     stream_frames,
     with_refusals,
 )
@@ -92,7 +92,7 @@ def film_messages(name: str, request: PipelineRequest) -> Iterator[dict[str, Any
     try:
         first = next(filmed)
         frames = ((planes(drawn), row(drawn)) for drawn in itertools.chain([first], filmed))
-        yield from stream_frames(new_film_id("pipeline"), film_info(name, request, first), frames)
+        yield from stream_frames(new_id("pipeline"), film_info(name, request, first), frames)
     finally:
         filmed.close()
 

@@ -18,10 +18,10 @@ from diffusion.ui.parts.class_film import (
     checked_class_request,
     class_frames,
 )
+from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
     PRIVATE,
-    new_film_id,
     stream_frames,
     whole_film,
     with_refusals,
@@ -56,7 +56,7 @@ def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any
     info = film_info(
         model, asdict(request), text["class_of"].format(label=name) if name else text["no_class"]
     )
-    return stream_frames(new_film_id(model.name), info, class_frames(model, request))
+    return stream_frames(new_id(model.name), info, class_frames(model, request))
 
 
 def shipped_message(model: Model, film: Film) -> dict[str, Any]:

@@ -31,7 +31,6 @@ from diffusion.ui.parts.streaming import (
     Planes,
     Row,
     film_message,
-    new_film_id,
     stream_frames,
     with_refusals,
 )
@@ -68,7 +67,7 @@ def side_by_side(frames: Sequence[PromptFrame]) -> Planes:
 
 def film_messages(model: LatentModel, request: PromptRequest) -> Iterator[dict[str, Any]]:
     """Draw, and yield messages: the tokens, each step as it is made, at last the nearest emoji."""
-    film, info = new_film_id(model.name), film_info(model, request)
+    film, info = new_id(model.name), film_info(model, request)
     empty = [empty_frame(model, variant) for variant in request.variants]
     yield film_message(film, info, [], side_by_side(empty))
     last: deque[tuple[PromptFrame, ...]] = deque(maxlen=1)
