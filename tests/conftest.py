@@ -174,6 +174,22 @@ def text_server(model, tiny_model, tmp_path_factory):
         yield running
 
 
+@pytest.fixture(scope="session")
+def pipeline_folder(tmp_path_factory) -> Path:
+    """A tiny Stable Diffusion, as diffusers saves it."""
+    from tiny_pipeline import tiny_pipeline
+
+    path = tmp_path_factory.mktemp("pipelines") / "tiny"
+    tiny_pipeline(path)
+    return path
+
+
+@pytest.fixture
+def copied_pipeline(pipeline_folder, tmp_path) -> Path:
+    """A folder of it that a test may change."""
+    return Path(shutil.copytree(pipeline_folder, tmp_path / "copied"))
+
+
 @contextmanager
 def running_app(folder: Path, *models: Path, **environment: str) -> Iterator[Server]:
     """The real program, in a process of its own, showing these models; its log and uploads go to `folder`."""

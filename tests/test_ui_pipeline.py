@@ -12,7 +12,6 @@ from gradio_client import Client
 from pages import frames, pixels
 from PIL import Image
 from playwright.sync_api import expect
-from tiny_pipeline import tiny_pipeline
 
 from diffusion.pipelines import loading as pipelines
 from diffusion.pipelines.filming import PipelineRequest, film
@@ -25,10 +24,8 @@ RED = PipelineRequest("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("pipelines") / "tiny"
-    tiny_pipeline(path)
-    return str(path)
+def folder(pipeline_folder):
+    return str(pipeline_folder)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,10 @@ class PipelineRequest:
     """What to draw, and how.
 
     Args:
+        prompt: what to draw.
         negative_prompt: guidance leads away from it; may be empty.
+        num_steps: of the pipeline's scheduler.
+        guidance_scale: as diffusers counts it; 1 is off.
         seed: of a generator on the CPU, so that every device draws the same noise.
     """
 
@@ -76,6 +79,7 @@ def film(pipeline: Any, request: PipelineRequest) -> Generator[PipelineFrame, No
 
     Args:
         pipeline: from `load_pipeline`; goes to the GPU if there is one.
+        request: what to draw.
 
     Raises:
         PipelineError: it failed; says why.
@@ -121,7 +125,7 @@ def _draw(pipeline: Any, request: PipelineRequest, put: Callable[[PipelineFrame]
     if not options.keys() <= signature(pipeline.__call__).parameters.keys():
         raise PipelineError(f"A {type(pipeline).__name__} takes no negative prompt.")
     recorder = StepRecorder(pipeline, put)
-    with recorder.watching():
+    with recorder.recording():
         made = pipeline(
             request.prompt,
             num_inference_steps=request.num_steps,
@@ -132,37 +136,55 @@ def _draw(pipeline: Any, request: PipelineRequest, put: Callable[[PipelineFrame]
             **options,
         )
     flagged = getattr(made, "nsfw_content_detected", None)
-    recorder.show_result(np.asarray(made.images[0].convert("RGB")), bool(flagged and flagged[0]))
+    recorder.on_result(np.asarray(made.images[0].convert("RGB")), bool(flagged and flagged[0]))
+
+
+class Predicted(NamedTuple):
+    """What a call of the denoiser came to.
+
+    Args:
+        x_t: (1, C, h, w), as the denoiser sees it.
+        x_0_hat: (1, C, h, w), or None where the scheduler does not tell.
+    """
+
+    x_t: Tensor
+    x_0_hat: Tensor | None
 
 
 class StepRecorder:
-    """Sees what a pipeline's scheduler is given at each step, and hands on what its callback tells of it."""
+    """Sees what a pipeline's scheduler is given at each step, and makes frames of what its callback tells.
+
+    Args:
+        pipeline: to be run inside `recording`.
+        put: takes each frame as it is made.
+    """
 
     def __init__(self, pipeline: Any, put: Callable[[PipelineFrame], None]) -> None:
         self.pipeline, self.put = pipeline, put
-        self.x_t: Tensor  # (1, C, h, w), as the denoiser sees it
-        self.x_0_hat: Tensor | None
-        self.latents: Tensor  # after the step
+        self.prediction: Predicted | None = None  # of the step being made
+        self.latents: Tensor | None = None  # (1, C, h, w), after the last step
         self.count = 0
         self.started = time.perf_counter()
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def recording(self) -> Iterator[None]:
         """While open, every step of the scheduler passes by here."""
         scheduler = self.pipeline.scheduler
         step = scheduler.step
 
         @wraps(step)  # pipelines look at its signature
-        def watched(output: Tensor, t: Tensor, sample: Tensor, *args: Any, **options: Any) -> Any:
+        def recorded(output: Tensor, t: Tensor, sample: Tensor, *args: Any, **options: Any) -> Any:
             scale = getattr(scheduler, "scale_model_input", None)
-            self.x_t = scale(sample, t) if scale else sample
+            x_t = scale(sample, t) if scale else sample
             as_tuple = options.pop("return_dict", True) is False
             made = step(output, t, sample, *args, **options)
-            own = made.get("pred_original_sample")
-            self.x_0_hat = expected_latents(scheduler, output, t, self.x_t) if own is None else own
+            x_0_hat = made.get("pred_original_sample")
+            if x_0_hat is None:
+                x_0_hat = expected_latents(scheduler, output, t, x_t)
+            self.prediction = Predicted(x_t, x_0_hat)
             return made.to_tuple() if as_tuple else made
 
-        scheduler.step = watched
+        scheduler.step = recorded
         try:
             yield
         finally:
@@ -170,18 +192,23 @@ class StepRecorder:
 
     def on_step_end(self, _: Any, k: int, t: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The pipeline's own callback."""
+        if self.prediction is None:
+            raise PipelineError(f"A {type(self.pipeline).__name__} makes its steps without its scheduler.")
         self.latents, self.count = tensors["latents"], k + 1
-        seen = shown_latents(self.x_t)  # waits for the GPU
+        x_t, x_0_hat = self.prediction
+        seen = shown_latents(x_t)  # waits for the GPU
         seconds = time.perf_counter() - self.started
-        predicted, steps = self.x_0_hat is not None, self.pipeline.num_timesteps
-        shown = self.latents if self.x_0_hat is None else self.x_0_hat
-        picture, withheld = decode(self.pipeline, shown)
+        picture, withheld = decode(self.pipeline, self.latents if x_0_hat is None else x_0_hat)
+        steps = self.pipeline.num_timesteps
+        predicted = x_0_hat is not None
         self.put(PipelineFrame(k, steps, float(t), seen, picture, predicted, withheld, seconds))
         self.started = time.perf_counter()
         return {}
 
-    def show_result(self, picture: np.ndarray, withheld: bool) -> None:
+    def on_result(self, picture: np.ndarray, withheld: bool) -> None:
         """The last frame."""
+        if self.latents is None:
+            raise PipelineError(f"A {type(self.pipeline).__name__} made no steps.")
         seen = shown_latents(self.latents)
         self.put(PipelineFrame(self.count, self.count, 0.0, seen, picture, True, withheld, 0.0))
 
