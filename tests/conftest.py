@@ -116,9 +116,9 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(tiny_model, tmp_path_factory):
-    """The real program, in a process of its own, showing the tiny model."""
-    folder = tmp_path_factory.mktemp("app")
+def trained_pair(tiny_model, tmp_path_factory) -> tuple[Path, Path]:
+    """The tiny model's folder and that of one which was trained alike in all but the schedule."""
+    folder = tmp_path_factory.mktemp("pair")
     for name in ("linear", "cosine"):
         about = {"settings": {"schedule": name, "seed": 0}, "data": "noise", "images_seen": 64}
         model = replace(tiny_model, schedule_name=name, schedule=SCHEDULES[name](), about=about)
@@ -126,7 +126,13 @@ def server(tiny_model, tmp_path_factory):
         save_model(path, model)
         save_film(path, make_film(model, seed=0, num_images=3, num_steps=6))
     record(folder / "tiny", tiny_model)
-    with running_app(folder, folder / "tiny", folder / "linear") as running:
+    return folder / "tiny", folder / "linear"
+
+
+@pytest.fixture(scope="session")
+def server(trained_pair, tmp_path_factory):
+    """The real program, in a process of its own, showing the tiny model."""
+    with running_app(tmp_path_factory.mktemp("app"), *trained_pair) as running:
         yield running
 
 

@@ -28,9 +28,9 @@ def pixels(page, selector) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"))
 
 
-def drag(page, tab, t):
-    """Move a tab's slider as a drag does."""
-    page.locator(f".lab.{tab} input[data-role=t]").evaluate(
+def drag(page, tab, t, place="body"):
+    """Move the slider of the tab in this place as a drag does."""
+    page.locator(f"{place} .lab.{tab} input[data-role=t]").evaluate(
         "(slider, t) => { slider.value = t; slider.dispatchEvent(new Event('input', {bubbles: true})); }", t
     )
     frames(page)

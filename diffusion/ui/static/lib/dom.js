@@ -28,6 +28,21 @@ export function button(className, label) {
   return made;
 }
 
+// A promise of the element with this id: Gradio may add it later.
+export function elementById(id) {
+  return new Promise((resolve) => {
+    const look = (_, observer) => {
+      const found = document.getElementById(id);
+      if (!found) return;
+      observer.disconnect();
+      resolve(found);
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(document.body, { childList: true, subtree: true });
+    look(null, observer);
+  });
+}
+
 // Run `draw` at most once a frame, at the next one; while root's tab is hidden, when it is shown again.
 export function onNextFrame(root, draw) {
   let asked = false;

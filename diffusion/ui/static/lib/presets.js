@@ -16,7 +16,8 @@ export function fillPresetRow(row, presets, ownLabel, uploadId) {
     made.append(Object.assign(new Image(52, 52), { src: picture, alt: "" }));
     return made;
   });
-  const own = presetButton(ownLabel, () => document.querySelector(`#${uploadId} input[type=file]`).click());
+  const upload = () => document.querySelector(`#${uploadId} input[type=file]`).click();
+  const own = presetButton(ownLabel, upload);
   own.classList.add("own");
   own.textContent = "+";
   row.replaceChildren(...buttons, own);

@@ -1,5 +1,5 @@
 // The tab Text to image: a film of what the network reads, sees, looks at and expects.
-import { node, onNextFrame, phrase } from "../lib/dom.js";
+import { elementById, node, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { decibels, milliseconds } from "../lib/numbers.js";
 import { View } from "../lib/view.js";
@@ -7,9 +7,7 @@ import { Variant } from "./variant.js";
 
 export function mount(context) {
   const view = new TextToImage(context);
-  // Opened for the first time: draw the prompt that stands there.
-  const draw = () => document.getElementById(view.controls.draw).click();
-  if (!context.props.value) requestAnimationFrame(draw);
+  if (!context.props.value) view.pressDraw(); // opened for the first time: draw the prompt that stands there
   return (message) => view.receive(message);
 }
 
@@ -25,6 +23,11 @@ class TextToImage extends View {
       onFilm: (film) => this.prepare(film),
       onChange: this.redraw,
     });
+  }
+
+  async pressDraw() {
+    const draw = await elementById(this.controls.draw);
+    requestAnimationFrame(() => draw.click());
   }
 
   receive(message) {
