@@ -18,7 +18,6 @@ import math
 import sys
 import time
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +26,12 @@ from diffusion.data.image_sets import DataError, step_generator
 from diffusion.devices import peak_flops, use_tensor_cores
 from diffusion.films.training_history import Recorder
 from diffusion.hub import HubError, push_to_hub
-from diffusion.models.card import load_metrics, write_metrics, write_model_card
+from diffusion.models.card import load_metrics
 from diffusion.models.folder import CheckpointError
-from diffusion.models.model import Model
 from diffusion.nets.ema import EMA, ema_beta
-from diffusion.nets.step_cost import training_flops
 from diffusion.training.command_line import parse_config
-from diffusion.training.config import TrainConfig
+from diffusion.training.config import TrainConfig, default_settings
+from diffusion.training.data import Data, load_training_data
 from diffusion.training.distributed import (
     Stop,
     join_processes,
@@ -46,20 +44,17 @@ from diffusion.training.distributed import (
 )
 from diffusion.training.progress import LOG_FILE, Progress
 from diffusion.training.run_state import load_run, save_run, saved_settings
-from diffusion.training.stages import STAGES, Data, load_training_data
+from diffusion.training.stages import build_stage
 
 FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45  # what is lost at most if a run dies, early and later
 MAX_SAVING = 0.02  # share of the time that saving may take; where it takes long, it is done less often
-MIN_IMAGES_PER_GRID, MAX_GRIDS = (
-    20_000,
-    20,
-)  # a sheet of samples costs about as much as 500 images of training
-MAX_LISTED = 20  # files that were skipped: the rest of the output stays in sight
+# Between sheets of samples, each of which costs as much as about 500 images of training.
+MIN_IMAGES_PER_GRID, MAX_GRIDS = 20_000, 20
+MAX_LISTED = 20  # skipped files, so that the rest of what is printed stays in sight
 WARM_UP_STEPS = 3  # until convolutions have chosen their algorithms, and what is compiled is compiled
-SPEED_SECONDS = 8  # over which the speed is measured: enough for 1 %, and little of a run of minutes
-STEPPING = (
-    0.92  # share of --minutes for steps; saving takes up to 2 %, samples 3, the history 2, the export 1
-)
+SPEED_SECONDS = 8  # over which the speed is measured: for an error of about 1 %
+# Share of --minutes for steps: saving takes up to 2 %, samples 3, the history 2, and the end a little.
+STEPPING = 0.92
 
 
 def learning_rate(images_seen: int, config: TrainConfig) -> float:
@@ -76,7 +71,7 @@ class Run:
     def __init__(self, config: TrainConfig, data: Data, device: torch.device) -> None:
         torch.manual_seed(config.seed)
         self.config, self.device = config, device
-        self.stage = STAGES[config.stage](config, data, device)
+        self.stage = build_stage(config, data, device)
         self.net = self.stage.net
         # This lays out the weights, and what is kept beside each of them is laid out alike.
         self.forward = wrap_for_training(self.net, device, config.compile, config.channels_last)
@@ -103,11 +98,6 @@ class Run:
         self.ema.update(ema_beta(self.images_seen, config.batch_size, config.ema_width))
         return torch.where(norm.isfinite(), loss.detach(), torch.nan)  # a broken gradient counts as one
 
-    def flops_per_image(self) -> float:
-        """Floating-point operations of one image's forward and backward pass."""
-        example = self.stage.example(step_generator(0, 0, self.device))
-        return training_flops(self.net, *example) / len(example[0])
-
     @property
     def complete(self) -> bool:
         return self.images_seen >= self.config.total_images
@@ -115,12 +105,13 @@ class Run:
     def save(self) -> None:
         """Write the state from which the same command resumes."""
         parts = (self.net, self.ema, self.optimizer)
-        save_run(self.config.out, *parts, self.images_seen, self.stage.settings())
+        save_run(self.config.out, *parts, self.images_seen, self.stage.fixed_settings())
 
     def resume(self) -> None:
         """Continue from the state in the output folder, if there is one."""
         parts = (self.net, self.ema, self.optimizer)
-        self.images_seen = load_run(self.config.out, *parts, self.stage.settings())
+        settings, defaults = self.stage.fixed_settings(), default_settings(self.config)
+        self.images_seen = load_run(self.config.out, *parts, settings, defaults)
 
 
 def save_in_time(run: Run, seconds: float) -> float:
@@ -136,19 +127,24 @@ def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
     config, leads = run.config, rank() == 0
     next_save = save_in_time(run, FIRST_SAVE_SECONDS) if leads else math.inf  # or fails here, not in an hour
     grid_every = max(MIN_IMAGES_PER_GRID, config.total_images // MAX_GRIDS)
-    speed = {"flops_per_image": run.flops_per_image(), "peak": peak_flops(run.device) * world_size()}
-    done = (config.total_images, run.images_seen, config.batch_size)
-    with Progress(config.out / LOG_FILE, *done, silent=not leads, **speed) as progress:
+    progress = Progress(
+        config.out / LOG_FILE,
+        config.total_images,
+        run.images_seen,
+        config.batch_size,
+        silent=not leads,
+        flops_per_image=run.stage.flops_per_image(),
+        peak=peak_flops(run.device) * world_size(),
+    )
+    with progress:
         while True:
-            grid_due = run.images_seen > 0 and run.images_seen % grid_every < config.batch_size
-            if leads and recorder and recorder.due(run.images_seen):
+            if recorder and recorder.due(run.images_seen):
                 progress.log()  # refuses what should not be shown or saved
-                models = (run.stage.model(weights, run.images_seen) for weights in (None, run.ema.weights))
-                recorder.record(run.images_seen, *models)
+                recorder.record(run.images_seen, run.ema.weights)
             if time.monotonic() >= next_save:
                 progress.log()
                 next_save = save_in_time(run, SAVE_SECONDS)
-            if leads and grid_due:
+            if leads and run.images_seen > 0 and run.images_seen % grid_every < config.batch_size:
                 progress.log()
                 file = config.out / "samples" / f"{run.images_seen:09d}.png"
                 run.stage.save_samples(file, run.ema.weights, run.images_seen)
@@ -160,10 +156,9 @@ def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
         run.save()
 
 
-def measured_length(config: TrainConfig, data: Data, device: torch.device) -> TrainConfig:
-    """With as many images as `minutes` allow at the speed measured now; a run once begun keeps its own."""
-    begun = saved_settings(config.out)
-    if begun:
+def measured_length(config: TrainConfig, minutes: float, data: Data, device: torch.device) -> TrainConfig:
+    """With as many images as fit into the time at the speed measured now; a run once begun keeps its own."""
+    if begun := saved_settings(config.out):
         return replace(config, total_images=begun["total_images"])
     started = time.monotonic()
     run = Run(replace(config, total_images=sys.maxsize), data, device)
@@ -178,26 +173,9 @@ def measured_length(config: TrainConfig, data: Data, device: torch.device) -> Tr
     seconds(WARM_UP_STEPS)
     num_steps = min_over_processes(1 + int(SPEED_SECONDS / seconds(1)))
     images_per_second = num_steps * config.batch_size / seconds(num_steps)
-    left = 60 * config.minutes - (time.monotonic() - started)
-    return replace(config, total_images=min_over_processes(max(1, int(STEPPING * images_per_second * left))))
-
-
-def held_out(config: TrainConfig) -> Data | None:
-    """Images that are not trained on, if the data set has any and they can be had."""
-    try:
-        return load_training_data(config, train=False)
-    except DataError as error:
-        print(f"Not measured: {error}", flush=True)
-        return None
-
-
-def export(run: Run, known: dict[str, Any], test: Data | None) -> None:
-    """Write the folder in the layout of the Hub: weights, samples, film, metrics (unless known), card."""
-    model = run.stage.export(run.ema.weights, run.images_seen)
-    metrics = known or (run.stage.measure(model, test) if run.complete and test else {})
-    write_metrics(run.config.out, metrics)
-    if isinstance(model, Model):
-        write_model_card(run.config.out, model, metrics)
+    left = 60 * minutes - (time.monotonic() - started)
+    total_images = min_over_processes(max(1, int(STEPPING * images_per_second * left)))
+    return replace(config, total_images=total_images)
 
 
 def train(config: TrainConfig) -> None:
@@ -209,7 +187,7 @@ def train(config: TrainConfig) -> None:
     with leader_first():  # it fetches what is missing
         data = load_training_data(config).to(device)
     if config.minutes:
-        config = measured_length(config, data, device)
+        config = measured_length(config, config.minutes, data, device)
     if leads:
         print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
         config.out.mkdir(parents=True, exist_ok=True)
@@ -220,17 +198,12 @@ def train(config: TrainConfig) -> None:
     if leads and run.images_seen:
         print(f"Resuming at {run.images_seen:,} images", flush=True)
     known = load_metrics(config.out) if run.complete else {}  # of the same weights
-    test = held_out(config) if leads else None
     if not run.complete:
-        recorder = None
-        if config.stage == "diffusion":
-            judged = (test, "held-out images") if test else (data, "training images")
-            length = (config.total_images, config.batch_size, run.images_seen)
-            recorder = Recorder(config.out, judged[0].to(device), judged[1], *length)
+        recorder = run.stage.recorder(run.images_seen) if leads else None
         with Stop(deadline) as stop:
             training_loop(run, recorder, stop)
     if leads:
-        export(run, known, test)
+        run.stage.export(run.ema.weights, run.images_seen, known or (None if run.complete else {}))
         again = "" if run.complete else "; the same command continues"
         print(f"{run.images_seen:,} images, {config.out}{again}", flush=True)
         if config.push_to_hub and run.complete:

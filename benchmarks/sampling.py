@@ -13,7 +13,6 @@ rounds in which all take turns. About a minute on two CPU cores, six for cifar10
 import argparse
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import fields
 from functools import partial
 from importlib.util import find_spec
 from itertools import count
@@ -92,10 +91,9 @@ def seconds_per_call(call: Callable[[], Tensor]) -> float:
 
 def untrained(preset: str) -> Model:
     """A model in the shape of a preset of train.py, for data that has ten classes."""
-    config = PRESETS[preset]
+    config = PRESETS[preset].stage
     in_channels, side = (1, 28) if preset == "mnist" else (3, 32)
-    shape = {f.name: getattr(config, f.name) for f in fields(UNetConfig) if hasattr(config, f.name)}
-    net = UNet(UNetConfig(in_channels, num_classes=10, **shape)).eval().requires_grad_(False)
+    net = UNet(config.unet(in_channels, num_classes=10)).eval().requires_grad_(False)
     for parameter in net.parameters():
         if not parameter.any():  # what training starts from; then nothing would come out
             nn.init.normal_(parameter, std=0.02)

@@ -149,7 +149,7 @@ def best_of(rows: list[Row]) -> Row | None:
 
 def ours(run: Run, data: ImageData) -> list[Contestant]:
     """The variants of train.py; `run` tells configuration, device and size."""
-    flops = run.flops_per_image()
+    flops = run.stage.flops_per_image()
     rows = []
     for name, variant in VARIANTS.items():
         make = partial(build, variant, run.config, data, run.device)
@@ -161,7 +161,7 @@ def ours(run: Run, data: ImageData) -> list[Contestant]:
 def theirs(run: Run, data: ImageData) -> list[Contestant]:
     """Other libraries' trainers on the same data; prints how large their networks are."""
     task = Task(run.net.config, num_parameters(run.net), data, run.config.batch_size, run.device)
-    networks = {"train.py": (task.parameters, run.flops_per_image()), **describe(task)}
+    networks = {"train.py": (task.parameters, run.stage.flops_per_image()), **describe(task)}
     sizes = [(name, f"{size:,}", f"{flops / 1e9:.3g}") for name, (size, flops) in networks.items()]
     print(markdown_table(("network", "parameters", "GFLOP per image"), sizes), "\n", flush=True)
     rows = []

@@ -3,9 +3,10 @@
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 PEAK_ROUNDS = 20  # of which the best counts: whatever else the machine does slows only some of them
 
@@ -15,10 +16,10 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def in_bf16(net: nn.Module, device: torch.device) -> Callable[..., Tensor]:
+def in_bf16(net: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
     """The network, computing in bf16: autocast surrounds it and nothing else."""
 
-    def forward(*args: Tensor, **cond: Tensor | None) -> Tensor:
+    def forward(*args: Tensor, **cond: Tensor | None) -> Any:
         with torch.autocast(device.type, torch.bfloat16):
             return net(*args, **cond)
 

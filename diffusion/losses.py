@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffusion.process import Prediction, q_sample, training_target
 from diffusion.schedules import NoiseSchedule, check_name
@@ -47,7 +47,7 @@ def stratified_timesteps(
 
 
 def diffusion_loss(
-    net: nn.Module,
+    net: Callable[..., Tensor],
     schedule: NoiseSchedule,
     x_0: Tensor,
     t: Tensor,

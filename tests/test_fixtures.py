@@ -20,10 +20,10 @@ from diffusion.films.film import run_sampler
 from diffusion.models.folder import load_autoencoder, load_text_encoder
 from diffusion.nets.text_encoder import encode_prompts
 from diffusion.training.command_line import parse_config
-from diffusion.training.config import fixed_settings
+from diffusion.training.config import default_settings, fixed_settings
+from diffusion.training.data import load_training_data
 from diffusion.training.presets import PRESETS
 from diffusion.training.run_state import other_settings
-from diffusion.training.stages import load_training_data
 
 FIXTURES = ROOT / "tests/fixtures"
 EXPECTED = safetensors.torch.load_file(FIXTURES / "outputs.safetensors")
@@ -67,8 +67,9 @@ def test_the_parts_of_a_latent_model_answer_as_they_did():
 def test_a_begun_run_goes_on(name, preset, tmp_path, monkeypatch, one_thread):
     training.shrink(monkeypatch.setattr)
     training.write_mnist(tmp_path / "data")
-    flags = ["--data-dir", str(tmp_path / "data"), "--out", str(FIXTURES / name)]
-    config = parse_config([preset, *flags, "--total-images", "64", "--device", "cpu"])
+    data = ["--data-dir", str(tmp_path / "data")] if preset == "mnist" else []
+    flags = [*data, "--out", str(FIXTURES / name), "--total-images", "64", "--device", "cpu"]
+    config = parse_config([preset, *flags])
     run = train.Run(config, load_training_data(config), torch.device("cpu"))
     run.forward = run.net
     run.resume()
@@ -81,4 +82,5 @@ def test_a_begun_run_goes_on(name, preset, tmp_path, monkeypatch, one_thread):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_begun_run_of_every_preset_would_go_on(preset):
     held = json.loads((FIXTURES / "settings.json").read_text())[preset]
-    assert other_settings(held, fixed_settings(parse_config([preset]))) == []
+    config = parse_config([preset])
+    assert other_settings(held, fixed_settings(config), default_settings(config)) == []

@@ -20,6 +20,7 @@ from benchmarks.background import Slot, log_of
 from benchmarks.gpu_slot import FONT, REHEARSAL, SLOTS, SWEEP, Size, install, pack
 from diffusion.data.sources import load_data
 from diffusion.training.command_line import parse_config
+from diffusion.training.config import TrainConfig
 from tools import decode, ship
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -97,7 +98,8 @@ def test_only_what_can_win_is_timed_before_training_and_the_rest_after_it():
 @SIZES
 def test_the_second_slot_trains_two_schedules_and_compares_the_peers(size):
     parts = asked("second", size)
-    assert [parts[f"train mnist-{name}"].schedule for name in ("cosine", "linear")] == ["cosine", "linear"]
+    for name in ("cosine", "linear"):
+        assert parts[f"train mnist-{name}"].stage.schedule == name
     assert parts["train mnist-cosine"].total_images == parts["train mnist-linear"].total_images
     assert parts["judge"].judge == Path("checkpoints/cifar10") and parts["judge"].out == parts["peer"].out
     assert parts["peer"].minutes > 0 and not parts["quality mnist-linear"].long
@@ -115,16 +117,22 @@ def test_the_peers_are_measured_beside_our_best_row_alone():
     assert only[0] == "network" and set(only[1:]) == set(throughput.PEERS)
 
 
+def font_of(part: object) -> Path | None:
+    """The font that a part is told to use."""
+    return part.stage.data.emoji_font if isinstance(part, TrainConfig) else part.emoji_font
+
+
 @SIZES
 def test_the_emoji_slot_trains_three_stages_then_ships_and_measures(size):
     parts = asked("emoji", size)
     stages = [parts[f"train {name}"] for name in ("emoji-autoencoder", "emoji-text", "emoji")]
     assert [stage.preset for stage in stages] == ["emoji-autoencoder", "emoji-text", "emoji"]
     autoencoder, text, last = stages
-    assert text.autoencoder == last.autoencoder == autoencoder.out and last.text_encoder == text.out
+    assert text.stage.autoencoder == last.stage.autoencoder == autoencoder.out
+    assert last.stage.text_encoder == text.out
     assert last.channels_last and parts["ship emoji"].run == last.out == Path("runs/emoji")
     assert parts["ship emoji"].target == parts["prompts emoji"].checkpoint == Path("checkpoints/emoji")
-    assert all(part.emoji_font is None for part in parts.values())
+    assert all(font_of(part) is None for part in parts.values())
     if size is ON_CPU:
         assert (autoencoder.minutes, text.minutes, last.compile) == (4, 3, "blocks")
         assert 15 < last.minutes < 1590 / 60
@@ -132,7 +140,7 @@ def test_the_emoji_slot_trains_three_stages_then_ships_and_measures(size):
 
 def test_a_carried_font_is_used_by_all(tmp_path):
     (tmp_path / FONT).touch()
-    assert all(part.emoji_font == tmp_path / FONT for part in asked("emoji", REHEARSAL, tmp_path).values())
+    assert all(font_of(part) == tmp_path / FONT for part in asked("emoji", REHEARSAL, tmp_path).values())
 
 
 # What all parts find

@@ -31,7 +31,7 @@ def test_a_run_comes_back_bitwise(tmp_path):
     learn(*parts, 3)
     save_run(tmp_path, *parts, 24, settings)
     others = training()
-    assert load_run(tmp_path, *others, settings) == 24
+    assert load_run(tmp_path, *others, settings, {}) == 24
     learn(*parts, 2)
     learn(*others, 2)
     for mine, other in zip(parts, others):
@@ -53,7 +53,7 @@ def test_what_is_kept_beside_a_weight_is_laid_out_as_it_is(tmp_path, before, aft
     learn(*saved, 2)
     save_run(tmp_path, *saved, 16, {})
     net, ema, optimizer = training(channels_last=after)
-    load_run(tmp_path, net, ema, optimizer, {})
+    load_run(tmp_path, net, ema, optimizer, {}, {})
     others = dict(saved[0].named_parameters())
     assert any(not p.is_contiguous() for p in net.parameters()) is after
     for name, parameter in net.named_parameters():
@@ -68,19 +68,35 @@ def test_what_is_kept_beside_a_weight_is_laid_out_as_it_is(tmp_path, before, aft
 
 
 def test_no_state_is_a_new_run(tmp_path):
-    assert load_run(tmp_path, *training(), {}) == 0
+    assert load_run(tmp_path, *training(), {}, {}) == 0
 
 
 def test_a_run_with_other_settings_is_refused(tmp_path):
     save_run(tmp_path, *training(), 0, {"seed": 0, "batch_size": 8})
     with pytest.raises(CheckpointError, match="another batch_size, seed: choose another --out"):
-        load_run(tmp_path, *training(), {"seed": 1, "batch_size": 16})
+        load_run(tmp_path, *training(), {"seed": 1, "batch_size": 16}, {})
+
+
+def test_a_setting_that_came_later_is_compared_with_what_it_is_by_itself(tmp_path):
+    """Before there was a choice, a run went by the default."""
+    save_run(tmp_path, *training(), 8, {"seed": 0})
+    defaults = {"clip": 1.0, "sizes": [1, 2]}
+    assert load_run(tmp_path, *training(), {"seed": 0, "clip": 1.0, "sizes": [1, 2]}, defaults) == 8
+    with pytest.raises(CheckpointError, match="another clip: choose another --out"):
+        load_run(tmp_path, *training(), {"seed": 0, "clip": 2.0, "sizes": [1, 2]}, defaults)
+    with pytest.raises(CheckpointError, match="another part"):  # has no default: what it was is not known
+        load_run(tmp_path, *training(), {"seed": 0, "part": "abc"}, defaults)
+
+
+def test_a_setting_that_is_no_more_does_not_count(tmp_path):
+    save_run(tmp_path, *training(), 8, {"seed": 0, "gone": 3})
+    assert load_run(tmp_path, *training(), {"seed": 0}, {"seed": 0}) == 8
 
 
 def test_a_run_of_another_network_is_refused(tmp_path):
     save_run(tmp_path, *training(), 0, {})
     with pytest.raises(CheckpointError, match="another network"):
-        load_run(tmp_path, *training(classes=4), {})
+        load_run(tmp_path, *training(classes=4), {}, {})
 
 
 def test_moments_of_another_network_are_refused(tmp_path):
@@ -89,7 +105,7 @@ def test_moments_of_another_network_are_refused(tmp_path):
     optimizer.state[net.conv_in.weight]["exp_avg"] = torch.zeros(3)
     save_run(tmp_path, net, ema, optimizer, 8, {})
     with pytest.raises(CheckpointError, match="another network"):
-        load_run(tmp_path, *training(), {})
+        load_run(tmp_path, *training(), {}, {})
 
 
 @pytest.mark.parametrize("length", [0, 5, 1000, -1])
@@ -98,7 +114,7 @@ def test_a_broken_state_is_refused(tmp_path, length):
     file = tmp_path / "state.safetensors"
     file.write_bytes(file.read_bytes()[:length])
     with pytest.raises(CheckpointError, match="state.safetensors is broken"):
-        load_run(tmp_path, *training(), {})
+        load_run(tmp_path, *training(), {}, {})
 
 
 @pytest.mark.parametrize(
@@ -107,7 +123,7 @@ def test_a_broken_state_is_refused(tmp_path, length):
 def test_a_file_that_is_no_state_is_refused(tmp_path, meta):
     safetensors.torch.save_file({"net.weight": torch.zeros(1)}, tmp_path / "state.safetensors", meta)
     with pytest.raises(CheckpointError, match="not the state of a training run"):
-        load_run(tmp_path, *training(), {"seed": 0})
+        load_run(tmp_path, *training(), {"seed": 0}, {})
 
 
 def test_broken_weights_do_not_replace_a_state(tmp_path):

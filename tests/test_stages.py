@@ -7,9 +7,8 @@ import pytest
 import torch
 import training
 
-import diffusion.training.config
 import train
-from diffusion.data.image_sets import step_generator
+from diffusion.data.image_sets import ImageData, step_generator
 from diffusion.films.emoji_atlas import load_atlas
 from diffusion.films.film import run_sampler
 from diffusion.hub import load_model
@@ -21,9 +20,14 @@ from diffusion.models.folder import (
 )
 from diffusion.nets.autoencoder import Autoencoder
 from diffusion.nets.text_encoder import PAD_ID, encode_prompts
+from diffusion.training.autoencoder_stage import AutoencoderTraining, shifted
 from diffusion.training.command_line import parse_config
-from diffusion.training.latent_stages import shifted
-from diffusion.training.stages import STAGES, load_training_data
+from diffusion.training.config import MatchingSettings, with_settings
+from diffusion.training.data import held_out_emoji_of, load_training_data
+from diffusion.training.pixel_stage import PixelDiffusion
+from diffusion.training.presets import PRESETS
+from diffusion.training.stages import build_stage
+from diffusion.training.text_stages import TextDiffusion, TextMatching
 
 CPU = torch.device("cpu")
 
@@ -48,13 +52,18 @@ def tiny(monkeypatch, runs):
     """The config of the tiny run."""
     training.shrink(monkeypatch.setattr)
     there = {"autoencoder": runs / "ae", "text_encoder": runs / "text", "out": runs / "again"}
-    return replace(parse_config(["emoji-mini"]), **there)
+    return with_settings(parse_config(["emoji-mini"]), there)
+
+
+def stage_of(config):
+    """A stage of a run, on its data."""
+    return build_stage(config, load_training_data(config), CPU)
 
 
 def test_the_first_stage_leaves_an_autoencoder_with_latents_of_unit_variance(runs, tiny):
     autoencoder = load_autoencoder(runs / "ae")
     assert isinstance(autoencoder, Autoencoder) and (runs / "ae/samples.png").exists()
-    latents = STAGES["text"](tiny, load_training_data(tiny), CPU).latents
+    latents = stage_of(tiny).latents
     assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(latents.shape[1]), atol=1e-3)
     assert torch.allclose(latents.std((0, 2, 3)), torch.ones(latents.shape[1]), atol=1e-2)
 
@@ -112,7 +121,7 @@ def test_a_text_models_weights_survive_a_wrong_file_beside_them(runs, tmp_path):
 
 
 def test_batches_depend_on_seed_and_position_alone_and_hold_what_they_should(tiny):
-    stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
+    stage = stage_of(tiny)
     x_0, told = stage.batch(range(400), step_generator(0, 0, CPU))
     again, same = stage.batch(range(400), step_generator(0, 0, CPU))
     assert torch.equal(x_0, again) and torch.equal(told["context"], same["context"])
@@ -126,7 +135,7 @@ def test_batches_depend_on_seed_and_position_alone_and_hold_what_they_should(tin
 
 
 def test_the_network_starts_with_the_best_linear_sketch_of_its_captions_and_keeps_it(tiny, runs):
-    stage = STAGES["text"](tiny, load_training_data(tiny), CPU)
+    stage = stage_of(tiny)
     names, nothing = stage.captions.tokens[:, :, 0], stage.captions.nothing
     told = torch.cat([stage.text(tokens)[:, 0] for tokens in [*names, nothing]])
     latents = stage.latents.flatten(1)
@@ -147,7 +156,7 @@ def test_the_network_starts_with_the_best_linear_sketch_of_its_captions_and_keep
 
 def test_a_text_stage_without_its_autoencoder_says_so(tiny, tmp_path):
     with pytest.raises(CheckpointError, match="holds no trained autoencoder: train it first"):
-        STAGES["text"](replace(tiny, autoencoder=tmp_path), load_training_data(tiny), CPU)
+        stage_of(with_settings(tiny, {"autoencoder": tmp_path}))
 
 
 def test_a_text_encoder_stays_as_it_was_trained(runs):
@@ -165,9 +174,9 @@ def test_a_text_encoder_stays_as_it_was_trained(runs):
 
 
 def test_a_matcher_is_measured_on_trained_and_on_held_out_names(tiny):
-    config = replace(tiny, stage="matching")
-    stage = STAGES["matching"](config, load_training_data(config), CPU)
-    test = load_training_data(config, train=False)
+    settings = MatchingSettings(data=tiny.stage.data, autoencoder=tiny.stage.autoencoder, text_width=64)
+    stage = stage_of(replace(tiny, stage=settings))
+    test = held_out_emoji_of(settings.data)
     all_names = {language: [*stage.data.names[language], *test.names[language]] for language in test.names}
 
     class Knowing:
@@ -187,13 +196,12 @@ def test_a_matcher_is_measured_on_trained_and_on_held_out_names(tiny):
 
 def test_a_run_continues_only_with_the_parts_that_it_began_with(runs, tiny, tmp_path):
     config = replace(tiny, out=tmp_path / "out")
-    settings = STAGES["text"](config, load_training_data(config), CPU).settings()
+    settings = stage_of(config).fixed_settings()
     other = load_autoencoder(runs / "ae")
     with torch.no_grad():
         other.latent_std += 0.1
     save_autoencoder(tmp_path / "ae", other, {})
-    changed = replace(config, autoencoder=tmp_path / "ae")
-    others = STAGES["text"](changed, load_training_data(config), CPU).settings()
+    others = stage_of(with_settings(config, {"autoencoder": tmp_path / "ae"})).fixed_settings()
     assert {key for key in settings if settings[key] != others[key]} == {"autoencoder"}
 
 
@@ -208,5 +216,27 @@ def test_a_shift_moves_a_picture_and_lets_white_in():
     assert torch.equal(shifted(images, 0, torch.Generator()), images)
 
 
-def test_every_preset_names_a_stage():
-    assert {preset.stage for preset in diffusion.training.presets.PRESETS.values()} == set(STAGES)
+def test_every_stage_is_named_in_states_as_it_was_and_trains_on_data_of_its_kind(runs, tiny):
+    """Each on its own data, and none on the other kind."""
+    pictures = ImageData("grey", torch.zeros(4, 3, 32, 32, dtype=torch.uint8))
+    emoji = load_training_data(tiny)
+    stages = {
+        "diffusion": ("folder", PixelDiffusion, pictures, emoji),
+        "autoencoder": ("emoji-mini-autoencoder", AutoencoderTraining, emoji, pictures),
+        "matching": ("emoji-mini-text", TextMatching, emoji, pictures),
+        "text": ("emoji-mini", TextDiffusion, emoji, pictures),
+    }
+    assert {preset.stage.stage for preset in PRESETS.values()} == set(stages)
+    parts = {"autoencoder": runs / "ae", "text_encoder": runs / "text"}
+    for name, (preset, stage, data, other) in stages.items():
+        config = with_settings(parse_config([preset]), parts)
+        built = build_stage(config, data, CPU)
+        assert type(built) is stage and built.fixed_settings()["stage"] == name
+        with pytest.raises(TypeError, match=f"{preset} is not trained on {other.title}"):
+            build_stage(config, other, CPU)
+
+
+def test_only_diffusion_has_a_schedule_of_noise(runs, tiny):
+    settings = MatchingSettings(data=tiny.stage.data, autoencoder=runs / "ae", text_width=64)
+    assert not hasattr(stage_of(replace(tiny, stage=settings)), "schedule")
+    assert hasattr(stage_of(tiny), "schedule")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,12 @@ from training import environment, shrink, write_mnist
 
 import train
 from diffusion import load_film, load_model
-from diffusion.training.command_line import parse_config
-from diffusion.training.config import TrainConfig
+from diffusion.training.command_line import flags, parse_config
+from diffusion.training.config import fixed_settings
+from diffusion.training.data import load_training_data
 from diffusion.training.distributed import Stop
 from diffusion.training.presets import PRESETS
 from diffusion.training.progress import Progress
-from diffusion.training.stages import load_training_data
 from train import learning_rate
 
 TINY = [sys.executable, str(ROOT / "tests/training.py"), "mnist"]
@@ -80,28 +80,29 @@ def rows(folder: Path, name: str = "log.jsonl") -> list[dict]:
 
 
 def test_there_are_few_flags():
-    flags = [f.name for f in fields(TrainConfig) if "help" in f.metadata]
-    assert len(flags) <= 15
+    assert len(flags()) <= 15
     help_text = subprocess.run([*REAL, "--help"], capture_output=True, text=True, timeout=60).stdout
-    assert all("--" + name.replace("_", "-") in help_text for name in flags)
+    assert all(f"{name} " in help_text for name in flags()) and "--time-limit SECONDS" in help_text
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_without_flags_the_preset_is_taken_as_it_is(preset):
     config = parse_config([preset])
-    assert config.out == Path("runs") / preset
-    assert {**vars(config), "out": None} == vars(PRESETS[preset])
+    assert config.out == Path("runs") / preset and config == PRESETS[preset]
 
 
 def test_flags_replace_values_of_the_preset():
     given = "--data-dir d --out o --total-images 5 --time-limit 1.5 --batch-size 2 --seed 7"
     given += " --device cpu --compile blocks --channels-last --schedule linear --push-to-hub user/name"
     config = parse_config(["folder", *given.split()])
-    assert (config.data_dir, config.out) == (Path("d"), Path("o"))
+    assert (config.stage.data.data_dir, config.out) == (Path("d"), Path("o"))
     assert (config.total_images, config.time_limit, config.batch_size, config.seed) == (5, 1.5, 2, 7)
     assert (config.device, config.compile, config.push_to_hub) == ("cpu", "blocks", "user/name")
-    assert (config.channels_last, config.schedule) == (True, "linear")
-    assert config.channels == PRESETS["folder"].channels
+    assert (config.channels_last, config.stage.schedule) == (True, "linear")
+    assert config.stage.channels == PRESETS["folder"].stage.channels
+    config = parse_config(["emoji", "--emoji-font", "f", "--autoencoder", "a", "--text-encoder", "t"])
+    assert (config.stage.autoencoder, config.stage.text_encoder) == (Path("a"), Path("t"))
+    assert config.stage.data == replace(PRESETS["emoji"].stage.data, emoji_font=Path("f"))
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,37 @@ def test_wrong_flags_are_refused(flags, capsys):
     with pytest.raises(SystemExit) as caught:
         parse_config(flags.split())
     assert caught.value.code == 2 and "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("preset", "flag", "value"),
+    [
+        ("mnist", "--emoji-font", "f"),
+        ("folder", "--autoencoder", "a"),
+        ("emoji", "--data-dir", "d"),
+        ("emoji-autoencoder", "--schedule", "linear"),
+        ("emoji-mini-text", "--text-encoder", "t"),
+    ],
+)
+def test_a_flag_that_means_nothing_to_a_preset_is_refused(preset, flag, value, capsys):
+    with pytest.raises(SystemExit):
+        parse_config([preset, flag, value])
+    assert f"error: {flag} means nothing to the preset {preset}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_a_card_tells_of_a_run_is_true_of_it(preset):
+    """No setting of another stage: only fields of what the config itself holds, by names known before."""
+    config = PRESETS[preset]
+    settings = fixed_settings(config)
+    before = json.loads((ROOT / "tests/fixtures/settings.json").read_text())[preset]
+    assert settings.items() <= before.items()
+    assert settings["preset"] == preset and settings["stage"] == before["stage"]
+    text = {"text_width", "text_layers", "num_tokens", "vocabulary_size"}
+    assert (text <= settings.keys()) is (settings["stage"] == "matching")
+    assert ("schedule" in settings) is (settings["stage"] in ("diffusion", "text"))
+    assert ("latent_channels" in settings) is (settings["stage"] == "autoencoder")
+    assert ("image_size" in settings) is (preset not in ("mnist", "cifar10"))
 
 
 def test_the_batch_is_shared_evenly_between_processes(monkeypatch, capsys):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import record
+from conftest import ROOT, record
 
 from diffusion.data.image_sets import ImageData
 from diffusion.films.samples import GRID_ROWS
@@ -13,7 +13,7 @@ from diffusion.films.training_history import Recorder, load_history, loss_by_qua
 from diffusion.training.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-PIXELS = [preset for preset in PRESETS.values() if preset.stage == "diffusion"]
+PIXELS = [preset for preset in PRESETS.values() if preset.stage.stage == "diffusion"]
 
 
 @pytest.mark.parametrize(("total", "batch"), [(700_000, 128), (14_000_000, 512), (160, 8), (5, 8)])
@@ -26,18 +26,17 @@ def test_moments_are_steps_of_the_run_and_few_of_them_early(total, batch):
         assert len(chosen) >= 12 and sum(seen < last / 100 for seen in chosen) <= 4
 
 
-@pytest.mark.parametrize(
-    "preset", [p for p in PRESETS.values() if p.stage == "diffusion"], ids=lambda p: p.preset
-)
+@pytest.mark.parametrize("preset", PIXELS, ids=lambda p: p.preset)
 def test_all_looks_together_cost_little(preset, tiny_model, tmp_path, monkeypatch):
     """Counted in pictures through the network; training takes a picture forward, and twice that backward."""
     record(tmp_path, tiny_model)
     data = ImageData("noise", torch.zeros(500, 1, 16, 16, dtype=torch.uint8))
-    recorder = Recorder(tmp_path / "new", data, "pictures", preset.total_images, preset.batch_size, 0)
+    length = (preset.total_images, preset.batch_size, 0)
+    recorder = Recorder(tmp_path / "new", data, "pictures", lambda *_: tiny_model, *length)
     monkeypatch.setattr(recorder, "_save", lambda: None)
     seen = []
     hook = tiny_model.net.register_forward_pre_hook(lambda net, inputs: seen.append(len(inputs[0])))
-    recorder.record(0, tiny_model, tiny_model)
+    recorder.record(0, {})
     hook.remove()
     rows = len(recorder.frames[0])
     a_look = sum(seen) * GRID_ROWS / rows  # of a network with more classes
@@ -70,9 +69,9 @@ def test_the_loss_of_a_network_that_guesses_nothing_is_that_of_the_noise(tiny_mo
 
 def test_a_resumed_run_drops_what_came_later(tmp_path, tiny_model):
     data = record(tmp_path, tiny_model)
-    recorder = Recorder(tmp_path, data, "pictures", total_images=64, batch_size=8, images_seen=16)
+    recorder = Recorder(tmp_path, data, "pictures", lambda *_: tiny_model, 64, 8, images_seen=16)
     assert not recorder.due(8) and recorder.due(64) and not recorder.due(60)
-    recorder.record(64, tiny_model, tiny_model)
+    recorder.record(64, {})
     assert [row["images_seen"] for row in load_history(tmp_path).info["moments"]] == [0, 8, 64]
 
 
@@ -80,10 +79,27 @@ def test_a_run_keeps_the_moments_that_it_began_with(tmp_path, tiny_model):
     data = record(tmp_path, tiny_model)
     file = tmp_path / "training.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"planned": [0, 8, 40, 64]}))
-    recorder = Recorder(tmp_path, data, "pictures", total_images=64, batch_size=8, images_seen=16)
+    recorder = Recorder(tmp_path, data, "pictures", lambda *_: tiny_model, 64, 8, images_seen=16)
     assert recorder.due(40) and not recorder.due(48)
-    recorder.record(40, tiny_model, tiny_model)
+    recorder.record(40, {})
     assert load_history(tmp_path).info["planned"] == [0, 8, 40, 64]
+
+
+def test_a_history_without_a_plan_goes_on(tmp_path, tiny_model):
+    """As runs left it that looked at log-spaced moments."""
+    data, file = record(tmp_path, tiny_model), tmp_path / "training.json"
+    info = json.loads(file.read_text())
+    file.write_text(json.dumps({key: value for key, value in info.items() if key != "planned"}))
+    recorder = Recorder(tmp_path, data, "pictures", lambda *_: tiny_model, 64, 8, images_seen=8)
+    assert not recorder.due(8) and recorder.due(16)
+    recorder.record(64, {})
+    assert [row["images_seen"] for row in load_history(tmp_path).info["moments"]] == [0, 8, 64]
+
+
+@pytest.mark.parametrize("name", ["mnist-cosine", "mnist-linear"])
+def test_what_is_shipped_is_read(name):
+    history = load_history(ROOT / "checkpoints" / name)
+    assert history.info["moments"][-1]["images_seen"] == 200_064 and len(history.frames) == 29
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 TINY = {"channel_mult": (1,), "attention_levels": (), "batch_size": 8, "total_images": 160}
 TINY_EMOJI = {"image_size": 16, "skin_tones": False, "text_width": 64, "text_layers": 1}
+TINY_EMOJI |= {"attention_levels": (0,)}  # of diffusion: what is conditioned on text attends to it
 NUM_EMOJI, NUM_HELD_OUT = 64, 8
 
 
@@ -55,11 +55,11 @@ def few_emoji(all_names: Callable[[], dict[str, dict[str, str]]]) -> dict[str, d
 
 
 def tiny(preset):
-    """The preset with next to no weights, images and steps; what is told by text attends to it."""
-    small = replace(preset, **TINY)
-    if preset.stage != "diffusion":
-        small = replace(small, **TINY_EMOJI)
-    return replace(small, attention_levels=(0,)) if preset.stage == "text" else small
+    """The preset with next to no weights, images and steps."""
+    from diffusion.training.config import PixelDiffusionSettings, with_settings
+
+    small = with_settings(preset, TINY)
+    return small if isinstance(preset.stage, PixelDiffusionSettings) else with_settings(small, TINY_EMOJI)
 
 
 def shrink(patch) -> None:

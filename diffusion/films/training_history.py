@@ -5,6 +5,7 @@ numbers) and examples.png (held-out pictures to try the network on).
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,9 @@ def loss_by_quartile(model: Model, images: Tensor, labels: Tensor | None) -> lis
     t = stratified_timesteps(len(images), model.schedule.num_timesteps, generator)
     x_0 = to_signed(images)
     noise = torch.randn(x_0.shape, generator=generator, device=x_0.device)
-    how = {"prediction": model.prediction, "class_labels": labels}
-    loss = diffusion_loss(model.net, model.schedule, x_0, t, noise, **how)
+    loss = diffusion_loss(
+        model.net, model.schedule, x_0, t, noise, prediction=model.prediction, class_labels=labels
+    )
     return [round(part.mean().item(), 6) for part in loss.chunk(QUARTILES)]
 
 
@@ -80,6 +82,7 @@ class Recorder:
         folder: of the run. What it holds of a later moment than `images_seen` is dropped.
         data: pictures to judge the network by and to choose examples from.
         judged_on: what they are, for the page.
+        model: what the run's network is after so many images, with the given parameters, or (None) as it is.
         total_images, batch_size: of the run.
         images_seen: so far.
     """
@@ -89,15 +92,16 @@ class Recorder:
         folder: Path,
         data: ImageData,
         judged_on: str,
+        model: Callable[[dict[str, Tensor] | None, int], Model],
         total_images: int,
         batch_size: int,
         images_seen: int,
     ) -> None:
-        self.folder, self.data = folder, data
+        self.folder, self.data, self.model = folder, data, model
         planned = moments(total_images, batch_size)
         number = min(NUM_JUDGED, len(data.images)) // QUARTILES * QUARTILES
         self.judged = data.images[:number], None if data.labels is None else data.labels[:number]
-        self.info = {"judged_on": f"{number} {judged_on}", "planned": planned, "moments": []}
+        self.info: dict[str, Any] = {"judged_on": f"{number} {judged_on}", "planned": planned, "moments": []}
         self.frames: list[np.ndarray] = []
         known = load_history(folder)
         if known:
@@ -110,10 +114,12 @@ class Recorder:
         rows = self.info["moments"]
         return images_seen in self.info["planned"] and (not rows or rows[-1]["images_seen"] < images_seen)
 
-    def record(self, images_seen: int, last: Model, average: Model) -> None:
+    def record(self, images_seen: int, averages: dict[str, Tensor]) -> None:
         """Add the moment: the loss of the last and of the averaged weights, samples of the averaged ones."""
+        last, average = self.model(None, images_seen), self.model(averages, images_seen)
         settings = every_class(average, per_class=1)
-        film = make_film(average, **settings | {"num_steps": min(LOOK_STEPS, settings["num_steps"])})
+        settings["num_steps"] = min(LOOK_STEPS, settings["num_steps"])
+        film = make_film(average, **settings)
         self.frames.append(film.frames[-1, 0])
         row = {
             "images_seen": images_seen,

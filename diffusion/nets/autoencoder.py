@@ -4,6 +4,7 @@ A variational autoencoder (Kingma & Welling 2014) of residual blocks. Its first 
 into channels, and its last to unfold them: nothing is computed at full resolution, which would cost most.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -144,7 +145,7 @@ class Autoencoder(nn.Module):
         self.latent_std.copy_(raw.std((0, 2, 3))[:, None, None])
 
 
-def reconstruction_loss(net: nn.Module, images: Tensor, noise: Tensor) -> Tensor:
+def reconstruction_loss(net: Callable[..., tuple[Tensor, Tensor]], images: Tensor, noise: Tensor) -> Tensor:
     """What the autoencoder is trained on, (B,): |x − x̂|, the same of neighbouring pixels' differences, KL.
 
     The second term is what keeps edges sharp: an error there counts at its place and as a slope.

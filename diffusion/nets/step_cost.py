@@ -187,10 +187,10 @@ def compare(net: UNet, autoencoder: Autoencoder, side: int, num_tokens: int) -> 
     return Comparison(**costs, rounds=rounds)
 
 
-def training_flops(net: nn.Module, *example: Tensor) -> int:
-    """Floating-point operations of one forward and backward pass over an example batch."""
+def training_flops(net: nn.Module, *inputs: Tensor, **conditioning: Tensor) -> int:
+    """Floating-point operations of one forward and backward pass over a batch, the network's arguments."""
     with FlopCounterMode(display=False) as counter:
-        outputs = net(*example)  # one tensor, or several
+        outputs = net(*inputs, **conditioning)  # one tensor, or several
         sum(part.sum() for part in (outputs if isinstance(outputs, tuple) else (outputs,))).backward()
     net.zero_grad()
     return counter.get_total_flops()

@@ -5,7 +5,7 @@ matching captions with pictures, and then stays as it is. Nothing comes from els
 captions say.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -134,7 +134,9 @@ class Matcher(nn.Module):
         return list(self.text.layers)
 
 
-def matching_loss(net: nn.Module, tokens: Tensor, pictures: Tensor, index: Tensor) -> Tensor:
+def matching_loss(
+    net: Callable[..., tuple[Tensor, Tensor]], tokens: Tensor, pictures: Tensor, index: Tensor
+) -> Tensor:
     """What a Matcher is trained on, (B,): cross-entropy of the choice, and ‖x_0 − E[x_0 | caption]‖².
 
     Args:

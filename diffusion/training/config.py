@@ -1,72 +1,168 @@
-"""The settings of a training run: presets, and the few that the command line can change."""
+"""The settings of a training run; those made with `flag` are flags of the command line.
+
+A run's settings hold those of its stage, which hold those of its data: each has only what means something
+to it. In a saved state and in a model card all of them together are one flat dictionary.
+"""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from diffusion.losses import Weighting
+from diffusion.nets.unet import UNetConfig
 from diffusion.process import Prediction
 
+S = TypeVar("S", bound="Settings")
 
-def flag(default: Any, text: str) -> Any:
+
+def flag(default: Any, text: str, metavar: str | None = None) -> Any:
     """A field that is also a command-line flag."""
-    return field(default=default, metadata={"help": text})
+    return field(default=default, metadata={"help": text, "metavar": metavar})
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides how a run goes; fields made with `flag` are command-line flags."""
+class Settings:
+    """Settings, of which some may be held by others."""
 
-    # data and where things go
-    preset: str
+
+@dataclass(frozen=True)
+class PictureData(Settings):
+    """MNIST or CIFAR-10, whichever the preset is called."""
+
     data_dir: Path = flag(Path("data"), "where the data set is, or is downloaded to")
-    out: Path | None = flag(None, "the folder to write; default runs/PRESET")
-    emoji_font: Path | None = flag(None, "NotoColorEmoji.ttf, where it is not installed")
-    image_size: int = 32  # of the `folder` and emoji presets
+
+
+@dataclass(frozen=True)
+class FolderData(PictureData):
+    """A folder of pictures."""
+
+    image_size: int = 32  # to which they are cropped and scaled
+
+
+@dataclass(frozen=True)
+class EmojiData(Settings):
+    """Emoji, rendered, and their names."""
+
+    image_size: int
     skin_tones: bool = True  # with an emoji's variants by skin tone
-    max_shift: int = 3  # pixels by which an autoencoder's pictures are moved
-    # model
-    stage: str = "diffusion"  # a key of `diffusion.training.stages.STAGES`
+    emoji_font: Path | None = flag(None, "NotoColorEmoji.ttf, where it is not installed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionSettings(Settings):
+    """What diffusion on pixels and on latents have in common: the shape of a UNet, and an objective."""
+
     channels: int = 32
     channel_mult: tuple[int, ...] = (1, 2, 2)
     blocks_per_level: int = 1
     attention_levels: tuple[int, ...] = (2,)
     dropout: float = 0.0
-    latent_channels: int = 8  # of an autoencoder
-    autoencoder: Path | None = flag(None, "of an emoji preset: the trained autoencoder's folder")
-    text_encoder: Path | None = flag(None, "of an emoji preset: the trained text encoder's folder")
-    text_width: int = 256  # of a text encoder
-    text_layers: int = 3
-    num_tokens: int = 24  # of a prompt
-    vocabulary_size: int = 4096
-    # objective
     schedule: str = flag("cosine", "the noise schedule: linear or cosine")
     num_timesteps: int = 1000
     prediction: Prediction = "v"
     weighting: Weighting = "epsilon"  # ‖ε − ε_θ‖², whatever the network outputs
     class_dropout: float = 0.1  # share of labels or captions replaced by the null class, for guidance
+
+    def unet(
+        self,
+        in_channels: int,
+        num_classes: int | None = None,
+        context_dim: int | None = None,
+        sketch_side: int | None = None,
+    ) -> UNetConfig:
+        """The whole shape of the network; arguments as those of a UNetConfig."""
+        return UNetConfig(
+            in_channels,
+            self.channels,
+            self.channel_mult,
+            self.blocks_per_level,
+            self.attention_levels,
+            self.dropout,
+            num_classes,
+            context_dim,
+            sketch_side,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionSettings(Settings):
+    """What the two stages have in common that read captions of pictures' latents."""
+
+    data: EmojiData
+    autoencoder: Path = flag(MISSING, "of an emoji preset: the trained autoencoder's folder")
     word_dropout: float = 0.1  # share of a caption's words that are left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelDiffusionSettings(DiffusionSettings):
+    """Diffusion on pictures as they are."""
+
+    stage: str = field(default="diffusion", init=False)
+    data: PictureData
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderSettings(Settings):
+    """An autoencoder of pictures."""
+
+    stage: str = field(default="autoencoder", init=False)
+    data: EmojiData
+    latent_channels: int = 8
+    channels: int = 32
+    channel_mult: tuple[int, ...] = (1, 2, 2)
+    blocks_per_level: int = 1
+    max_shift: int = 3  # pixels by which pictures are moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchingSettings(CaptionSettings):
+    """A text encoder, trained by matching captions with pictures."""
+
+    stage: str = field(default="matching", init=False)
+    text_width: int = 256
+    text_layers: int = 3
+    num_tokens: int = 24  # of a prompt
+    vocabulary_size: int = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextDiffusionSettings(DiffusionSettings, CaptionSettings):
+    """Diffusion on latents, conditioned on text."""
+
+    stage: str = field(default="text", init=False)
+    text_encoder: Path = flag(MISSING, "of an emoji preset: the trained text encoder's folder")
+
+
+StageSettings: TypeAlias = (
+    PixelDiffusionSettings | AutoencoderSettings | MatchingSettings | TextDiffusionSettings
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Settings):
+    """Everything that decides how a run goes."""
+
+    preset: str
+    out: Path = flag(MISSING, "the folder to write; default runs/PRESET")
+    stage: StageSettings
     # budget and optimiser; AdamW with betas (0.9, 0.99) and no weight decay
     total_images: int = flag(700_000, "images to train on, counting repeats")
-    minutes: float | None = flag(None, "instead: as many images as fit into this time")
-    time_limit: float | None = flag(None, "stop after this many seconds, to be continued")
+    minutes: float | None = flag(None, "instead: as many images as fit into this time", "MINUTES")
+    time_limit: float | None = flag(None, "stop after this many seconds, to be continued", "SECONDS")
     batch_size: int = flag(128, "images per step, over all processes")
     learning_rate: float = 1.5e-3
     warmup: float = 0.02  # share of the run in which the learning rate rises
     decay: float = 0.5  # share of the run, at its end, in which it falls to 0
     gradient_clip: float = 1.0
-    ema_width: float = 0.08  # σ_rel of the average, see diffusion/ema.py
+    ema_width: float = 0.08  # σ_rel of the average, see diffusion/nets/ema.py
     # machine
     seed: int = flag(0, "of the weights, the data order and the noise")
     device: str | None = flag(None, "cuda or cpu; default: the best there is")
     compile: str | None = flag(None, "slower to start, then faster: compile its blocks, or the whole network")
     channels_last: bool = flag(False, "pixels of a channel apart in memory, which suits some GPUs")
     push_to_hub: str | None = flag(None, "afterwards, upload to this Hub repo, user/name")
-
-    def shape(self, network: type) -> dict[str, Any]:
-        """What a network's config takes from this one: the fields of the same names."""
-        return {f.name: getattr(self, f.name) for f in fields(network) if hasattr(self, f.name)}
 
 
 FREE_TO_CHANGE = {  # when resuming
@@ -75,7 +171,37 @@ FREE_TO_CHANGE = {  # when resuming
 }  # fmt: skip
 
 
+def settings_of(config: Settings) -> Iterator[tuple["Field[Any]", Any]]:
+    """Field and value of each setting, and of those of the settings that are held."""
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if isinstance(value, Settings):
+            yield from settings_of(value)
+        else:
+            yield each, value
+
+
+def with_settings(config: S, values: dict[str, Any]) -> S:
+    """The same with these values by name, wherever they belong; what has no place there is left out."""
+    changed: dict[str, Any] = {}
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if isinstance(value, Settings):
+            changed[each.name] = with_settings(value, values)
+        elif each.name in values:
+            changed[each.name] = values[each.name]
+    return replace(config, **changed)
+
+
 def fixed_settings(config: TrainConfig) -> dict[str, Any]:
     """What may not change while a run lasts, as JSON has it."""
-    settings = {k: v for k, v in asdict(config).items() if k not in FREE_TO_CHANGE}
-    return json.loads(json.dumps(settings))
+    return _to_compare({each.name: value for each, value in settings_of(config)})
+
+
+def default_settings(config: TrainConfig) -> dict[str, Any]:
+    """What these are by themselves, where no preset sets them."""
+    return _to_compare({f.name: f.default for f, _ in settings_of(config) if f.default is not MISSING})
+
+
+def _to_compare(settings: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps({k: v for k, v in settings.items() if k not in FREE_TO_CHANGE}))

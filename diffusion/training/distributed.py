@@ -3,18 +3,19 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 
 from diffusion.devices import has_bf16, in_bf16
+from diffusion.training.stage import Forward, Network
 
 COMPILED = ("blocks", "network")
-MAX_SHAPES = 64  # of residual blocks in one network
+MAX_SHAPES = 64  # residual blocks of one code, each compiled for its own shape: PyTorch gives up after 8
 
 
 def world_size() -> int:
@@ -79,27 +80,26 @@ def leader_first() -> Iterator[None]:
 
 
 def wrap_for_training(
-    net: nn.Module, device: torch.device, compiled: str | None, channels_last: bool
-) -> Callable[..., Tensor]:
+    net: Network, device: torch.device, compiled: str | None, channels_last: bool
+) -> Forward:
     """The network as a loss should call it: data parallel, and in bf16 where the hardware has it.
 
     Args:
-        net: on `device`; it knows its `residual_blocks`.
+        net: on `device`.
         device: of this process.
         compiled: None; "blocks", each residual block by itself, which starts fast; or "network".
         channels_last: lay the weights, and with them all activations, out as (B, H, W, C).
     """
     if channels_last:
-        net.to(memory_format=torch.channels_last)
+        nn.utils.convert_conv2d_weight_memory_format(net, torch.channels_last)
     if compiled == "blocks":
         torch._dynamo.config.recompile_limit = MAX_SHAPES  # one block after the other, all the same code
         for block in net.residual_blocks():
             block.compile(dynamic=False)
-    if dist.is_initialized():
-        net = nn.parallel.DistributedDataParallel(net)
+    forward: Forward = nn.parallel.DistributedDataParallel(net) if dist.is_initialized() else net
     if compiled == "network":
-        net = torch.compile(net)
-    return in_bf16(net, device) if has_bf16(device) else net
+        forward = torch.compile(forward)
+    return in_bf16(forward, device) if has_bf16(device) else forward
 
 
 class Stop:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from diffusion.devices import share_of_peak
 
 LOG_FILE = "log.jsonl"
-LOG_SECONDS = 5
+LOG_SECONDS = 5  # often enough to watch; a row waits for the device
 
 
 class Progress:

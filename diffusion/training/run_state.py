@@ -44,8 +44,19 @@ def save_run(
     write_atomically(path / STATE_FILE, safetensors.torch.save(tensors, {"meta": meta}))
 
 
-def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, settings: dict[str, Any]) -> int:
-    """Put back what `save_run` wrote (arguments as there).
+def load_run(
+    path: Path,
+    net: nn.Module,
+    ema: EMA,
+    optimizer: Optimizer,
+    settings: dict[str, Any],
+    defaults: dict[str, Any],
+) -> int:
+    """Put back what `save_run` wrote.
+
+    Args:
+        path, net, ema, optimizer, settings: as there.
+        defaults: of the settings that have one, as for `other_settings`.
 
     Returns:
         The images seen; 0 where nothing was saved yet.
@@ -61,7 +72,7 @@ def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, setting
     try:
         with safe_open(file, "pt", device=str(next(net.parameters()).device)) as state:
             meta = json.loads(state.metadata()["meta"])
-            other = other_settings(meta["config"], settings)
+            other = other_settings(meta["config"], settings, defaults)
             for key in state.keys():  # noqa: SIM118
                 part, name = key.split(".", 1)
                 parts[part][name] = state.get_tensor(key)
@@ -84,10 +95,12 @@ def load_run(path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, setting
     net.load_state_dict(parts["net"])
     for name, average in ema.weights.items():
         average.copy_(parts["ema"][name])
-    for index, slot in slots.items():
-        slots[index] = {name: _laid_out_like(parameters[index], value) for name, value in slot.items()}
+    moments = {
+        i: {name: _laid_out_like(parameters[i], value) for name, value in slot.items()}
+        for i, slot in slots.items()
+    }
     groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
     return images_seen
 
 
@@ -98,9 +111,16 @@ def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
-def other_settings(held: dict[str, Any], settings: dict[str, Any]) -> list[str]:
-    """The names of the settings in which a run that is begun differs from these."""
-    return sorted(k for k in settings if held.get(k) != settings[k])
+def other_settings(held: dict[str, Any], settings: dict[str, Any], defaults: dict[str, Any]) -> list[str]:
+    """The names of the settings in which a run that is begun differs from these.
+
+    Args:
+        held: what its state holds. What is no setting any more does not count.
+        settings: of today.
+        defaults: what a run went by whose state does not hold a setting yet.
+    """
+    then = defaults | held
+    return sorted(name for name in settings if name not in then or then[name] != settings[name])
 
 
 def saved_settings(path: Path) -> dict[str, Any] | None:

@@ -1,29 +1,39 @@
-"""What each preset trains: its data, and its stage. One loop serves them all.
+"""Which stage a run's settings ask for."""
 
-A stage has the network, the loss of a batch, and knows what is written in the end.
-"""
+from typing import TypeAlias
 
-from diffusion.data.emoji import load_emoji
-from diffusion.data.sources import load_data
-from diffusion.training.config import TrainConfig
-from diffusion.training.latent_stages import Matching, Reconstruction, TextDiffusion
-from diffusion.training.pixel_stage import Data, Diffusion
+import torch
 
-STAGES = {
-    "diffusion": Diffusion,
-    "autoencoder": Reconstruction,
-    "matching": Matching,
-    "text": TextDiffusion,
-}
+from diffusion.data.emoji import EmojiSet
+from diffusion.training.autoencoder_stage import AutoencoderTraining
+from diffusion.training.config import (
+    AutoencoderSettings,
+    MatchingSettings,
+    PixelDiffusionSettings,
+    TextDiffusionSettings,
+    TrainConfig,
+)
+from diffusion.training.data import Data
+from diffusion.training.pixel_stage import PixelDiffusion
+from diffusion.training.text_stages import TextDiffusion, TextMatching
+
+AnyStage: TypeAlias = PixelDiffusion | AutoencoderTraining | TextMatching | TextDiffusion
 
 
-def load_training_data(config: TrainConfig, train: bool = True) -> Data | None:
-    """The data a preset trains on, or what is held out of it; None where nothing is.
+def build_stage(config: TrainConfig, data: Data, device: torch.device) -> AnyStage:
+    """The stage of a run, on data of the kind that it needs.
 
     Raises:
-        DataError: it is neither there nor to be had, or broken.
+        TypeError: they are of the other kind.
     """
-    if config.stage == "diffusion":
-        return load_data(config.preset, config.data_dir, config.image_size, train)
-    emoji = load_emoji(config.image_size, config.skin_tones, config.emoji_font)
-    return emoji.subset(~emoji.held_out if train else emoji.held_out)
+    settings = config.stage
+    if isinstance(data, EmojiSet):
+        if isinstance(settings, AutoencoderSettings):
+            return AutoencoderTraining(config, settings, data, device)
+        if isinstance(settings, MatchingSettings):
+            return TextMatching(config, settings, data, device)
+        if isinstance(settings, TextDiffusionSettings):
+            return TextDiffusion(config, settings, data, device)
+    elif isinstance(settings, PixelDiffusionSettings):
+        return PixelDiffusion(config, settings, data, device)
+    raise TypeError(f"{config.preset} is not trained on {data.title}.")

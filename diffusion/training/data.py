@@ -1,0 +1,50 @@
+"""The data that a run's settings name: what it trains on, and what is held out of it."""
+
+from typing import TypeAlias
+
+from diffusion.data.emoji import EmojiSet, load_emoji
+from diffusion.data.image_sets import DataError, ImageData
+from diffusion.data.sources import load_data
+from diffusion.training.config import EmojiData, FolderData, PictureData, PixelDiffusionSettings, TrainConfig
+
+Data: TypeAlias = ImageData | EmojiSet
+
+
+def load_pictures(preset: str, data: PictureData, train: bool = True) -> ImageData | None:
+    """Pictures to train on, or those held out; None where nothing is.
+
+    Raises:
+        DataError: they are neither there nor to be had, or broken.
+    """
+    size = {"size": data.image_size} if isinstance(data, FolderData) else {}
+    return load_data(preset, data.data_dir, train=train, **size)
+
+
+def load_all_emoji(data: EmojiData) -> EmojiSet:
+    """Emoji to train on together with those held out.
+
+    Raises:
+        DataError: the font or the package with their names is missing.
+    """
+    return load_emoji(data.image_size, data.skin_tones, data.emoji_font)
+
+
+def held_out_emoji_of(data: EmojiData) -> EmojiSet:
+    """Emoji that are not trained on. Raises as `load_all_emoji`."""
+    emoji = load_all_emoji(data)
+    return emoji.subset(emoji.held_out)
+
+
+def load_training_data(config: TrainConfig) -> Data:
+    """What a run trains on.
+
+    Raises:
+        DataError: it is neither there nor to be had, or broken.
+    """
+    if not isinstance(config.stage, PixelDiffusionSettings):
+        emoji = load_all_emoji(config.stage.data)
+        return emoji.subset(~emoji.held_out)
+    pictures = load_pictures(config.preset, config.stage.data)
+    if pictures is None:
+        raise DataError(f"{config.preset} has nothing to train on.")
+    return pictures
