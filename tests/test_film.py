@@ -7,8 +7,18 @@ import torch
 from pictures import png_header
 from PIL import Image
 
-from diffusion import Model, UNet, UNetConfig, linear_schedule, load_film, make_film, save_film
-from diffusion.films.film import final_frame, run_sampler, step_frame
+from diffusion import (
+    Model,
+    UNet,
+    UNetConfig,
+    draw_noise,
+    linear_schedule,
+    load_film,
+    make_film,
+    sample,
+    save_film,
+)
+from diffusion.films.film import draw, final_frame, run_sampler, step_frame, walk
 from diffusion.films.grids import image_grid, png_bytes
 from diffusion.films.samples import every_class, save_samples
 
@@ -59,6 +69,33 @@ def test_frames_show_values_as_pixels(tiny_model):
     noise = (127.5 * (step.eps_hat.clamp(-3, 3) / 3 + 1)).round()[0, 0].numpy()
     assert np.array_equal(frame[0, 0, ..., 0], shown) and np.array_equal(frame[1, 0, ..., 0], noise)
     assert final_frame(torch.tensor([[[[-2.0, 0.0, 2.0]]]]))[0].flatten().tolist() == [0, 128, 255]
+
+
+def test_a_walk_is_decided_by_its_seed(tiny_model):
+    settings = {"num_steps": 3, "sampler": "ddpm", "num_images": 2}
+    denoise = tiny_model.denoiser()
+    one, again, other = (list(walk(tiny_model, denoise, seed=s, **settings)) for s in (1, 1, 2))
+    assert all(torch.equal(a.x_s, b.x_s) for a, b in zip(one, again))
+    assert not torch.equal(one[-1].x_s, other[-1].x_s)
+    assert torch.equal(one[0].x_t, draw_noise((2, 1, 16, 16), torch.Generator().manual_seed(1)))
+    rows = run_sampler(tiny_model, seed=1, **settings)
+    assert all(torch.equal(mine.x_s, theirs.x_s) for mine, (theirs, _) in zip(one, rows))
+
+
+def test_a_walk_may_begin_anywhere_and_go_by_another_schedule(tiny_model):
+    x_T, schedule = torch.randn(3, 1, 16, 16), linear_schedule(50)
+    denoise = tiny_model.denoiser(schedule=schedule)
+    steps = list(walk(tiny_model, denoise, num_steps=2, x_T=x_T, schedule=schedule, sampler="ddim"))
+    assert torch.equal(steps[0].x_t, x_T) and [(s.t, s.s) for s in steps] == [(50, 25), (25, 0)]
+    theirs = list(sample(denoise, schedule, x_T, [50, 25, 0]))
+    assert all(torch.equal(a.x_s, b.x_s) for a, b in zip(steps, theirs))
+    assert len(next(walk(tiny_model, tiny_model.denoiser(), num_steps=1)).x_s) == 1
+
+
+def test_drawing_is_where_the_sampler_ends(tiny_model):
+    settings = {"seed": 3, "num_images": 2, "num_steps": 3}
+    *_, (last, _) = run_sampler(tiny_model, **settings)
+    assert torch.equal(draw(tiny_model, **settings), last.x_s)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -1,8 +1,6 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +8,11 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from conftest import ROOT, randomised
+from conftest import randomised
+from model_folders import assert_same_model, changed_config, refused, same_weights
 from test_run_state import training
 
-from diffusion import Model, UNet
-from diffusion.files import write_atomically
+from diffusion import UNet
 from diffusion.models import weights
 from diffusion.models.folder import CheckpointError, load_folder, save_model
 from diffusion.training.run_state import load_run
@@ -35,60 +33,12 @@ def sharded(tiny_model, tmp_path, monkeypatch) -> Path:
     return tmp_path / "tiny"
 
 
-def changed_config(folder: Path, part: str | None, **changes) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (config if part is None else config[part]).update(changes)
-    (folder / "config.json").write_text(json.dumps(config))
-
-
-# Models
-
-
-def same_weights(model: Model, other: Model) -> bool:
-    mine, others = model.net.state_dict(), other.net.state_dict()
-    return mine.keys() == others.keys() and all(torch.equal(mine[k], others[k]) for k in mine)
-
-
-@pytest.mark.parametrize("layout", ["saved", "sharded"])
-def test_save_and_load_is_bitwise(tiny_model, layout, request):
-    loaded = load_folder(request.getfixturevalue(layout))
-    assert same_weights(loaded, tiny_model)
-    for name in ("name", "schedule_name", "prediction", "sample_shape", "classes", "about"):
-        assert getattr(loaded, name) == getattr(tiny_model, name)
-    assert torch.equal(loaded.schedule.alphas_cumprod, tiny_model.schedule.alphas_cumprod)
-    x_t, t, labels = torch.randn(2, 1, 16, 16), torch.tensor([7, 900]), torch.tensor([0, 2])
-    denoisers = (model.denoiser(class_labels=labels, guidance_scale=2.0) for model in (loaded, tiny_model))
-    assert torch.equal(*(denoise(x_t, t) for denoise in denoisers))
-
-
-def test_a_loaded_model_does_not_learn(saved):
-    net = load_folder(saved).net
-    assert not net.training and not any(p.requires_grad for p in net.parameters())
-
-
-def test_shipped_weights_take_half_the_room_and_load_as_float32(tiny_model, saved, tmp_path):
-    save_model(tmp_path / "half", tiny_model, torch.float16)
-    full, half = ((f / "model.safetensors").stat().st_size for f in (saved, tmp_path / "half"))
-    assert half < 0.6 * full
-    weights, original = load_folder(tmp_path / "half").net.state_dict(), tiny_model.net.state_dict()
-    assert all(w.dtype == torch.float32 for w in weights.values())
-    assert all(torch.equal(weights[k], original[k].half().float()) for k in weights)
-
-
-def test_weights_that_do_not_fit_the_type_are_not_written(tiny_model, saved):
-    before = (saved / "model.safetensors").read_bytes()
-    with torch.no_grad():
-        next(tiny_model.net.parameters()).fill_(1e6)
-    with pytest.raises(CheckpointError, match="not finite in torch.float16"):
-        save_model(saved, tiny_model, torch.float16)
-    assert (saved / "model.safetensors").read_bytes() == before
-
-
-# Shards
-
-
 def shards_of(folder: Path) -> list[Path]:
     return sorted(folder.glob("model-*.safetensors"))
+
+
+def test_shards_come_back_bitwise(tiny_model, sharded):
+    assert_same_model(load_folder(sharded), tiny_model)
 
 
 def test_large_weights_are_laid_out_as_on_the_hub(tiny_model, sharded):
@@ -168,24 +118,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 # What is refused, and by which name
-
-
-def refused(folder: Path, *, naming: str, saying: str) -> None:
-    with pytest.raises(CheckpointError) as caught:
-        load_folder(folder)
-    message = str(caught.value)
-    assert naming in message and saying in message and "\n" not in message
-    assert str(folder) in message and message.endswith(".")
-
-
-@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
-def test_a_missing_file_is_named(saved, missing):
-    (saved / missing).unlink()
-    refused(saved, naming=missing, saying="has no")
-
-
-def test_a_folder_that_is_not_there_is_no_checkpoint(tmp_path):
-    refused(tmp_path / "nowhere", naming="nowhere", saying="not a checkpoint")
 
 
 @pytest.mark.parametrize("length", [0, 7, 100, -1])
@@ -347,128 +279,3 @@ def test_nothing_unpickles(saved, tmp_path, names):
 def test_a_pickle_beside_is_called_one(saved):
     (saved / "model.safetensors").rename(saved / "model.bin")
     refused(saved, naming="model.bin", saying="a pickle, which is never opened")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"9" * 10_000, b"NaN", b"[]", b'"text"', b"null", b"{}"],
-)
-def test_a_config_that_is_no_description(saved, content):
-    (saved / "config.json").write_bytes(content)
-    refused(saved, naming="config.json", saying="")
-
-
-WRONG = [
-    ("unet", {"channels": 10**9}),
-    ("unet", {"channels": 33}),
-    ("unet", {"channels": -32}),
-    ("unet", {"channels": True}),
-    ("unet", {"channels": 32.0}),
-    ("unet", {"channels": 96}),  # attention over 96 channels
-    ("unet", {"blocks_per_level": 10**9}),
-    ("unet", {"blocks_per_level": 0}),
-    ("unet", {"in_channels": 10**9}),
-    ("unet", {"in_channels": 3}),
-    ("unet", {"channel_mult": []}),
-    ("unet", {"channel_mult": [1] * 1000}),
-    ("unet", {"channel_mult": [1, 10**6]}),
-    ("unet", {"channel_mult": [1, "2"]}),
-    ("unet", {"channel_mult": 2}),
-    ("unet", {"channel_mult": {"1": 1}}),
-    ("unet", {"attention_levels": [7]}),
-    ("unet", {"attention_levels": [-1]}),
-    ("unet", {"dropout": 1.0}),
-    ("unet", {"dropout": "none"}),
-    ("unet", {"num_classes": 10**9}),
-    ("unet", {"num_classes": 4}),
-    ("unet", {"num_classes": None}),
-    ("unet", {"context_dim": -1}),
-    ("unet", {"sketch_side": 16}),  # of no text
-    ("unet", {"surprise": 1}),
-    (None, {"unet": []}),
-    (None, {"unet": None}),
-    ("schedule", {"num_timesteps": 10**9}),
-    ("schedule", {"num_timesteps": 1}),
-    ("schedule", {"num_timesteps": "1000"}),
-    ("schedule", {"name": "quadratic"}),
-    ("schedule", {"name": ["cosine"]}),
-    (None, {"schedule": "cosine"}),
-    (None, {"prediction": "everything"}),
-    (None, {"prediction": None}),
-    (None, {"sample_shape": [1, 10**6, 10**6]}),
-    (None, {"sample_shape": [1, 15, 16]}),
-    (None, {"sample_shape": [3, 16, 16]}),
-    (None, {"sample_shape": [1, 16]}),
-    (None, {"sample_shape": []}),
-    (None, {"sample_shape": 16}),
-    (None, {"classes": ["a", "b"]}),
-    (None, {"classes": "abc"}),
-    (None, {"classes": None}),
-    (None, {"about": []}),
-]
-
-
-@pytest.mark.parametrize("part, changes", WRONG, ids=[f"{part}-{changes}"[:60] for part, changes in WRONG])
-def test_a_config_of_no_network(saved, part, changes):
-    changed_config(saved, part, **changes)
-    refused(saved, naming="config.json", saying="does not describe a model")
-
-
-@pytest.mark.parametrize("key", ["unet", "schedule", "prediction", "sample_shape", "classes"])
-def test_a_config_without(saved, key):
-    config = json.loads((saved / "config.json").read_text())
-    del config[key]
-    (saved / "config.json").write_text(json.dumps(config))
-    refused(saved, naming="config.json", saying=f"'{key}' is missing")
-
-
-def test_another_networks_config(saved):
-    changed_config(saved, "unet", channels=64)
-    refused(saved, naming="model.safetensors", saying="another network")
-
-
-# Writing
-
-
-def test_a_failing_replacement_leaves_the_old_file(tmp_path, monkeypatch):
-    file = tmp_path / "file"
-    write_atomically(file, b"old")
-
-    def fail(*_):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="Input/output error") as caught:
-        write_atomically(file, b"new")
-    assert caught.value.filename == str(file)
-    assert file.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
-
-
-FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-from diffusion.models.weights import write_atomically
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-try:
-    write_atomically(Path(sys.argv[1]), bytes(10_000))
-except OSError as error:
-    print(error.errno, error.filename)
-"""
-
-
-def test_no_room_leaves_the_old_file(tmp_path):
-    """The kernel refuses to let a file grow beyond 4 kB, in the middle of writing."""
-    file = tmp_path / "file"
-    write_atomically(file, b"old")
-    command = [sys.executable, "-c", FULL_DISK, str(file)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["27", str(file)]  # EFBIG
-    assert file.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OSError, match="file/inside") as caught:
-        write_atomically(tmp_path / "file/inside", b"new")
-    assert isinstance(caught.value, NotADirectoryError)
