@@ -1,6 +1,7 @@
 """The state of a training run, to continue it. Nothing here unpickles."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from diffusion.models.weights import CheckpointError, all_finite, shapes_of
 from diffusion.nets.ema import EMA
 
 STATE_FILE = "state.safetensors"
+MOMENT = re.compile(r"\d+\.\w+")  # of a parameter by its number
 
 
 def save_run(
@@ -67,30 +69,12 @@ def load_run(
     file = path / STATE_FILE
     if not file.exists():
         return 0
-    parts: dict[str, dict[str, Tensor]] = {"net": {}, "ema": {}, "optimizer": {}}
-    slots: dict[int, dict[str, Tensor]] = {}
-    try:
-        with safe_open(file, "pt", device=str(next(net.parameters()).device)) as state:
-            meta = json.loads(state.metadata()["meta"])
-            other = other_settings(meta["config"], settings, defaults)
-            for key in state.keys():  # noqa: SIM118
-                part, name = key.split(".", 1)
-                parts[part][name] = state.get_tensor(key)
-        for key, value in parts["optimizer"].items():
-            index, name = key.split(".")
-            slots.setdefault(int(index), {})[name] = value
-        images_seen = int(meta["images_seen"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError):
-        raise CheckpointError(f"{file} is broken, or not the state of a training run.") from None
-    if other:
+    held, images_seen, parts = _read(file, str(next(net.parameters()).device))
+    if other := other_settings(held, settings, defaults):
         raise CheckpointError(f"{path} holds a run with another {', '.join(other)}: choose another --out.")
+    slots = _by_parameter(parts["optimizer"])
     parameters = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
-    expected = {"net": net.state_dict(), "ema": ema.weights}
-    if any(shapes_of(parts[part]) != shapes_of(known) for part, known in expected.items()) or not all(
-        index in parameters and value.shape in ((), parameters[index].shape)
-        for index, slot in slots.items()
-        for value in slot.values()
-    ):
+    if not _fits(parts, slots, net, ema, parameters):
         raise CheckpointError(f"{path} holds a run of another network: choose another --out.")
     net.load_state_dict(parts["net"])
     for name, average in ema.weights.items():
@@ -102,6 +86,47 @@ def load_run(
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
     return images_seen
+
+
+def _read(file: Path, device: str) -> tuple[dict[str, Any], int, dict[str, dict[str, Tensor]]]:
+    """The settings, the images seen, and the tensors of each part: "net", "ema" and "optimizer"."""
+    parts: dict[str, dict[str, Tensor]] = {"net": {}, "ema": {}, "optimizer": {}}
+    try:
+        with safe_open(file, "pt", device=device) as state:
+            meta = json.loads(state.metadata()["meta"])
+            for key in state.keys():  # noqa: SIM118
+                part, name = key.split(".", 1)
+                parts[part][name] = state.get_tensor(key)
+        if not all(MOMENT.fullmatch(key) for key in parts["optimizer"]):
+            raise ValueError("no moments of an optimiser")
+        return dict(meta["config"]), int(meta["images_seen"]), parts
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        raise CheckpointError(f"{file} is broken, or not the state of a training run.") from None
+
+
+def _by_parameter(moments: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """By number and name what the state has as "number.name"."""
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in moments.items():
+        index, name = key.split(".")
+        slots.setdefault(int(index), {})[name] = value
+    return slots
+
+
+def _fits(
+    parts: dict[str, dict[str, Tensor]],
+    slots: dict[int, dict[str, Tensor]],
+    net: nn.Module,
+    ema: EMA,
+    parameters: dict[int, Tensor],
+) -> bool:
+    """Whether weights, averages and moments are those of this network, as far as shapes tell."""
+    weights = {"net": net.state_dict(), "ema": ema.weights}
+    return all(shapes_of(parts[part]) == shapes_of(known) for part, known in weights.items()) and all(
+        index in parameters and value.shape in ((), parameters[index].shape)
+        for index, slot in slots.items()
+        for value in slot.values()
+    )
 
 
 def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
