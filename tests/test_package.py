@@ -2,10 +2,11 @@ import diffusion
 
 # What the README, model cards and other people's code import: a name is never lost.
 PUBLIC = {
-    "CheckpointError", "Denoiser", "Film", "HubError", "LatentModel", "Model", "NoiseSchedule", "Step", "UNet",
-    "UNetConfig", "bits_per_dim", "cosine_schedule", "diffusion_loss", "draw_noise", "guide", "ideal_denoiser",
-    "linear_schedule", "load_film", "load_model", "make_film", "network_denoiser", "push_to_hub", "q_posterior",
-    "q_sample", "q_step", "sample", "save_film", "save_model", "stratified_timesteps", "timesteps",
+    "CheckpointError", "Denoiser", "Film", "HubError", "LatentModel", "Model", "NoiseSchedule", "Step",
+    "UNet", "UNetConfig", "bits_per_dim", "cosine_schedule", "diffusion_loss", "draw_noise", "guide",
+    "ideal_denoiser", "linear_schedule", "load_film", "load_model", "make_film", "network_denoiser",
+    "push_to_hub", "q_posterior", "q_sample", "q_step", "sample", "save_film", "save_model",
+    "stratified_timesteps", "timesteps",
 }  # fmt: skip
 
 
