@@ -60,6 +60,11 @@ class Task:
             index = torch.randint(len(images), (self.batch_size,), device=self.device)
             yield to_signed(images[index])
 
+    def loaded(self, accelerator: Any) -> Iterator[Tensor]:
+        """The same from a DataLoader, as accelerate has it."""
+        for x_0, _ in endless(accelerator.prepare(loader(self.data, self.batch_size, self.device))):
+            yield x_0
+
 
 def write_pngs(images: Tensor, folder: Path) -> None:
     """(N, C, H, W) uint8 as a file each."""
@@ -167,30 +172,23 @@ def diffusers(task: Task, on_device: bool = False, compiled: bool = False) -> Ad
     rates = get_scheduler("cosine", optimizer, **warm_up)
     net, optimizer, rates = accelerator.prepare(net, optimizer, rates)
     ema.to(task.device)
-    if on_device:
-        batches = task.batches()
-    else:
-        prepared = accelerator.prepare(loader(task.data, task.batch_size, task.device))
-        batches = (x_0 for x_0, _ in endless(prepared))
-
-    def step() -> None:
-        x_0 = next(batches).to(torch.bfloat16 if bf16 else torch.float32)
-        noise = torch.randn_like(x_0)
-        t = torch.randint(0, 1000, (len(x_0),), device=x_0.device)
-        with accelerator.accumulate(net):
-            output = net(schedule.add_noise(x_0, noise, t), t).sample
-            loss = F.mse_loss(output.float(), noise.float())
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-            rates.step()
-            optimizer.zero_grad()
-        ema.step(net.parameters())
-        loss.detach().item()  # for its log
+    batches = task.batches() if on_device else task.loaded(accelerator)
 
     def advance(num_steps: int) -> None:
         for _ in range(num_steps):
-            step()
+            x_0 = next(batches).to(torch.bfloat16 if bf16 else torch.float32)
+            noise = torch.randn_like(x_0)
+            t = torch.randint(0, 1000, (len(x_0),), device=x_0.device)
+            with accelerator.accumulate(net):
+                output = net(schedule.add_noise(x_0, noise, t), t).sample
+                loss = F.mse_loss(output.float(), noise.float())
+                accelerator.backward(loss)
+                accelerator.clip_grad_norm_(net.parameters(), 1.0)
+                optimizer.step()
+                rates.step()
+                optimizer.zero_grad()
+            ema.step(net.parameters())
+            loss.detach().item()  # for its log
 
     return advance
 
