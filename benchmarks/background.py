@@ -156,8 +156,8 @@ class Slot:
         """Remember that a part is over, and show how it ended."""
         part = self.state["parts"][name]
         if not part["done"]:
-            how = "over" if part["starts"] else "left out, for lack of time"
-            print(*tail(log_of(name), MANY_LINES), f"== {name}: {how}", sep="\n", flush=True)
+            end = "over" if part["starts"] else "left out, for lack of time"
+            print(*tail(log_of(name), MANY_LINES), f"== {name}: {end}", sep="\n", flush=True)
         part["done"] = True
         self.save()
 

@@ -104,15 +104,15 @@ def lucidrains_net(task: Task) -> nn.Module:
     need("This row", "denoising-diffusion-pytorch", "accelerate")
     from denoising_diffusion_pytorch import Unet
 
-    how = {"dim_mults": task.unet.channel_mult, "channels": task.unet.in_channels}
-    how["flash_attn"] = task.device.type == "cuda"
+    options = {"dim_mults": task.unet.channel_mult, "channels": task.unet.in_channels}
+    options["flash_attn"] = task.device.type == "cuda"
     sizes: dict[int, int] = {}  # dim → parameters
     for dim in count(WIDTH_STEP, WIDTH_STEP):
         with torch.device("meta"):
-            sizes[dim] = num_parameters(Unet(dim, **how))
+            sizes[dim] = num_parameters(Unet(dim, **options))
         if sizes[dim] > task.parameters:
             break
-    return Unet(min(sizes, key=lambda dim: abs(sizes[dim] - task.parameters)), **how)
+    return Unet(min(sizes, key=lambda dim: abs(sizes[dim] - task.parameters)), **options)
 
 
 def diffusers_net(task: Task) -> nn.Module:

@@ -56,7 +56,7 @@ STEPS = {sampler: (4, 8, 12, 20, 50) for sampler in ("ddpm", "ddim", "dpm++2m")}
 GUIDANCE_SCALES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
-def draw(model: LatentModel, emoji: EmojiSet, chosen: Tensor, language: str, how: Sampling) -> Tensor:
+def draw(model: LatentModel, emoji: EmojiSet, chosen: Tensor, language: str, sampling: Sampling) -> Tensor:
     """Draw emoji by their names, the i-th of the set from the noise of seed i (what DDPM adds: by batch).
 
     Args:
@@ -64,18 +64,18 @@ def draw(model: LatentModel, emoji: EmojiSet, chosen: Tensor, language: str, how
         emoji: the set.
         chosen: (B,) int64, which of them.
         language: of the names.
-        how: sampler, steps, guidance.
+        sampling: sampler, steps, guidance.
 
     Returns:
         (B, C, H, W) uint8 pictures as they are shown, on the CPU.
     """
     parts = []
-    for batch, part in enumerate(tqdm(chosen.split(BATCH_SIZE), desc=f"{language}, {how}")):
+    for batch, part in enumerate(tqdm(chosen.split(BATCH_SIZE), desc=f"{language}, {sampling}")):
         seeds = part.tolist()
         noise = [draw_noise((1, *model.sample_shape), torch.Generator().manual_seed(i)) for i in seeds]
         prompts = [emoji.names[language][i] for i in seeds]
-        denoise = model.denoiser(prompts=prompts, guidance_scale=how.guidance_scale)
-        parts.append(pictures(model, denoise, how, x_T=torch.cat(noise), seed=SEED + batch))
+        denoise = model.denoiser(prompts=prompts, guidance_scale=sampling.guidance_scale)
+        parts.append(pictures(model, denoise, sampling, x_T=torch.cat(noise), seed=SEED + batch))
     return torch.cat(parts)
 
 
@@ -84,17 +84,17 @@ class Bench:
     """What the parts share.
 
     Args:
-        sampling: the model as pictures are drawn from it.
+        drawer: the model as pictures are drawn from it.
         gallery: the model measured, and the real emoji.
         options: of the command line.
     """
 
-    sampling: LatentModel
+    drawer: LatentModel
     gallery: Gallery
     options: argparse.Namespace
 
     @property
-    def how(self) -> Sampling:
+    def sampling(self) -> Sampling:
         return Sampling(HEADLINE.sampler, self.options.steps, self.options.guidance)
 
     @cached_property
@@ -102,9 +102,9 @@ class Bench:
         """Emoji that were trained on, for the points of a curve."""
         return subset(~self.gallery.emoji.held_out, self.options.num_per_point)
 
-    def drawn(self, chosen: Tensor, language: str, how: Sampling) -> Found:
+    def drawn(self, chosen: Tensor, language: str, sampling: Sampling) -> Found:
         """The nearest real emoji to drawings of those at (B,) `chosen`."""
-        return self.gallery.find(draw(self.sampling, self.gallery.emoji, chosen, language, how))
+        return self.gallery.find(draw(self.drawer, self.gallery.emoji, chosen, language, sampling))
 
     @cached_property
     def curves(self) -> Curves:
@@ -118,7 +118,7 @@ class Bench:
             "recognised": f"the nearest of {len(self.gallery.emoji.characters):,} emoji in the {SPACES[0]}",
             "language": "en",
             "seed": SEED,
-            "precision": "float32" if self.sampling is self.gallery.model else "bfloat16",
+            "precision": "float32" if self.drawer is self.gallery.model else "bfloat16",
             "steps": {"guidance_scale": self.options.guidance},
             "guidance": {"sampler": HEADLINE.sampler, "num_steps": self.options.steps},
         }
@@ -144,14 +144,14 @@ def recognised(bench: Bench, what: str, mask: Tensor, skin_tone: bool) -> Iterat
     names = f"{total:,} names" if len(chosen) == total else f"{len(chosen):,} random ones of {total:,} names"
     among = f"nearest of {len(mask):,} emoji"
     for language in bench.options.languages:
-        setting = f"{names}, {among}, {bench.how}, each from its own seed"
+        setting = f"{names}, {among}, {bench.sampling}, each from its own seed"
         name = f"{what} names recognised ({language})"
         yield Figure(name, setting, partial(shares, bench, chosen, language, skin_tone))
 
 
 def shares(bench: Bench, chosen: Tensor, language: str, skin_tone: bool) -> str:
     """Draw, count, print; `skin_tone`: whether it counts in the figure that comes first."""
-    gallery, found = bench.gallery, bench.drawn(chosen, language, bench.how)
+    gallery, found = bench.gallery, bench.drawn(chosen, language, bench.sampling)
     rows, texts = [], {}
     for space in SPACES:
         hits = {tone: hits_of(gallery.alike(language, tone), chosen, found, space) for tone in (True, False)}
@@ -170,15 +170,15 @@ def hits_of(alike: Tensor, chosen: Tensor, found: Found, space: str) -> Tensor:
     return alike[chosen] == alike[found[space][1]]
 
 
-def point(bench: Bench, curve: str, names: tuple[str, ...], how: Sampling) -> Row:
+def point(bench: Bench, curve: str, names: tuple[str, ...], sampling: Sampling) -> Row:
     """A point of a curve, in which the keys `names` differ from point to point."""
 
     def measure() -> Row:
-        found, alike = bench.drawn(bench.few, "en", how), bench.gallery.alike("en", skin_tone=False)
+        found, alike = bench.drawn(bench.few, "en", sampling), bench.gallery.alike("en", skin_tone=False)
         share, error = binomial(hits_of(alike, bench.few, found, SPACES[0]))
         return {"recognised": share, "recognised_error": error}
 
-    return bench.curves.point(curve, names, how._asdict() | {"num_samples": len(bench.few)}, measure)
+    return bench.curves.point(curve, names, sampling._asdict() | {"num_samples": len(bench.few)}, measure)
 
 
 def guidance(bench: Bench) -> Iterator[Figure]:
@@ -191,8 +191,8 @@ def least_guidance(bench: Bench) -> str:
     """Draw with every scale, print; the least that is not worse than the best by more than an error."""
     rows = []
     for scale in GUIDANCE_SCALES:
-        how = bench.how._replace(guidance_scale=scale)
-        rows.append(point(bench, "guidance", ("guidance_scale",), how))
+        sampling = bench.sampling._replace(guidance_scale=scale)
+        rows.append(point(bench, "guidance", ("guidance_scale",), sampling))
     table = [(f"{row['guidance_scale']:g}", share_of(row)) for row in rows]
     print(markdown_table(("guidance scale", "recognised"), table))
     best = max(rows, key=lambda row: row["recognised"])
@@ -213,8 +213,8 @@ def fewest(bench: Bench) -> str:
     rows = []
     for sampler in STEPS:
         for number in STEPS[sampler]:
-            how = Sampling(sampler, number, bench.options.guidance)
-            rows.append(point(bench, "steps", ("sampler", "num_steps"), how))
+            sampling = Sampling(sampler, number, bench.options.guidance)
+            rows.append(point(bench, "steps", ("sampler", "num_steps"), sampling))
     table = [(row["sampler"], row["num_steps"], share_of(row)) for row in rows]
     print(markdown_table(("sampler", "steps", "recognised"), table), "\n")
     return ", ".join(f"{sampler} {number}" for sampler, number in enough_steps(rows).items())

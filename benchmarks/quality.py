@@ -60,29 +60,29 @@ class Bench:
 
     Args:
         model: what is measured.
-        sampling: the same model, as samples are drawn from it.
+        drawer: the same model, as samples are drawn from it.
         classifier: of the data set that it was trained on.
         training, test: the two parts of that data set.
         options: of the command line.
     """
 
     model: Model
-    sampling: Model
+    drawer: Model
     classifier: nn.Module
     training: ImageData
     test: ImageData
     options: argparse.Namespace
 
-    def draw(self, num_images: int, how: Sampling) -> tuple[Tensor, Tensor]:
+    def draw(self, num_images: int, sampling: Sampling) -> tuple[Tensor, Tensor]:
         """(N, C, H, W) uint8 pictures of the classes evenly, and their labels (N,), both on the CPU."""
         labels = torch.arange(num_images) % len(self.model.classes)
-        return draw(self.sampling, num_images, how, labels), labels
+        return draw(self.drawer, num_images, sampling, labels), labels
 
     @cached_property
     def samples(self) -> tuple[Tensor, Tensor]:
         """Pictures and labels."""
-        how = HEADLINE._replace(guidance_scale=self.options.guidance)
-        return self.draw(self.options.num_samples, how)
+        sampling = HEADLINE._replace(guidance_scale=self.options.guidance)
+        return self.draw(self.options.num_samples, sampling)
 
     @cached_property
     def judged(self) -> tuple[Tensor, Tensor]:
@@ -110,7 +110,7 @@ class Bench:
             "data": self.test.title,
             "reference": f"{len(self.test.images)} test images",
             "seed": SEED,
-            "precision": "float32" if self.sampling is self.model else "bfloat16",
+            "precision": "float32" if self.drawer is self.model else "bfloat16",
             "steps": {"guidance_scale": 1.0},
             "guidance": {"sampler": HEADLINE.sampler, "num_steps": HEADLINE.num_steps},
         }
@@ -167,17 +167,17 @@ def bits(bench: Bench) -> str:
     return figure
 
 
-def measure_row(bench: Bench, curve: str, how: Sampling, number: int, names: tuple[str, ...]) -> Row:
-    """A point of a curve: drawn `how`, as `number` pictures, and called by the keys `names`."""
+def measure_row(bench: Bench, curve: str, sampling: Sampling, number: int, names: tuple[str, ...]) -> Row:
+    """A point of a curve: of `number` pictures; the keys `names` tell it from the others."""
 
     def measure() -> Row:
-        images, labels = bench.draw(number, how)
+        images, labels = bench.draw(number, sampling)
         features, classes = classify(bench.classifier, images)
         share, error = binomial(classes == labels)
         distance = frechet_distance(features, bench.judged_test[0])
         return {"recognised": share, "recognised_error": error, "frechet": distance}
 
-    at = {name: how._asdict()[name] for name in names} | {"num_samples": number}
+    at = {name: sampling._asdict()[name] for name in names} | {"num_samples": number}
     return bench.curves.point(curve, names, at, measure)
 
 
@@ -206,8 +206,8 @@ def guidance(bench: Bench) -> str:
     """Quality against the guidance scale, and the scale whose samples are nearest to the test set."""
     rows = []
     for scale in GUIDANCE_SCALES:
-        how = HEADLINE._replace(guidance_scale=scale)
-        rows.append(measure_row(bench, "guidance", how, bench.options.num_steps_samples, ("guidance_scale",)))
+        sampling, number = HEADLINE._replace(guidance_scale=scale), bench.options.num_steps_samples
+        rows.append(measure_row(bench, "guidance", sampling, number, ("guidance_scale",)))
     table = [(f"{row['guidance_scale']:g}", *shown(row)) for row in rows]
     print(markdown_table(("guidance scale", "recognised", "Fréchet distance"), table))
     best = min(rows, key=lambda row: row["frechet"])

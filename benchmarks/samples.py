@@ -76,7 +76,7 @@ def draw(model: Model, num_images: int, sampling: Sampling, labels: Tensor | Non
     Args:
         model: to draw from.
         num_images: N.
-        sampling: how.
+        sampling: sampler, steps, guidance.
         labels: (N,) int64 classes; None draws without.
 
     Returns:
@@ -85,7 +85,7 @@ def draw(model: Model, num_images: int, sampling: Sampling, labels: Tensor | Non
     parts = []
     batches = torch.arange(num_images).split(BATCH_SIZES[model.device.type])
     for batch, index in enumerate(tqdm(batches, desc=str(sampling))):
-        told = None if labels is None else labels[index].to(model.device)
-        denoise = model.denoiser(class_labels=told, guidance_scale=sampling.guidance_scale)
+        class_labels = None if labels is None else labels[index].to(model.device)
+        denoise = model.denoiser(class_labels=class_labels, guidance_scale=sampling.guidance_scale)
         parts.append(pictures(model, denoise, sampling, seed=SEED + batch, num_images=len(index)))
     return torch.cat(parts)

@@ -153,8 +153,8 @@ def ours(run: Run, data: ImageData) -> list[Contestant]:
     rows = []
     for name, variant in VARIANTS.items():
         make = partial(build, variant, run.config, data, run.device)
-        how = (variant.tensor_cores, not variant.on_device, make)
-        rows.append(Contestant(name, variant.title, flops, *how))
+        prefetches = not variant.on_device
+        rows.append(Contestant(name, variant.title, flops, variant.tensor_cores, prefetches, make))
     return rows
 
 
@@ -167,8 +167,8 @@ def theirs(run: Run, data: ImageData) -> list[Contestant]:
     rows = []
     for name, peer in PEERS.items():
         flops = networks.get(peer.library, (0, 0.0))[1]
-        how = (True, not peer.change, partial(peer.build, task))
-        rows.append(Contestant(name, peer.library + peer.change, flops, *how, peer.library))
+        title, make = peer.library + peer.change, partial(peer.build, task)
+        rows.append(Contestant(name, title, flops, True, not peer.change, make, peer.library))
     return rows
 
 

@@ -57,14 +57,16 @@ def losses(model: Model, data: ImageData | EmojiSet) -> list[float]:
 
 
 @torch.no_grad()
-def losses_of_text(model: Model, emoji: EmojiSet) -> list[float]:
+def losses_of_text(model: LatentModel, emoji: EmojiSet) -> list[float]:
     """‖ε − ε̂‖² of the latents, told the English names, and |x − x̂| of the autoencoder."""
     images, names = to_signed(emoji.images[:NUM_JUDGED]), emoji.names["en"][:NUM_JUDGED]
     x_0, generator = model.encode(images), torch.Generator().manual_seed(0)
     t = stratified_timesteps(len(x_0), model.schedule.num_timesteps, generator)
     noise = torch.randn(x_0.shape, generator=generator)
-    how = {"prediction": model.prediction, "context": model.context(names)}
-    loss = diffusion_loss(model.net, model.schedule, x_0, t, noise, **how)
+    context = model.context(names)
+    loss = diffusion_loss(
+        model.net, model.schedule, x_0, t, noise, prediction=model.prediction, context=context
+    )
     return [loss.mean().item(), (model.decode(x_0) - images).abs().mean().item()]
 
 
