@@ -163,6 +163,16 @@ def test_what_a_card_tells_of_a_run_is_true_of_it(preset):
     assert ("image_size" in settings) is (preset not in ("mnist", "cifar10"))
 
 
+@pytest.mark.parametrize("folder", sorted((ROOT / "checkpoints").iterdir()), ids=lambda folder: folder.name)
+def test_what_shipped_cards_tell_is_true_too(folder):
+    settings = json.loads((folder / "config.json").read_text("utf-8"))["about"]["settings"]
+    parts = {"autoencoder", "text_encoder"} if settings.get("stage") == "text" else set()
+    assert settings.keys() <= fixed_settings(PRESETS[settings["preset"]]).keys() | parts
+    if (folder / "README.md").exists():
+        table = (folder / "README.md").read_text("utf-8").split("| --- | --- |\n")[1]
+        assert table.splitlines() == [f"| {name} | {value} |" for name, value in settings.items()]
+
+
 def test_the_batch_is_shared_evenly_between_processes(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(SystemExit):
