@@ -27,6 +27,7 @@ from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+pytest_plugins = ["tiny_runs"]
 ROOT = Path(__file__).parent.parent
 DIGITS = tuple(map(str, range(10)))
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -7,7 +7,7 @@ import pytest
 import safetensors.torch
 import torch
 from torch import nn
-from training import shrink, write_mnist
+from training import shrink
 
 from benchmarks import loading, peer, peer_steps, throughput, variants
 from benchmarks.samples import Sampling
@@ -20,13 +20,6 @@ from diffusion.training.distributed import COMPILED
 EAGER = [name for name, variant in variants.VARIANTS.items() if variant.compile is None]
 OFFERED = {(v.compile, v.channels_last): name for name, v in variants.VARIANTS.items() if v.offered}
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    write_mnist(folder)
-    return folder
 
 
 @pytest.fixture
