@@ -17,6 +17,7 @@ from web import serving
 from diffusion import cosine_schedule, linear_schedule
 from diffusion.ui.parts.modules import ADDRESS, MODULES, ROUTE, STATIC, address_of
 from diffusion.ui.parts.noised_picture import tables
+from diffusion.ui.parts.scrubber import fill, static
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +258,42 @@ def test_a_film_hands_out_its_planes(call):
     assert found[:4] == ["f", 2, False, [2, 1, 2]]
     assert found[4] is True and found[5][2] == {"t": 5}
     assert found[6:] == [[0, 1, 2, 3], [4, 5, 6], [0]]
+
+
+FILM_TRANSPORT = """async ([path, planes]) => {
+  const { FilmTransport } = await import(path);
+  const root = document.querySelector(".lab");
+  const transport = new FilmTransport(root, { text: { valuetext_film: "" }, onFilm() {}, onChange() {} });
+  const info = { planes, num_steps: 9, num_timesteps: 9, made: "" };
+  window.send = (film, k) => {
+    transport.receive({ film, info, frames: [{ k, pixels: "", row: { t: 9 - k } }] });
+    return transport.value;
+  };
+}"""
+
+
+@needs_browser
+@pytest.mark.parametrize("touched", ["stage key", "slider key", "slider hand", "play", "none"])
+def test_a_film_is_followed_until_a_hand_or_a_key_is_on_it(browser, site, touched):
+    page = browser.new_page(reduced_motion="reduce")
+    page.goto(site)
+    page.set_content(
+        '<section class="lab"><div class="stage" tabindex="0">x</div>'
+        + fill(static("lib/transport.html"), {})
+        + '<p data-role="made"></p></section>'
+    )
+    page.evaluate(FILM_TRANSPORT, [f"{ADDRESS}/lib/film_transport.js", [{"name": "x", "shape": [1]}]])
+    assert [page.evaluate("k => send('a', k)", k) for k in range(4)] == [0, 1, 2, 3]
+    if touched == "stage key":
+        page.locator(".stage").press("Home")
+    elif touched == "slider key":
+        page.locator("[data-role=t]").press("Home")
+    elif touched == "slider hand":
+        page.locator("[data-role=t]").click(position={"x": 2, "y": 5})
+    elif touched == "play":
+        page.locator(".stage").press(" ")
+        page.locator(".stage").press(" ")
+    shown = int(page.locator("[data-role=t]").input_value())
+    assert page.evaluate("send('a', 4)") == (4 if touched == "none" else shown)
+    assert page.evaluate("send('b', 0)") == 0 and page.evaluate("send('b', 1)") == 1  # the next is followed
+    page.close()

@@ -1,9 +1,31 @@
-// The transport of a film that Python makes frame by frame: it follows the newest one until a hand is on it.
+// The transports of films that Python makes frame by frame.
 import { phrase } from "./dom.js";
 import { Film } from "./film.js";
 import { Transport } from "./transport.js";
 
-export class FilmTransport extends Transport {
+// While `live` it is kept at the newest frame; a hand or a key on it ends that.
+export class LiveTransport extends Transport {
+  live = false;
+
+  constructor(root, options) {
+    super(root, options);
+    for (const kind of ["pointerdown", "keydown"])
+      root.querySelector(".transport").addEventListener(kind, () => (this.live = false), true);
+  }
+
+  userSet(value) {
+    this.live = false;
+    super.userSet(value);
+  }
+
+  toggle() {
+    this.live = false;
+    super.toggle();
+  }
+}
+
+// Of a film that comes in messages.
+export class FilmTransport extends LiveTransport {
   // onFilm is called when another film begins.
   constructor(root, { text, onFilm, onChange }) {
     const describe = (k) => {
@@ -12,9 +34,7 @@ export class FilmTransport extends Transport {
       return phrase(text.valuetext_film, { k, N, t: Math.round(this.film.rows[k]?.t ?? 0), T });
     };
     super(root, { seconds: 4, describe, onChange });
-    Object.assign(this, { root, onFilm, film: null, live: false });
-    for (const kind of ["pointerdown", "keydown"])
-      root.querySelector(".transport").addEventListener(kind, () => (this.live = false), true);
+    Object.assign(this, { root, onFilm, film: null });
   }
 
   show(film) {

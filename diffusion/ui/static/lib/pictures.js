@@ -14,12 +14,16 @@ export function signedPixels(rgba) {
 
 // Values in [−range, range] as bytes.
 export function toBytes(values, range = 1) {
-  return Uint8ClampedArray.from(values, (value) => 127.5 * (value / range + 1));
+  const out = new Uint8ClampedArray(values.length);
+  for (let i = 0; i < out.length; i++) out[i] = 127.5 * (values[i] / range + 1);
+  return out;
 }
 
 // The difference of two pictures in bytes, `gain` times as large; grey where they agree.
 export function differenceOf(one, other, gain = 1) {
-  return Uint8ClampedArray.from(one, (value, i) => 128 + gain * (value - other[i]));
+  const out = new Uint8ClampedArray(one.length);
+  for (let i = 0; i < out.length; i++) out[i] = 128 + gain * (one[i] - other[i]);
+  return out;
 }
 
 // RGBA bytes as those of `channels` channels: red, green and blue, or their luminance.

@@ -2,9 +2,9 @@
 import { bytesFrom } from "../lib/decode.js";
 import { button, node, onNextFrame, phrase } from "../lib/dom.js";
 import { Film } from "../lib/film.js";
+import { LiveTransport } from "../lib/film_transport.js";
 import { fixed, percent } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
-import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
 
 const GREY = 128;
@@ -18,22 +18,17 @@ class Interpolation extends View {
   film = null; // its rows tell whether a picture is finished
   noises = []; // the noise of each frame in bytes
   reel = []; // for each frame {place, grid}
-  live = false; // following the newest frame of a film that is still being made
 
   constructor(context) {
     super(context);
     this.noise = new Grid(this.canvas("noise"));
     this.picture = new Grid(this.canvas("picture"));
     this.redraw = onNextFrame(this.root, () => this.draw());
-    this.transport = new Transport(this.root, {
+    this.transport = new LiveTransport(this.root, {
       seconds: 3,
       describe: (k) => this.describe(k),
       onChange: this.redraw,
     });
-    // A hand on the transport or the reel ends the following of the newest frame.
-    for (const kind of ["pointerdown", "keydown"])
-      for (const hand of [this.find(".transport"), this.part("reel")])
-        hand.addEventListener(kind, () => (this.live = false), true);
   }
 
   describe(k) {
@@ -55,7 +50,8 @@ class Interpolation extends View {
       this.showEmpty();
       return;
     }
-    this.transport.setRange(this.film.last, this.live ? message.frames.at(-1).k : this.transport.value);
+    const { live, value } = this.transport;
+    this.transport.setRange(this.film.last, live ? message.frames.at(-1).k : value);
     this.redraw();
     if (this.whole && this.root.dataset.done !== "true") this.finish();
   }
@@ -76,7 +72,7 @@ class Interpolation extends View {
     this.label(info);
     this.root.dataset.film = this.film.id;
     this.root.dataset.done = "false";
-    this.live = true;
+    this.transport.live = true;
   }
 
   label({ mode, prompts, notes, made }) {
@@ -148,7 +144,7 @@ class Interpolation extends View {
   // Every picture is drawn: play them, unless a hand is on the transport.
   finish() {
     this.root.dataset.done = "true";
-    if (!this.live) return;
+    if (!this.transport.live) return;
     this.transport.set(0);
     this.transport.autoplay();
   }
