@@ -52,7 +52,7 @@ MAX_SAVING = 0.02  # share of the time that saving may take; where it takes long
 MIN_IMAGES_PER_GRID, MAX_GRIDS = 20_000, 20
 MAX_LISTED = 20  # skipped files, so that the rest of what is printed stays in sight
 WARM_UP_STEPS = 3  # until convolutions have chosen their algorithms, and what is compiled is compiled
-SPEED_SECONDS = 8  # over which the speed is measured: for an error of about 1 %
+SPEED_SECONDS = 8  # over which the speed is measured: single slow steps make no difference then
 # Share of --minutes for steps: saving takes up to 2 %, samples 3, the history 2, and the end a little.
 STEPPING = 0.92
 

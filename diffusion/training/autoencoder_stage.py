@@ -16,6 +16,8 @@ from diffusion.training.config import AutoencoderSettings, TrainConfig
 from diffusion.training.data import held_out_emoji_of
 from diffusion.training.stage import Forward, Metrics, Stage, Weights
 
+AT_ONCE = 128  # pictures through an autoencoder: more need more memory, and are no faster
+
 
 class AutoencoderTraining(Stage[Autoencoder, EmojiSet]):
     """Pictures through a narrow latent and back.
@@ -63,8 +65,8 @@ class AutoencoderTraining(Stage[Autoencoder, EmojiSet]):
     def measure(self, autoencoder: Autoencoder) -> Metrics:
         """How well held-out pictures come back."""
         images = to_signed(held_out_emoji_of(self.settings.data).images.to(self.device))
-        restored = (autoencoder.decode(autoencoder.encode(part)) for part in images.split(128))
-        values = torch.cat([psnr(*pair) for pair in zip(images.split(128), restored)])
+        parts = images.split(AT_ONCE)
+        values = torch.cat([psnr(part, autoencoder.decode(autoencoder.encode(part))) for part in parts])
         error = values.std() / len(values) ** 0.5
         return {"PSNR": f"{values.mean():.2f} ± {error:.2f} dB; {len(values)} held-out pictures"}
 

@@ -31,12 +31,12 @@ def parse_config(arguments: list[str] | None = None) -> TrainConfig:
     parser = argparse.ArgumentParser(description="Train a diffusion model.")
     parser.add_argument("preset", choices=PRESETS)
     for name, each in flags().items():
-        told = {"default": argparse.SUPPRESS, "help": each.metadata["help"]}
+        options = {"default": argparse.SUPPRESS, "help": each.metadata["help"]}
         kind = (get_args(each.type) or [each.type])[0]
         if kind is bool:
-            parser.add_argument(name, action="store_true", **told)
+            parser.add_argument(name, action="store_true", **options)
         else:
-            parser.add_argument(name, type=kind, metavar=each.metadata["metavar"], **told)
+            parser.add_argument(name, type=kind, metavar=each.metadata["metavar"], **options)
     given = vars(parser.parse_args(arguments))
     preset = PRESETS[given.pop("preset")]
     known = {each.name for each, _ in settings_of(preset)}

@@ -24,7 +24,7 @@ from diffusion.training.data import load_pictures
 from diffusion.training.distributed import rank, world_size
 from diffusion.training.stage import D, Forward, Metrics, Stage, Weights
 
-HELD_OUT_IMAGES = 500  # for bits/dim: an error of about 1 %, in a minute or two on a CPU
+HELD_OUT_IMAGES = 500  # for bits/dim: of MNIST's 1.6 they leave an error of 0.05
 
 
 class DiffusionStage(Stage[UNet, D]):

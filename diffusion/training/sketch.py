@@ -9,6 +9,7 @@ from diffusion.nets.text_encoder import TextEncoder
 # On the diagonal, as a share of its sum: where there are fewer names than numbers in a vector, the smallest
 # of the equally good maps. Small enough not to move the guess, large enough for float64 to solve.
 RIDGE = 1e-7
+AT_ONCE = 512  # captions through the encoder: more need more memory, and are no faster
 
 
 @torch.no_grad()
@@ -35,7 +36,7 @@ def fit_sketch(
     moments = torch.zeros(size, targets.shape[1], dtype=torch.float64, device=targets.device)
     no_text = captions.nothing.expand(len(targets), -1)
     for weight, tokens in zip([*shares, silent], [*captions.names, no_text]):
-        vectors = torch.cat([text(part)[:, 0] for part in tokens.split(512)]).double()
+        vectors = torch.cat([text(part)[:, 0] for part in tokens.split(AT_ONCE)]).double()
         vectors = nn.functional.pad(vectors, (0, 1), value=1.0)  # for the bias
         gram += weight * vectors.mT @ vectors
         moments += weight * vectors.mT @ targets

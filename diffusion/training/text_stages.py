@@ -28,6 +28,7 @@ from diffusion.nets.text_encoder import (
     matching_loss,
     train_tokenizer,
 )
+from diffusion.training.autoencoder_stage import AT_ONCE
 from diffusion.training.config import MatchingSettings, TextDiffusionSettings, TrainConfig
 from diffusion.training.data import held_out_emoji_of, load_all_emoji
 from diffusion.training.pixel_stage import DiffusionStage
@@ -35,10 +36,10 @@ from diffusion.training.sketch import fit_sketch
 from diffusion.training.stage import Forward, Metrics, Stage, Weights
 
 
+@torch.no_grad()
 def latents_of(autoencoder: Autoencoder, data: EmojiSet) -> Tensor:
     """(N, C, H, W): the pictures' latents, on their device."""
-    with torch.no_grad():
-        return torch.cat([autoencoder.encode(part) for part in to_signed(data.images).split(128)])
+    return torch.cat([autoencoder.encode(part) for part in to_signed(data.images).split(AT_ONCE)])
 
 
 class TextMatching(Stage[Matcher, EmojiSet]):
