@@ -1,4 +1,4 @@
-// The training time machine: samples from the same noise, and the loss, at log-spaced moments of a run.
+// The training time machine: samples from the same noise, and the loss, at moments of a run.
 import { Chart } from "../lib/chart.js";
 import { onNextFrame, phrase } from "../lib/dom.js";
 import { Film } from "../lib/film.js";
