@@ -80,3 +80,17 @@ def test_a_view_that_does_not_come_says_so(browser, server):
     expect(page.locator(".lab.reverse[data-film]")).to_be_visible()
     assert page.errors == []
     page.close()
+
+
+def test_a_second_visit_fetches_no_module_again(browser, server):
+    context = browser.new_context()
+    fetched = """() => performance.getEntriesByType('resource')
+      .filter(entry => entry.name.includes('/modules-') && entry.transferSize > 0).length"""
+    for first in (True, False):
+        page = context.new_page()
+        page.goto(server.url)
+        page.wait_for_selector(DRAWN)
+        number = page.evaluate(fetched)
+        assert number > 10 if first else number == 0
+        page.close()
+    context.close()
