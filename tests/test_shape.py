@@ -11,7 +11,12 @@ from conftest import ROOT
 
 MAX_FUNCTION, MAX_FILE, MAX_LINE = 40, 300, 110  # lines, lines, characters
 PACKAGE = ROOT / "diffusion"
-PYTHON = [ROOT / "app.py", ROOT / "train.py", *sorted(PACKAGE.rglob("*.py"))]
+FOLDERS = (PACKAGE, ROOT / "benchmarks", ROOT / "tools")
+PYTHON = [
+    ROOT / "app.py",
+    ROOT / "train.py",
+    *(path for folder in FOLDERS for path in sorted(folder.rglob("*.py"))),
+]
 JAVASCRIPT = sorted(PACKAGE.rglob("*.js"))
 every_file = pytest.mark.parametrize(
     "path", PYTHON + JAVASCRIPT, ids=lambda path: str(path.relative_to(ROOT))
