@@ -1,6 +1,8 @@
 """The README's pictures: docs/film.gif from the shipped film, the others from the running app.
 
-python -m tools.pictures
+    python -m tools.pictures
+
+They are written into docs/. Chromium must be installed.
 """
 
 import shutil
