@@ -6,6 +6,7 @@ import { decibels, fixed } from "../lib/numbers.js";
 import { Grid, toBytes, withChannels } from "../lib/pictures.js";
 import { presetButton } from "../lib/presets.js";
 import { snr } from "../lib/schedules.js";
+import { Question } from "../lib/server.js";
 import { pixelsOf, state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
@@ -18,9 +19,8 @@ export function mount(context) {
 
 class Objective extends View {
   chosen = null; // {bytes, label, note}
-  answer = null; // {x0, noise, epsHat, loss} of the chosen picture
+  answer = null; // {picture, x0, noise, epsHat, loss}: what is shown
   seed = 0;
-  request = 0;
 
   // message: {image_shape, levels, alphas_cumprod, examples: [{pixels, label, name}], typical, data}
   constructor(context, message) {
@@ -32,6 +32,7 @@ class Objective extends View {
       ["x_t", "eps", "eps_hat", "difference"].map((name) => [name, this.grid(this.canvas(name))]),
     );
     this.addChart();
+    this.question = new Question(this.server.predict, this.part("problem"), this.text);
     this.transport = new Transport(this.root, {
       seconds: 6,
       describe: (k) => this.describe(k),
@@ -108,15 +109,15 @@ class Objective extends View {
 
   async choose(picture) {
     this.chosen = picture;
-    for (const example of this.find(".presets").children)
-      example.setAttribute("aria-pressed", example.picture === picture);
-    const request = ++this.request;
+    this.mark(picture);
     const { bytes, label, note } = picture;
-    const reply = await this.server.predict({ pixels: base64From(bytes), label, seed: this.seed });
-    if (request !== this.request) return; // another picture was chosen meanwhile
-    this.part("note").textContent = reply.problem ?? note ?? "";
-    if (reply.problem) return;
+    const request = { pixels: base64From(bytes), label, seed: this.seed };
+    const reply = await this.question.answer(request, () => this.mark(this.answer?.picture));
+    if (!reply) return;
+    this.mark(picture);
+    this.part("note").textContent = note ?? "";
     this.answer = {
+      picture,
       x0: Float32Array.from(bytes, (value) => value / 127.5 - 1),
       noise: halfFloats(reply.noise),
       epsHat: halfFloats(reply.eps_hat), // of all noise levels
@@ -124,6 +125,11 @@ class Objective extends View {
     };
     this.losses.plot("loss", reply.loss.map(Math.log10));
     this.transport.set(this.transport.value);
+  }
+
+  mark(picture) {
+    for (const example of this.find(".presets").children)
+      example.setAttribute("aria-pressed", example.picture === picture);
   }
 
   // ---- one noise level ----------------------------------------------------------------------------------

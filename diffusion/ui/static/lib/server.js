@@ -1,0 +1,65 @@
+// Asking Python. Gradio answers a call that fails, offline or with the server gone, with undefined, silently.
+
+const FIRST_PAUSE = 1; // seconds until a failed call is made again; each pause is twice the one before
+const LONGEST_PAUSE = 30;
+
+export class Question {
+  newest = 0; // number of the last request
+
+  // ask: a function of a view's `server`. place: an element with role="alert" near the hand, for the sentence
+  // about what went wrong, which goes when there is an answer. text: the page's texts.
+  constructor(ask, place, text) {
+    Object.assign(this, { ask, place, text });
+  }
+
+  // The answer to a request, which is made again until there is one. Undefined if a newer request was made
+  // meanwhile, or if Python refused it. onProblem is called at each failure, and when it is refused: what the
+  // page shows must then be what is in use.
+  async answer(request, onProblem = () => {}) {
+    const number = ++this.newest;
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+      const reply = await attempt(this.ask(request));
+      if (number !== this.newest) return undefined;
+      const problem = reply ? reply.problem : this.text.no_answer;
+      this.say(problem ?? "");
+      if (!problem) return reply;
+      onProblem();
+      if (reply) return undefined;
+      await nextChance(pause);
+      if (number !== this.newest) return undefined;
+    }
+  }
+
+  say(sentence) {
+    if (this.place.textContent !== sentence) this.place.textContent = sentence;
+    this.place.hidden = !sentence;
+  }
+}
+
+// What was asked for; undefined when the connection comes back first: a call from before may hang for ever.
+function attempt(asked) {
+  const over = new AbortController();
+  const back = new Promise((resolve) => {
+    addEventListener("online", () => resolve(), { signal: over.signal });
+  });
+  return Promise.race([asked, back]).finally(() => over.abort());
+}
+
+// Resolves after a pause, when the page is visible; at once when the connection is there again.
+function nextChance(seconds) {
+  return new Promise((resolve) => {
+    const over = new AbortController();
+    const { signal } = over;
+    const go = () => {
+      over.abort();
+      clearTimeout(timer);
+      resolve();
+    };
+    const goIfSeen = () => {
+      if (document.hidden) document.addEventListener("visibilitychange", go, { signal });
+      else go();
+    };
+    const timer = setTimeout(goIfSeen, 1000 * seconds);
+    addEventListener("online", go, { signal });
+  });
+}

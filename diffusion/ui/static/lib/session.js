@@ -1,0 +1,124 @@
+// What the page remembers as long as its browser tab is open: through reloads, lost connections and Back.
+// Another release has its modules at another address, and remembers nothing of this one.
+
+const RELEASE = import.meta.url;
+const NAME = "diffusion";
+const DAY = 24 * 60 * 60 * 1000; // milliseconds
+
+const left = sessionAsLeft(); // how it was when the page was opened
+const values = { ...left.values };
+const savers = new Map(); // by key
+
+function sessionAsLeft() {
+  try {
+    const stored = JSON.parse(sessionStorage.getItem(NAME));
+    if (stored?.release === RELEASE) return stored;
+  } catch {
+    // A browser may forbid storage: then nothing is remembered.
+  }
+  return { release: RELEASE, id: crypto.getRandomValues(new Uint32Array(4)).join("-"), values: {} };
+}
+
+// ---- small things: JSON values ---------------------------------------------------------------------------
+
+// What was remembered under a key when the page was opened; undefined if there is nothing.
+export function recall(key) {
+  return left.values[key];
+}
+
+export function note(key, value) {
+  values[key] = value;
+  write();
+}
+
+// Restore at once what was remembered under a key, and from now on remember what `save` gives.
+export function remember(key, { save, restore }) {
+  savers.set(key, save);
+  const value = recall(key);
+  if (value !== undefined) restore(value);
+}
+
+function write() {
+  try {
+    sessionStorage.setItem(NAME, JSON.stringify({ ...left, values }));
+  } catch {
+    // Forbidden, or full.
+  }
+}
+
+// ---- large things: whatever can be cloned, such as bytes -------------------------------------------------
+
+let opened = null; // a promise of the database
+let database = null; // the same, when it is there
+const changed = new Map(); // savers of what has changed since it was written, by key
+
+// From now on keep what `save` gives under a key. To be called again whenever that has changed; `save` itself
+// is called when the page is hidden or left.
+export function keep(key, save) {
+  changed.set(key, save);
+  openDatabase();
+}
+
+// A promise of what was kept under a key; of undefined if there is nothing.
+export async function kept(key) {
+  try {
+    const store = (await openDatabase()).transaction("kept").objectStore("kept");
+    return await answerOf(store.get([left.id, key]));
+  } catch {
+    return undefined;
+  }
+}
+
+function openDatabase() {
+  opened ??= open();
+  opened.catch(() => {}); // a browser may forbid it
+  return opened;
+}
+
+async function open() {
+  const asked = indexedDB.open(NAME, 1);
+  asked.onupgradeneeded = () => {
+    asked.result.createObjectStore("sessions"); // when each was last open
+    asked.result.createObjectStore("kept");
+  };
+  database = await answerOf(asked);
+  await forgetOldSessions();
+  return database;
+}
+
+async function forgetOldSessions() {
+  const stores = database.transaction(["sessions", "kept"], "readwrite");
+  const [sessions, things] = ["sessions", "kept"].map((name) => stores.objectStore(name));
+  sessions.put(Date.now(), left.id);
+  const [ids, times] = await Promise.all([sessions.getAllKeys(), sessions.getAll()].map(answerOf));
+  for (const id of ids.filter((_, i) => Date.now() - times[i] > DAY)) {
+    sessions.delete(id);
+    things.delete(IDBKeyRange.bound([id], [id, []]));
+  }
+}
+
+function answerOf(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function writeLarge() {
+  if (!database || !changed.size) return;
+  const transaction = database.transaction("kept", "readwrite");
+  for (const [key, save] of changed) transaction.objectStore("kept").put(save(), [left.id, key]);
+  transaction.commit(); // a page that is left does not wait for requests to be answered
+  changed.clear();
+}
+
+// ---- when ------------------------------------------------------------------------------------------------
+
+function writeAll() {
+  for (const [key, save] of savers) values[key] = save();
+  write();
+  writeLarge();
+}
+
+addEventListener("pagehide", writeAll);
+document.addEventListener("visibilitychange", () => document.hidden && writeAll());
