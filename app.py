@@ -5,6 +5,7 @@ Address and port are Gradio's own: GRADIO_SERVER_NAME, GRADIO_SERVER_PORT.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main() -> None:
         models = {model.name: model for model in map(load_model, sources)}
     except (CheckpointError, HubError) as error:
         sys.exit(f"app.py: {error}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as with Ctrl-C: uploads are deleted
     build_page(models).launch(**launch_options())
 
 

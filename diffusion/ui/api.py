@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -89,9 +88,7 @@ def corrupt(image: str | None, t: Any, schedule: Any, seed: Any) -> Image.Image:
     seed = whole_number(seed, "seed", 0, MAX_SEED)
     if image is None:
         raise refusal("picture_missing")
-    picture = centre_crop(uploaded_picture(image), SIZE)
-    Path(image).unlink(missing_ok=True)
-    return corrupt_picture(picture, t, schedule, seed)
+    return corrupt_picture(centre_crop(uploaded_picture(image), SIZE), t, schedule, seed)
 
 
 def schedule_table(schedule: Any, num_timesteps: Any) -> dict[str, list[float | None]]:

@@ -1,9 +1,8 @@
 """Checks of whatever a page or a client sends: each failure is one plain sentence with the allowed range."""
 
 from collections.abc import Callable, Iterable
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import gradio as gr
@@ -15,7 +14,6 @@ from diffusion.ui.text import labels
 
 MAX_SEED = 2**32 - 1
 MAX_GUIDANCE = 20
-PREVIEW_SECONDS = 1.0
 
 
 class InputError(gr.Error):
@@ -75,12 +73,10 @@ def answering(function: Callable[[dict], Any]) -> Callable[[Any], Any]:
     return answer
 
 
-def uploaded_picture(path: str | Path, shown: bool = False) -> Image.Image:
-    """Open an uploaded file; one that is refused is deleted at once.
+def uploaded_picture(path: str | Path) -> Image.Image:
+    """Open an uploaded file.
 
-    Args:
-        path: of the upload.
-        shown: the page is fetching it for a preview, so let that end first.
+    It is left where it is: visitors who upload equal bytes share one file, which the cache's clock deletes.
 
     Raises:
         InputError: it is gone, or no usable picture.
@@ -90,9 +86,4 @@ def uploaded_picture(path: str | Path, shown: bool = False) -> Image.Image:
     try:
         return open_image(path)
     except ImageError as error:
-        delete = partial(Path(path).unlink, missing_ok=True)
-        if shown:
-            Timer(PREVIEW_SECONDS, delete).start()
-        else:
-            delete()
         raise InputError(str(error)) from None

@@ -1,7 +1,6 @@
 """One's own picture: an input that opens what people have, and the answer to what they chose."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -48,12 +47,7 @@ def answer_upload(path: str | None, show: Callable[[Image.Image], Any]) -> tuple
     if path is None:
         return gr.skip(), gr.skip(), gr.skip()
     try:
-        picture = uploaded_picture(path, shown=True)
+        picture = uploaded_picture(path)
     except InputError as error:
         return gr.skip(), str(error), None
     return show(picture), "", gr.skip()
-
-
-def answer_new_upload(path: str | None, show: Callable[[Image.Image], Any]) -> tuple[Any, Any, Any]:
-    """`answer_upload` for the control's own event, which may come twice: a refused file is gone by then."""
-    return answer_upload(path if path and Path(path).exists() else None, show)

@@ -11,7 +11,7 @@ from diffusion.films.grids import image_grid, png_bytes
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, noise, tables
-from diffusion.ui.parts.picture_input import PictureInput, answer_new_upload, answer_upload
+from diffusion.ui.parts.picture_input import PictureInput, answer_upload
 from diffusion.ui.parts.scrubber import Scrubber, data_url, new_id
 from diffusion.ui.parts.streaming import PRIVATE
 from diffusion.ui.text import labels
@@ -48,12 +48,7 @@ def first_message(film: Film | None) -> dict[str, Any]:
 
 
 def new_picture(path: str | None, fit: str) -> tuple[Any, Any, Any]:
-    """Another picture was chosen: `answer_new_upload`."""
-    return answer_new_upload(path, lambda picture: picture_message(FITS[fit](picture, SIZE)))
-
-
-def new_fit(path: str | None, fit: str) -> tuple[Any, Any, Any]:
-    """The chosen picture is to be fitted in another way: `answer_upload`."""
+    """Another picture was chosen, or another way to fit it: `answer_upload`."""
     return answer_upload(path, lambda picture: picture_message(FITS[fit](picture, SIZE)))
 
 
@@ -69,5 +64,5 @@ def build(film: Film | None) -> str:
             fit = gr.Radio([(text[name], name) for name in FITS], value="crop", label=text["fit"])
     shown = [scrubber, problem, picture]
     picture.change(new_picture, [picture, fit], shown, **PRIVATE)
-    fit.change(new_fit, [picture, fit], shown, **PRIVATE)
+    fit.change(new_picture, [picture, fit], shown, **PRIVATE)
     return upload

@@ -20,7 +20,7 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import choice
-from diffusion.ui.parts.picture_input import PictureInput, answer_new_upload
+from diffusion.ui.parts.picture_input import PictureInput, answer_upload
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.streaming import ONE_AT_A_TIME, PRIVATE, encode, with_refusals
 from diffusion.ui.text import labels
@@ -121,8 +121,8 @@ def chosen_picture(model: LatentModel, name: Any) -> dict[str, Any]:
 
 
 def own_picture(model: LatentModel, path: str | None) -> tuple[Any, Any, Any, Any]:
-    """`answer_new_upload`, and which example is chosen: none, if the picture is shown."""
-    message, problem, kept = answer_new_upload(path, partial(through_latents, model))
+    """`answer_upload`, and which example is chosen: none, if the picture is shown."""
+    message, problem, kept = answer_upload(path, partial(through_latents, model))
     return message, problem, kept, None if problem == "" else gr.skip()
 
 
