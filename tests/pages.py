@@ -53,8 +53,9 @@ def until(page, condition, seconds=20):
         page.wait_for_timeout(20)
 
 
-def upload(page, path):
-    page.locator(".picture-input input[type=file]").set_input_files(path)
+def upload(page, paths, tab="forward"):
+    """Choose files by way of the "+" of a tab's row of pictures."""
+    page.locator(f".lab.{tab} .picture-row input[type=file]").set_input_files(paths)
 
 
 def noisy(schedule, picture, t, seed=0) -> np.ndarray:

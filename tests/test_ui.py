@@ -2,12 +2,14 @@
 
 import re
 
+from diffusion.ui.parts.own_picture import picture_row
 from diffusion.ui.parts.scrubber import STATIC, fill
 from diffusion.ui.text import FOLDER, labels
 
 
 def test_every_text_that_the_markup_names_exists():
-    parts = {"panels", "fact", "name", "title", "id"} | {path.stem for path in STATIC.glob("lib/*.html")}
+    parts = {"panels", "fact", "name", "title", "id", *picture_row("")}
+    parts |= {path.stem for path in STATIC.glob("lib/*.html")}
     for path in STATIC.rglob("*.html"):
         names = set(re.findall(r"\[\[(\w+)\]\]", path.read_text("utf-8")))
         assert names - parts <= set(labels()), path.name

@@ -4,12 +4,11 @@ import base64
 import json
 import math
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
 from conftest import needs_browser, text_tabs
-from pages import frames, pixels
+from pages import frames, pixels, upload
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -18,6 +17,7 @@ from diffusion.nets import step_cost
 from diffusion.nets.autoencoder import psnr
 from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
 from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.parts.own_picture import open_picture
 from diffusion.ui.tabs import latent as panel
 
 
@@ -34,6 +34,10 @@ def photo(tmp_path):
 def not_a_picture(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing more")
     return tmp_path / "broken.png"
+
+
+def sent(path) -> dict[str, str]:
+    return {"file": base64.b64encode(path.read_bytes()).decode()}
 
 
 def decoded(text, shape):
@@ -65,7 +69,7 @@ def test_costs_are_measured_and_travel_as_json(model, monkeypatch):
 
 @pytest.mark.parametrize("name, is_emoji", [("🍕 pizza", True), ("sunset", False)])
 def test_a_picture_goes_through_the_autoencoder_and_back(model, name, is_emoji):
-    message = panel.chosen_picture(model, name)
+    message = panel.chosen_picture(model, {"name": name})
     assert json.loads(json.dumps(message)) == message and message["is_emoji"] == is_emoji
     original = decoded(message["original"], message["image_shape"])
     source = emoji_pictures()[name] if is_emoji else preset_pictures()[name]
@@ -85,18 +89,17 @@ def test_a_picture_goes_through_the_autoencoder_and_back(model, name, is_emoji):
 @pytest.mark.parametrize("name", ["pizza", "", None, 3, ["🍕 pizza"]])
 def test_only_what_is_offered_can_be_chosen(model, name):
     with pytest.raises(InputError, match="The picture must be one of: 🍕 pizza"):
-        panel.chosen_picture(model, name)
+        panel.chosen_picture(model, {"name": name})
 
 
 def test_own_picture_is_cropped_and_bad_ones_are_refused(model, photo, not_a_picture):
-    message, problem, _, chosen = panel.own_picture(model, str(photo))
-    assert problem == "" and chosen is None and message["image_shape"] == [32, 32, 3]
+    message = panel.chosen_picture(model, sent(photo))
+    assert message["image_shape"] == [32, 32, 3]
     middle = Image.open(photo).crop((0, 50, 200, 250)).resize((32, 32), Image.Resampling.LANCZOS)
     difference = np.abs(decoded(message["original"], (32, 32, 3)).astype(int) - np.asarray(middle))
     assert difference.mean() < 0.5 and difference.max() <= 4  # beyond the crop's edge there is more photo
-    _, problem, kept, _ = panel.own_picture(model, str(not_a_picture))
-    assert problem.startswith("This file is not a readable picture") and kept is None
-    assert panel.own_picture(model, str(photo) + "gone") == panel.own_picture(model, None) == (gr.skip(),) * 4
+    with pytest.raises(InputError, match="This file is not a readable picture"):
+        panel.chosen_picture(model, sent(not_a_picture))
 
 
 # ---- the panel -------------------------------------------------------------------------------------------
@@ -157,10 +160,10 @@ def in_ms(page, selector):
 @needs_browser
 def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_picture):
     page = opened()
-    upload = page.locator(".picture-input:visible input[type=file]")
-    upload.set_input_files(photo)
+    upload(page, photo, "reconstruction")
     expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("No emoji")
-    message, *_ = panel.own_picture(model, str(photo))
+    square = open_picture(sent(photo))["crop"]
+    message = panel.chosen_picture(model, {"file": square.partition(",")[2]})
     original = decoded(message["original"], (32, 32, 3)).astype(int)
     back = decoded(message["reconstruction"], (32, 32, 3)).astype(int)
     wanted = {
@@ -171,12 +174,11 @@ def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_pic
     for name, expected in wanted.items():
         shown = pixels(page, f".lab.reconstruction [data-c={name}]").astype(int)
         assert np.abs(shown - expected).max() <= (8 if name == "difference" else 1), name
-    expect(page.get_by_label("🍕 pizza")).not_to_be_checked()
-    page.get_by_label("🐶 dog face").check()
+    expect(page.get_by_label("🍕 pizza")).to_have_attribute("aria-pressed", "false")
+    page.get_by_label("🐶 dog face").click()
     expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("Grey in the difference")
     before = pixels(page, ".lab.reconstruction [data-c=original]")
-    page.locator(".picture-input:visible").get_by_role("button", name="Remove Image").click()
-    upload.set_input_files(not_a_picture)
+    upload(page, not_a_picture, "reconstruction")
     expect(page.get_by_text("This file is not a readable picture")).to_be_visible()
     assert np.array_equal(before, pixels(page, ".lab.reconstruction [data-c=original]"))
 

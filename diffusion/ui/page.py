@@ -8,6 +8,7 @@ from diffusion.films.film import load_film
 from diffusion.models.model import LatentModel, Model
 from diffusion.ui import api
 from diffusion.ui.parts.modules import ROUTE, preload
+from diffusion.ui.parts.own_picture import MAX_MEGABYTES
 from diffusion.ui.parts.scrubber import Scrubber, static
 from diffusion.ui.tabs import (
     forward,
@@ -41,10 +42,10 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
         Scrubber("hero", reverse.shipped_message(first, film) if first and film else None)
         with gr.Tabs():
             with gr.Tab(text["tab_forward"]):
-                upload = forward.build(film)
+                forward.build(film)
             if pixel_models:
                 with gr.Tab(text["tab_schedules"]):
-                    schedules.build(pixel_models, upload)
+                    schedules.build(pixel_models)
                 with gr.Tab(text["tab_reverse"]):
                     reverse.build(pixel_models)
                 with gr.Tab(text["tab_training"]):
@@ -72,7 +73,7 @@ def launch_options() -> dict:
         "css": static("style.css"),
         "head": preload(),
         "app_kwargs": {"routes": [ROUTE]},
-        "max_file_size": "20mb",
+        "max_file_size": f"{MAX_MEGABYTES}mb",
         "run_history": False,
         "ssr_mode": False,
         "footer_links": ["api"],

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.films.film import EPS_RANGE
+from diffusion.films.grids import png_bytes
 from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import psnr
 from diffusion.nets.step_cost import compare, on_pixels, step_operations
@@ -20,12 +21,13 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import choice
-from diffusion.ui.parts.picture_input import PictureInput, answer_upload
-from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import ONE_AT_A_TIME, PRIVATE, encode, with_refusals
+from diffusion.ui.parts.own_picture import open_picture, picture_row, sent_picture
+from diffusion.ui.parts.scrubber import Scrubber, data_url
+from diffusion.ui.parts.streaming import ONE_AT_A_TIME, PRIVATE, encode
 from diffusion.ui.text import labels
 
 NOT_EMOJI = ("sunset", "cat", "card")  # of the preset pictures
+TILE = 104  # pixels of an example to choose, twice as many as it is wide on the page
 
 
 def example_pictures() -> dict[str, Image.Image]:
@@ -114,16 +116,20 @@ def through_latents(model: LatentModel, picture: Image.Image) -> dict[str, Any]:
     }
 
 
-def chosen_picture(model: LatentModel, name: Any) -> dict[str, Any]:
-    """The message about an example picture."""
+def chosen_picture(model: LatentModel, request: dict[str, Any]) -> dict[str, Any]:
+    """Asked by the page: the message about an example, which has this name, or about a file in base64."""
+    if "file" in request:
+        return through_latents(model, sent_picture(request))
     pictures = example_pictures()
-    return through_latents(model, pictures[choice(name, "picture", pictures)])
+    return through_latents(model, pictures[choice(request.get("name"), "picture", pictures)])
 
 
-def own_picture(model: LatentModel, path: str | None) -> tuple[Any, Any, Any, Any]:
-    """`answer_upload`, and which example is chosen: none, if the picture is shown."""
-    message, problem, kept = answer_upload(path, partial(through_latents, model))
-    return message, problem, kept, None if problem == "" else gr.skip()
+def example_tiles() -> list[dict[str, str]]:
+    """The examples for the page, small."""
+    return [
+        {"name": name, "picture": data_url(png_bytes(picture.resize((TILE, TILE), Image.Resampling.LANCZOS)))}
+        for name, picture in example_pictures().items()
+    ]
 
 
 # ---- the layout ------------------------------------------------------------------------------------------
@@ -132,22 +138,15 @@ def own_picture(model: LatentModel, path: str | None) -> tuple[Any, Any, Any, An
 def build(model: LatentModel) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
-    names = list(example_pictures())
     controls.lead(f"## {text['why_latent']}\n\n{text['why_latent_lead']}")
     measure = gr.Button(text["measure"], variant="primary", elem_classes="narrow")
     costs = Scrubber("latent", known_costs(model))
-    with controls.workspace() as (stage, side):
-        with stage:
-            pictures = Scrubber("reconstruction", chosen_picture(model, names[0]))
-            example = gr.Radio(names, value=names[0], label=text["latent_examples"])
-        with side:
-            upload = PictureInput()
-            problem = controls.problem_line()
 
-    def choose(name: Any) -> Iterator[dict[str, Any]]:
-        yield chosen_picture(model, name)
+    def reconstruct(request: dict[str, Any]) -> dict[str, Any]:
+        return chosen_picture(model, request)
 
+    examples = example_tiles()
+    first = {"examples": examples, "shown": chosen_picture(model, examples[0])}
+    parts = picture_row(text["latent_examples"])
+    Scrubber("reconstruction", first, [reconstruct, open_picture], parts)
     measure.click(partial(cost_messages, model), None, costs, **ONE_AT_A_TIME, **PRIVATE)
-    example.input(with_refusals(choose), example, [pictures, problem], **ONE_AT_A_TIME, **PRIVATE)
-    shown = [pictures, problem, upload, example]
-    upload.change(partial(own_picture, model), upload, shown, **ONE_AT_A_TIME, **PRIVATE)

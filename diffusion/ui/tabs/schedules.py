@@ -11,6 +11,7 @@ from diffusion.films.quality_curves import quality_over_steps
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.noised_picture import tables
+from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber, fill, inline, static
 from diffusion.ui.parts.streaming import whole_film
 from diffusion.ui.text import labels
@@ -60,17 +61,12 @@ def samples_film(model: Model, film: Film) -> dict[str, Any]:
     return whole_film(f"{model.name}-samples", {}, frames)
 
 
-def build(models: dict[str, Model], upload: str) -> None:
-    """Lay out the tab inside the current gr.Blocks.
-
-    Args:
-        models: by name.
-        upload: elem_id of the PictureInput that the picture comes from.
-    """
+def build(models: dict[str, Model]) -> None:
+    """Lay out the tab inside the current gr.Blocks, over models by name."""
     text = labels()
     panels = [fill(static("tabs/panel.html"), {"name": name, "title": text[name]}) for name in SCHEDULES]
-    parts = {"panels": "".join(panels), "fact": inline("fact")}
-    Scrubber("schedules", None, [tables], parts, {"upload": upload})
+    parts = {"panels": "".join(panels), "fact": inline("fact"), **picture_row(text["presets"])}
+    Scrubber("schedules", None, [tables, open_picture], parts)
     pair = trained_pair(models)
     message = trained_message(pair) if pair else None
     if message:

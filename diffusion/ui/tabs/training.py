@@ -14,6 +14,7 @@ from diffusion.models.model import Model
 from diffusion.process import draw_noise, eps_from_x_0, q_sample
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
+from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.streaming import encode, whole_film
 from diffusion.ui.text import labels
@@ -160,7 +161,7 @@ def build(models: dict[str, Model]) -> None:
     def predict(request: dict[str, Any]) -> dict[str, Any]:
         return answer_for(model, request)
 
-    parts = {"slider": text["level_slider"], "position": text["level"]}
-    Scrubber("objective", objective_message(model, history), [predict], parts)
+    parts = {"slider": text["level_slider"], "position": text["level"], **picture_row(text["examples"])}
+    Scrubber("objective", objective_message(model, history), [predict, open_picture], parts)
     parts = {"slider": text["training_slider"], "position": text["moment"]}
     Scrubber("training", history_message(model, history), parts=parts)

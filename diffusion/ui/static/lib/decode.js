@@ -13,6 +13,19 @@ export function base64From(bytes) {
   return btoa(text);
 }
 
+// Of a file; rejects one that cannot be read.
+export function base64Of(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(contentOf(reader.result));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+// What stands in an address that holds it: base64.
+export const contentOf = (address) => address.slice(address.indexOf(",") + 1);
+
 // The value of 16 bits in IEEE 754 half precision: 1 sign, 5 exponent and 10 fraction bits.
 export function halfValue(bits) {
   const exponent = (bits >> 10) & 31;

@@ -28,6 +28,14 @@ export function button(className, label) {
   return made;
 }
 
+// Put a sentence about what went wrong in its place, which is an alert, and see that it is in sight.
+export function tell(place, sentence) {
+  if (place.textContent === sentence) return;
+  place.textContent = sentence;
+  place.hidden = !sentence;
+  if (sentence) place.scrollIntoView({ block: "nearest" });
+}
+
 // A promise of the element with this id: Gradio may add it later.
 export function elementById(id) {
   return new Promise((resolve) => {

@@ -1,5 +1,7 @@
 // Asking Python. Gradio answers a call that fails, offline or with the server gone, with undefined, silently.
 
+import { tell } from "./dom.js";
+
 const FIRST_PAUSE = 1; // seconds until a failed call is made again; each pause is twice the one before
 const LONGEST_PAUSE = 30;
 
@@ -30,9 +32,19 @@ export class Question {
     }
   }
 
+  // The answer is not wanted any more.
+  drop() {
+    this.newest++;
+    this.say("");
+  }
+
+  moveTo(place) {
+    if (place !== this.place) this.say("");
+    this.place = place;
+  }
+
   say(sentence) {
-    if (this.place.textContent !== sentence) this.place.textContent = sentence;
-    this.place.hidden = !sentence;
+    tell(this.place, sentence);
   }
 }
 

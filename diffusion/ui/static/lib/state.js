@@ -5,6 +5,7 @@ import { SIZE, signedPixels } from "./pictures.js";
 export const state = {
   picture: null, // its address
   presets: null, // [{name, picture}]
+  own: [], // pictures of one's own, see own_pictures.js
   x0: null, // Float32Array (SIZE · SIZE · 3) in [−1, 1]
   noise: null, // Float32Array, the jump's ε
   stepNoise: null, // Float32Array, the single step's ε in the Markov view

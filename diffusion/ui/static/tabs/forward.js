@@ -3,7 +3,7 @@ import { Chart } from "../lib/chart.js";
 import { onChoice, onNextFrame, phrase } from "../lib/dom.js";
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Picture } from "../lib/pictures.js";
-import { fillPresetRow } from "../lib/presets.js";
+import { sharedPictureRow } from "../lib/picture_row.js";
 import { levelAt, snr } from "../lib/schedules.js";
 import { setNoise, setPicture, setSeed, state, subscribe, update } from "../lib/state.js";
 import { RANGE, density, moments, normalDensity } from "../lib/statistics.js";
@@ -89,18 +89,18 @@ class Forward extends View {
     this.part("seed-error").hidden = true;
   }
 
-  // From Python: once all that the first paint needs, later another picture.
+  // From Python: all that the first paint needs.
   receive({ tables, presets, picture, seed, noise, stepNoise }) {
-    if (tables) {
-      fillPresetRow(this.find(".presets"), presets, this.text.your_picture, this.controls.upload);
-      const first = !state.tables;
-      if (first) update({ tables, presets });
-      this.transport.follow(state.tables.T);
-      this.drawCurves();
-      if (first) setNoise(seed, noise, stepNoise);
-      else this.changed(state); // another Forward tab has brought a picture and noise
-      if (!first) return;
+    sharedPictureRow(this, presets);
+    const first = !state.tables;
+    if (first) update({ tables, presets });
+    this.transport.follow(state.tables.T);
+    this.drawCurves();
+    if (!first) {
+      this.changed(state); // another Forward tab has brought a picture and noise
+      return;
     }
+    setNoise(seed, noise, stepNoise);
     setPicture(picture);
   }
 

@@ -3,8 +3,9 @@ import { Chart } from "../lib/chart.js";
 import { base64From, bytesFrom, halfFloats } from "../lib/decode.js";
 import { node, onNextFrame, phrase } from "../lib/dom.js";
 import { decibels, fixed } from "../lib/numbers.js";
+import { addressOf } from "../lib/own_pictures.js";
 import { Grid, toBytes, withChannels } from "../lib/pictures.js";
-import { presetButton } from "../lib/presets.js";
+import { PictureRow } from "../lib/picture_row.js";
 import { snr } from "../lib/schedules.js";
 import { Question } from "../lib/server.js";
 import { pixelsOf, state, subscribe } from "../lib/state.js";
@@ -18,8 +19,8 @@ export function mount(context) {
 }
 
 class Objective extends View {
-  chosen = null; // {bytes, label, note}
-  answer = null; // {picture, x0, noise, epsHat, loss}: what is shown
+  wanted = null; // the tile that was pressed last
+  answer = null; // {tile, x0, noise, epsHat, loss}: what is shown
   seed = 0;
 
   // message: {image_shape, levels, alphas_cumprod, examples: [{pixels, label, name}], typical, data}
@@ -32,16 +33,15 @@ class Objective extends View {
       ["x_t", "eps", "eps_hat", "difference"].map((name) => [name, this.grid(this.canvas(name))]),
     );
     this.addChart();
-    this.question = new Question(this.server.predict, this.part("problem"), this.text);
     this.transport = new Transport(this.root, {
       seconds: 6,
       describe: (k) => this.describe(k),
       onChange: onNextFrame(this.root, () => this.draw()),
     });
-    this.addExamples();
+    this.addRow();
     this.part("other-noise").addEventListener("click", () => {
       this.seed += 1;
-      this.choose(this.chosen);
+      this.choose(this.wanted, this.part("noise-problem"));
     });
     this.transport.setRange(this.last, Math.round(0.4 * this.last));
   }
@@ -70,54 +70,57 @@ class Objective extends View {
 
   // ---- pictures to choose from --------------------------------------------------------------------------
 
-  addExamples() {
-    for (const { name, pixels, label } of this.about.examples)
-      this.addExample(name, { bytes: bytesFrom(pixels), label });
+  addRow() {
+    const tiles = this.about.examples.map(({ name, pixels, label }, i) => ({
+      key: String(i), name, bytes: bytesFrom(pixels), label,
+    }));
+    this.row = new PictureRow(this, {
+      tiles,
+      others: () => this.sharedTile(),
+      face: (tile) => this.faceOf(tile),
+      choose: (tile) => this.choose(tile),
+    });
+    subscribe(({ picture }) => picture && this.row.showOwn());
+    this.question = new Question(this.server.predict, this.row.part("problem"), this.text);
+  }
+
+  // The Forward tab's picture, if that is none of one's own.
+  sharedTile() {
+    const { picture: address, own } = state;
+    if (!address || own.some((each) => addressOf(each) === address)) return [];
     const [height, width] = this.about.image_shape;
-    this.own = this.addExample(phrase(this.text.own_example, { width, height }), null);
-    this.own.classList.add("mine");
-    if (state.picture) this.takeOwn();
-    subscribe((changes) => changes.picture && this.takeOwn());
+    return [{ key: "shared", name: phrase(this.text.own_example, { width, height }), address }];
   }
 
-  addExample(name, picture) {
-    const example = presetButton(name, () => this.choose(example.picture));
-    example.append(node("canvas", ""));
-    if (picture) this.paint(example, picture);
-    this.find(".presets").append(example);
-    return example;
+  faceOf(tile) {
+    const canvas = node("canvas", "");
+    const grid = this.grid(canvas);
+    this.bytesOf(tile).then((bytes) => grid.show(bytes));
+    return canvas;
   }
 
-  paint(example, picture) {
-    example.picture = picture;
-    this.grid(example.firstChild).show(picture.bytes);
-  }
-
-  // The Forward tab's picture, as the network would have to see it.
-  async takeOwn() {
-    const image = Object.assign(new Image(), { src: state.picture });
+  // As the network sees it.
+  async bytesOf({ bytes, address }) {
+    if (bytes) return bytes;
+    const image = Object.assign(new Image(), { src: address });
     await image.decode();
     const [height, width, channels] = this.about.image_shape;
-    const wasChosen = this.chosen && this.chosen === this.own.picture;
-    this.paint(this.own, {
-      bytes: withChannels(pixelsOf(image, width, height), channels),
-      label: null,
-      note: phrase(this.text.own_note, { data: this.about.data }),
-    });
-    if (wasChosen) this.choose(this.own.picture);
+    return withChannels(pixelsOf(image, width, height), channels);
   }
 
-  async choose(picture) {
-    this.chosen = picture;
-    this.mark(picture);
-    const { bytes, label, note } = picture;
-    const request = { pixels: base64From(bytes), label, seed: this.seed };
-    const reply = await this.question.answer(request, () => this.mark(this.answer?.picture));
+  // `place` is for the sentence about what went wrong: near the hand.
+  async choose(tile, place = this.row.part("problem")) {
+    this.wanted = tile;
+    this.row.mark(tile);
+    this.question.moveTo(place);
+    const bytes = await this.bytesOf(tile);
+    const request = { pixels: base64From(bytes), label: tile.label ?? null, seed: this.seed };
+    const reply = await this.question.answer(request, () => this.row.mark(this.answer?.tile));
     if (!reply) return;
-    this.mark(picture);
-    this.part("note").textContent = note ?? "";
+    this.row.mark(tile);
+    this.part("note").textContent = tile.address ? phrase(this.text.own_note, { data: this.about.data }) : "";
     this.answer = {
-      picture,
+      tile,
       x0: Float32Array.from(bytes, (value) => value / 127.5 - 1),
       noise: halfFloats(reply.noise),
       epsHat: halfFloats(reply.eps_hat), // of all noise levels
@@ -127,15 +130,10 @@ class Objective extends View {
     this.transport.set(this.transport.value);
   }
 
-  mark(picture) {
-    for (const example of this.find(".presets").children)
-      example.setAttribute("aria-pressed", example.picture === picture);
-  }
-
   // ---- one noise level ----------------------------------------------------------------------------------
 
   draw() {
-    if (!this.chosen) this.choose(this.find(".presets").firstChild.picture);
+    if (!this.wanted) this.choose(this.row.tiles[0]);
     if (!this.answer) return;
     const k = this.transport.value;
     const { levels, alphas_cumprod: alphaBars, typical } = this.about;

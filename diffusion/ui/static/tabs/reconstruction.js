@@ -1,21 +1,39 @@
 // What is lost?: one picture through the autoencoder and back.
-import { bytesFrom } from "../lib/decode.js";
+import { bytesFrom, contentOf } from "../lib/decode.js";
 import { phrase } from "../lib/dom.js";
+import { PictureRow } from "../lib/picture_row.js";
 import { Grid, differenceOf } from "../lib/pictures.js";
+import { Question } from "../lib/server.js";
 import { View } from "../lib/view.js";
 
 const GAIN = 4; // of the difference
 
 export function mount(context) {
-  const view = new Reconstruction(context);
-  return (message) => view.receive(message);
+  return (message) => new Reconstruction(context, message);
 }
 
 class Reconstruction extends View {
-  constructor(context) {
+  // message: {examples: [{name, picture}], shown: what `reconstruct` answers about the first}
+  constructor(context, { examples, shown }) {
     super(context);
     const names = ["original", "latent", "reconstruction", "difference"];
     this.grids = Object.fromEntries(names.map((name) => [name, new Grid(this.canvas(name))]));
+    const tiles = examples.map(({ name, picture }) => ({ key: name, name, address: picture }));
+    this.row = new PictureRow(this, { tiles, choose: (tile) => this.choose(tile) });
+    this.shown = tiles[0];
+    this.row.mark(this.shown);
+    this.question = new Question(this.server.reconstruct, this.row.part("problem"), this.text);
+    this.receive(shown);
+  }
+
+  async choose(tile) {
+    this.row.mark(tile);
+    const wanted = tile.own ? { file: contentOf(tile.address) } : { name: tile.name };
+    const reply = await this.question.answer(wanted, () => this.row.mark(this.shown));
+    if (!reply) return;
+    this.shown = tile;
+    this.row.mark(tile);
+    this.receive(reply);
   }
 
   receive(message) {

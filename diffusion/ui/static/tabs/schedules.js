@@ -3,7 +3,7 @@ import { Chart } from "../lib/chart.js";
 import { button, fill, node, onChoice, onNextFrame, phrase } from "../lib/dom.js";
 import { decibels, fixed, percent } from "../lib/numbers.js";
 import { Picture, thinned } from "../lib/pictures.js";
-import { fillPresetRow } from "../lib/presets.js";
+import { sharedPictureRow } from "../lib/picture_row.js";
 import { NAMES, halfLogSnr, snr, timestepAt } from "../lib/schedules.js";
 import { state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
@@ -70,7 +70,7 @@ class Schedules extends View {
   }
 
   changed({ presets, tables, x0, noise }) {
-    if (presets) fillPresetRow(this.find(".presets"), presets, this.text.your_picture, this.controls.upload);
+    if (presets) sharedPictureRow(this, presets);
     if (tables && !this.tables) this.setTables(tables);
     if (x0 || noise) {
       this.redraw();
