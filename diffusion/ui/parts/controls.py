@@ -7,7 +7,8 @@ from typing import Any
 import gradio as gr
 
 from diffusion.samplers import SAMPLERS
-from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.modules import ADDRESS
+from diffusion.ui.parts.scrubber import Scrubber, fill, static
 from diffusion.ui.text import labels
 
 
@@ -30,9 +31,15 @@ def lead(text: str | None) -> gr.Markdown:
     return gr.Markdown(text, container=False, elem_classes="lead")
 
 
-def problem_line(text: str | None = None) -> gr.Markdown:
-    """The place for the sentence about what was refused."""
-    return gr.Markdown(text, container=False, elem_classes="problem")
+def problem_line(text: str | None = None) -> gr.HTML:
+    """The place for the sentence about what was refused: announced, and in sight when it comes."""
+    return gr.HTML(
+        text,
+        html_template=static("lib/problem.html"),
+        js_on_load=fill(static("on_problem.js"), {"modules": ADDRESS}),
+        apply_default_css=False,
+        elem_classes="problem-line",
+    )
 
 
 def start_and_stop(label: str, elem_id: str | None = None) -> tuple[gr.Button, gr.Button]:

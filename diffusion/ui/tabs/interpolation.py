@@ -222,7 +222,7 @@ def film_messages(model: LatentModel, journey: Journey) -> Iterator[dict[str, An
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def request_controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.Markdown]:
+def request_controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
     """The inputs in the order of `checked_journey`, the two buttons, and the place for a problem."""
     text = labels()
     mode = gr.Radio([(text[f"mode_{name}"], name) for name in MODES], value="prompts", label=text["mode"])
