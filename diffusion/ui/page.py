@@ -10,6 +10,7 @@ from diffusion.ui import api
 from diffusion.ui.parts.modules import ROUTE, preload
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
 from diffusion.ui.parts.scrubber import Scrubber, static
+from diffusion.ui.parts.session import remember_page
 from diffusion.ui.tabs import (
     forward,
     interpolation,
@@ -59,6 +60,7 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
                         pipeline.build()
         with gr.Accordion(text["about"], open=False):
             gr.Markdown(prose("about"))
+        remember_page(page)
         api.build(pixel_models, text_model)
     return page.queue(max_size=32)
 

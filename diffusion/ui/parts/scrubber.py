@@ -41,10 +41,11 @@ class Scrubber(gr.HTML):
         controls: dict[str, str] | None = None,
         **options: Any,
     ) -> None:
+        elem_id = new_id(view)
         super().__init__(
             value,
-            html_template=fill(static(f"tabs/{view}.html"), {"id": new_id(view), **(parts or {})}),
-            js_on_load=fill(static("on_load.js"), {"module": f"{ADDRESS}/tabs/{view}.js"}),
+            html_template=fill(static(f"tabs/{view}.html"), {"id": elem_id, **(parts or {})}),
+            js_on_load=fill(static("on_load.js"), {"modules": ADDRESS, "view": view, "id": elem_id}),
             apply_default_css=False,
             server_functions=[answering(function) for function in server_functions or ()],
             strings=labels(),

@@ -4,13 +4,17 @@ let receive = (message) => messages.push(message);
 const take = () => props.value && receive(props.value);
 watch("value", take);
 take();
-import(`${window.gradio_config.root}[[module]]`).then(
-  ({ mount }) => {
+const root = element.querySelector(".lab");
+root.id = "[[id]]";
+const load = (name) => import(`${window.gradio_config.root}[[modules]]/${name}.js`);
+Promise.all([load("tabs/[[view]]"), load("lib/inputs")]).then(
+  ([{ mount }, { rememberInputs }]) => {
     receive = mount({ element, props, server }) ?? (() => {});
     for (const message of messages) receive(message);
+    rememberInputs(root);
   },
   () => {
     const problem = { className: "problem", role: "alert", textContent: props.strings.view_missing };
-    element.querySelector(".lab").replaceChildren(Object.assign(document.createElement("p"), problem));
+    root.replaceChildren(Object.assign(document.createElement("p"), problem));
   },
 );

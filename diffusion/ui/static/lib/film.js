@@ -13,6 +13,16 @@ export class Film {
     }
   }
 
+  // From what `record` gave.
+  static from({ film, info, rows, frames }) {
+    return Object.assign(new Film({ film, info }), { rows, frames });
+  }
+
+  // All of it, for a storage that keeps bytes.
+  get record() {
+    return { film: this.id, info: this.info, rows: this.rows, frames: this.frames };
+  }
+
   static whole(message) {
     return new Film(message).add(message);
   }

@@ -31,10 +31,11 @@ export function note(key, value) {
   write();
 }
 
-// Restore at once what was remembered under a key, and from now on remember what `save` gives.
+// Restore at once what was remembered under a key, and from now on remember what `save` gives. A view may be
+// mounted again: then it is what its predecessor would have saved.
 export function remember(key, { save, restore }) {
+  const value = savers.has(key) ? savers.get(key)() : recall(key);
   savers.set(key, save);
-  const value = recall(key);
   if (value !== undefined) restore(value);
 }
 
@@ -61,6 +62,7 @@ export function keep(key, save) {
 
 // A promise of what was kept under a key; of undefined if there is nothing.
 export async function kept(key) {
+  if (changed.has(key)) return changed.get(key)();
   try {
     const store = (await openDatabase()).transaction("kept").objectStore("kept");
     return await answerOf(store.get([left.id, key]));

@@ -1,6 +1,7 @@
 // What the tabs share: the picture, its noise, t, and the film that came with the checkpoint.
 import { halfFloats } from "./decode.js";
 import { SIZE, signedPixels } from "./pictures.js";
+import { note, remember } from "./session.js";
 
 export const state = {
   picture: null, // its address
@@ -14,6 +15,8 @@ export const state = {
   tables: null, // {T, linear: ᾱ_0..ᾱ_T, cosine: …} at T = 1000
   film: null, // the one that came with the checkpoint, a Film
 };
+
+remember("progress", { save: () => state.progress, restore: (progress) => (state.progress = progress) });
 
 const listeners = new Set();
 
@@ -35,6 +38,7 @@ export async function setPicture(address) {
   await image.decode();
   if (request !== pictureRequest) return; // a newer picture was chosen meanwhile
   update({ x0: signedPixels(pixelsOf(image, SIZE, SIZE)), picture: address });
+  note("picture", address);
 }
 
 // The RGBA bytes of an image, drawn at this size.

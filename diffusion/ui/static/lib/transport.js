@@ -1,5 +1,6 @@
 // The transport: slider, play, one step, editable number; the same place and the same keys in every tab.
 import { reducedMotion } from "./dom.js";
+import { remember } from "./session.js";
 import { state, subscribe, update } from "./state.js";
 
 const PAGE = 50;
@@ -8,7 +9,7 @@ const STEPS = { ArrowRight: 1, ArrowLeft: -1, PageUp: PAGE, PageDown: -PAGE };
 export class Transport {
   // A shared transport moves the others, in other tabs, and with them: state.progress is t / T.
   constructor(root, { seconds, describe, onChange, shared = false }) {
-    Object.assign(this, { seconds, describe, onChange, shared, value: 0, last: 0 });
+    Object.assign(this, { root, seconds, describe, onChange, shared, value: 0, last: 0 });
     const part = (role) => root.querySelector(`.transport [data-role="${role}"]`);
     this.slider = part("t");
     this.number = part("number");
@@ -69,6 +70,11 @@ export class Transport {
     this.last = last;
     this.slider.max = this.number.max = last;
     this.set(value);
+  }
+
+  // To where it stood when the page was left; from now on that is remembered.
+  remember() {
+    remember(`${this.root.id} t`, { save: () => this.value, restore: (value) => this.set(value) });
   }
 
   userSet(value) {

@@ -5,6 +5,7 @@ import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Picture } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
 import { levelAt, snr } from "../lib/schedules.js";
+import { recall } from "../lib/session.js";
 import { setNoise, setPicture, setSeed, state, subscribe, update } from "../lib/state.js";
 import { RANGE, density, moments, normalDensity } from "../lib/statistics.js";
 import { Transport } from "../lib/transport.js";
@@ -101,7 +102,7 @@ class Forward extends View {
       return;
     }
     setNoise(seed, noise, stepNoise);
-    setPicture(picture);
+    setPicture(recall("picture") ?? picture);
   }
 
   get table() {

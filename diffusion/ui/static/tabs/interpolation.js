@@ -5,6 +5,7 @@ import { Film } from "../lib/film.js";
 import { LiveTransport } from "../lib/film_transport.js";
 import { fixed, percent } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
+import { keep, kept } from "../lib/session.js";
 import { View } from "../lib/view.js";
 
 const GREY = 128;
@@ -29,6 +30,17 @@ class Interpolation extends View {
       describe: (k) => this.describe(k),
       onChange: this.redraw,
     });
+    this.restore();
+  }
+
+  // The film that was on show when the page was left.
+  async restore() {
+    const left = await kept(`${this.root.id} film`);
+    if (left && !this.film) {
+      this.begin(Film.from(left));
+      this.showFrames(Object.keys(left.frames));
+    }
+    this.transport.remember();
   }
 
   describe(k) {
@@ -41,9 +53,18 @@ class Interpolation extends View {
 
   // The same frames come again as they clear up.
   receive(message) {
-    if (message.film !== this.film?.id) this.begin(message);
+    if (message.film !== this.film?.id) {
+      this.begin(new Film(message));
+      this.transport.live = true;
+    }
     this.film.add(message);
-    for (const { k } of message.frames) this.showInReel(k);
+    this.showFrames(message.frames.map(({ k }) => k));
+    keep(`${this.root.id} film`, () => this.film.record);
+    if (this.whole && this.root.dataset.done !== "true") this.finish();
+  }
+
+  showFrames(numbers) {
+    for (const k of numbers) this.showInReel(k);
     this.part("idle").hidden = true;
     for (const role of ["start", "arrow", "picture", "formula"]) this.part(role).hidden = false;
     if (this.film.last < 0) {
@@ -51,9 +72,8 @@ class Interpolation extends View {
       return;
     }
     const { live, value } = this.transport;
-    this.transport.setRange(this.film.last, live ? message.frames.at(-1).k : value);
+    this.transport.setRange(this.film.last, live ? numbers.at(-1) : value);
     this.redraw();
-    if (this.whole && this.root.dataset.done !== "true") this.finish();
   }
 
   get whole() {
@@ -61,18 +81,17 @@ class Interpolation extends View {
     return last === info.frames.length - 1 && rows.every((row) => row.finished);
   }
 
-  begin(message) {
+  begin(film) {
     this.transport.pause();
-    this.film = new Film(message);
-    const { info } = this.film;
+    this.film = film;
+    const { info } = film;
     this.noise.resizeForLatent(info.latent_shape);
     this.picture.resize(1, this.film.shape("picture"));
     this.noises = info.frames.map(({ noise }) => bytesFrom(noise));
     this.layReel();
     this.label(info);
-    this.root.dataset.film = this.film.id;
+    this.root.dataset.film = film.id;
     this.root.dataset.done = "false";
-    this.transport.live = true;
   }
 
   label({ mode, prompts, notes, made }) {

@@ -1,6 +1,7 @@
 // Why latent?: bars of what one step costs on pixels and on latents, and what that makes of a picture's time.
 import { node, phrase } from "../lib/dom.js";
 import { digits, time } from "../lib/numbers.js";
+import { remember } from "../lib/session.js";
 import { View } from "../lib/view.js";
 
 const SORTS = ["pixels", "latents"];
@@ -17,15 +18,19 @@ export function mount(context) {
 
 class Latent extends View {
   shown = null; // the last message, with the last measurement
+  measured = undefined; // that one
 
   constructor(context) {
     super(context);
     this.part("steps").addEventListener("input", () => this.shown && this.draw());
+    const restore = (measured) => (this.measured = measured);
+    remember(`${this.root.id} measured`, { save: () => this.measured, restore });
   }
 
   // {shapes, operations, measured?, busy?}: a measurement stays until there is a new one.
   receive(message) {
-    this.shown = { measured: message.busy ? this.shown?.measured : undefined, ...message };
+    this.measured = message.measured ?? this.measured;
+    this.shown = { ...message, measured: this.measured };
     this.draw();
   }
 

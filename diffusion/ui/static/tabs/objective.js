@@ -44,6 +44,7 @@ class Objective extends View {
       this.choose(this.wanted, this.part("noise-problem"));
     });
     this.transport.setRange(this.last, Math.round(0.4 * this.last));
+    this.transport.remember();
   }
 
   grid(canvas) {

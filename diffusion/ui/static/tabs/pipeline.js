@@ -25,6 +25,7 @@ class Pipeline extends View {
       onFilm: (film) => this.prepare(film),
       onChange: onNextFrame(this.root, () => this.draw()),
     });
+    this.transport.restore();
   }
 
   prepare(film) {

@@ -22,6 +22,12 @@ class Reverse extends View {
       onFilm: (film) => this.prepare(film),
       onChange: onNextFrame(this.root, () => this.draw()),
     });
+    this.open();
+  }
+
+  // With the film of before a reload, or the one that came with the checkpoint.
+  async open() {
+    if (await this.transport.restore()) return;
     if (state.film) this.playShipped();
     else subscribe((changes) => changes.film && !this.transport.film && this.playShipped());
   }

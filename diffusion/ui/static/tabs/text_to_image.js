@@ -7,7 +7,7 @@ import { Variant } from "./variant.js";
 
 export function mount(context) {
   const view = new TextToImage(context);
-  if (!context.props.value) view.pressDraw(); // opened for the first time: draw the prompt that stands there
+  if (!context.props.value) view.open();
   return (message) => view.receive(message);
 }
 
@@ -25,6 +25,12 @@ class TextToImage extends View {
     });
   }
 
+  // With the film of before a reload. Opened for the first time it draws the prompt that stands there.
+  async open() {
+    if (!(await this.transport.restore())) this.pressDraw();
+    else this.showNearest(this.transport.film.info.nearest ?? []);
+  }
+
   async pressDraw() {
     const draw = await elementById(this.controls.draw);
     requestAnimationFrame(() => draw.click());
@@ -32,7 +38,9 @@ class TextToImage extends View {
 
   receive(message) {
     this.transport.receive(message);
-    if (message.nearest) this.showNearest(message.nearest);
+    if (!message.nearest) return;
+    this.transport.film.info.nearest = message.nearest; // with the film it outlives a reload
+    this.showNearest(message.nearest);
   }
 
   prepare(film) {

@@ -26,6 +26,7 @@ class Trained extends View {
       onChange: onNextFrame(this.root, () => this.draw()),
     });
     this.transport.setRange(last, last);
+    this.transport.remember();
     const measured = NAMES.every((name) => curves[name].length > 1);
     this.part("curves").hidden = !measured;
     if (measured) this.drawCurves("dpm++2m");

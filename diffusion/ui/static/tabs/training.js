@@ -29,6 +29,7 @@ class Training extends View {
       onChange: onNextFrame(this.root, () => this.draw()),
     });
     this.transport.setRange(this.film.last, this.film.last);
+    this.transport.remember();
   }
 
   addChart() {
