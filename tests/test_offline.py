@@ -32,8 +32,9 @@ def question(browser):
     page_itself = Route("/", lambda request: HTMLResponse("<body></body>"))
     with serving(Starlette(routes=[ROUTE, page_itself])) as address:
         page = browser.new_page()
-        page.clock.install()
+        page.clock.install(time=0)
         page.goto(address)
+        page.clock.pause_at(3_600_000)
         page.evaluate(QUESTION, f"{ADDRESS}/lib/server.js")
         yield page
         page.close()
