@@ -88,6 +88,22 @@ def test_empty_schedule_and_class_mean_the_checkpoints_own_and_none(client):
     assert record["schedule"] == "cosine" and record["class_label"] == ""
 
 
+def test_the_record_has_what_was_applied_and_says_what_was_not(client):
+    _, record = client.predict("tiny", 0, "ddim", 2, "", "", 5.0, 1, api_name="/denoise")
+    assert record["guidance_scale"] == 1 and "no effect without a class" in record["notes"][0]
+    _, record = client.predict("tiny", 0, "ddim", 2, "", "b", 5.0, 1, api_name="/denoise")
+    assert record["guidance_scale"] == 5 and record["notes"] == []
+
+
+def test_a_star_is_all_classes_in_turn(client):
+    grid, record = client.predict("tiny", 0, "ddim", 2, "", "*", 5.0, 4, api_name="/denoise")
+    assert record["class_label"] == "*"
+    together = np.asarray(Image.open(grid))
+    alone, _ = client.predict("tiny", 0, "ddim", 2, "", "c", 5.0, 4, api_name="/denoise")
+    same = (np.asarray(Image.open(alone)) == together).reshape(2, 16, 2, 16).all((1, 3))
+    assert same.tolist() == [[False, False], [True, False]]  # of classes a, b, c, a the third
+
+
 DENOISE = {
     "model": "tiny", "seed": 0, "sampler": "ddim", "num_steps": 2, "schedule": "", "class_label": "",
     "guidance_scale": 1.0, "num_images": 1,

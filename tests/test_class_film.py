@@ -1,10 +1,13 @@
 """Sampling by class: checked requests, and the walk as frames."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from diffusion import linear_schedule
 from diffusion.ui.parts.class_film import checked_class_request, class_frames
+from diffusion.ui.parts.inputs import InputError
 
 
 def class_request(tiny_model, **changes):
@@ -20,6 +23,40 @@ def test_other_schedule_changes_the_walk_but_not_its_length(tiny_model):
     rows = [row for _, row in class_frames(tiny_model, asked)]
     expected = linear_schedule().alphas_cumprod[[1000, 800, 600, 400, 200]].tolist()
     assert [row["alphas_cumprod_t"] for row in rows[:-1]] == pytest.approx(expected)
+
+
+def test_each_image_of_another_class(tiny_model):
+    asked = class_request(tiny_model, class_label="*", num_images=5)
+    assert asked.classes_in(tiny_model.classes) == [0, 1, 2, 0, 1]
+    (first, _), *_ = class_frames(tiny_model, asked)
+    for name, place in (("a", 0), ("b", 1), ("c", 2)):
+        alike = class_request(tiny_model, class_label=name, num_images=5)
+        (other, _), *_ = class_frames(tiny_model, alike)
+        assert np.array_equal(other["x_0_hat"][place], first["x_0_hat"][place])
+        assert not np.array_equal(other["x_0_hat"], first["x_0_hat"])
+
+
+def test_a_request_has_what_is_applied(tiny_model):
+    """And says what is not, for pictures do not show it."""
+    unguided = class_request(tiny_model, class_label="", guidance_scale=5)
+    assert unguided.guidance_scale == 1 and "no effect without a class" in unguided.notes[0]
+    for frame, other in zip(
+        class_frames(tiny_model, unguided),
+        class_frames(tiny_model, class_request(tiny_model, class_label="", guidance_scale=1)),
+    ):
+        assert all(np.array_equal(plane, other[0][name]) for name, plane in frame[0].items())
+    assert class_request(tiny_model, class_label="", guidance_scale=1).notes == ()
+    assert class_request(tiny_model).guidance_scale == 1.5 and class_request(tiny_model).notes == ()
+    etas = {name: class_request(tiny_model, sampler=name).eta for name in ("ddpm", "ddim", "dpm++2m")}
+    assert etas == {"ddpm": 0, "ddim": 0.5, "dpm++2m": 0}
+
+
+def test_a_model_without_classes_has_none_to_choose(tiny_model):
+    plain = replace(tiny_model, classes=None)
+    assert class_request(plain, class_label="").classes_in(()) is None
+    for label in ("a", "*"):
+        with pytest.raises(InputError, match="The class must be one of: empty"):
+            class_request(plain, class_label=label)
 
 
 def test_a_frame_has_named_planes_and_the_last_one_no_row(tiny_model):

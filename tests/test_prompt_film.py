@@ -6,11 +6,12 @@ import torch
 from text_models import few_emoji
 
 from diffusion.data.images import to_uint8
-from diffusion.films.film import EPS_RANGE, run_sampler
+from diffusion.films.film import EPS_RANGE, run_sampler, walk
 from diffusion.nets.attention_maps import recorded_attention
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.prompt_film import checked_prompt_request, empty_frame, nearest, prompt_frames
 from diffusion.ui.parts.prompts import reader
+from diffusion.ui.tabs.text_to_image import film_info
 
 SETTINGS = {"negative": "", "seed": 3, "steps": 4, "guidance": 3.0, "sampler": "dpm++2m"}
 
@@ -72,7 +73,9 @@ def test_the_network_is_called_once_a_step_and_with_one_row_at_guidance_1(model,
 
 @pytest.mark.parametrize("sampler", ["dpm++2m", "ddpm"])
 def test_two_are_drawn_from_the_same_noise_and_each_as_if_alone(model, sampler):
-    both = variants_of(model, prompt_request(model, sampler=sampler, second=("pizza", 5)))
+    both = variants_of(
+        model, prompt_request(model, sampler=sampler, second=(["prompt", "guidance"], "pizza", 5))
+    )
     assert np.array_equal(both[0][0].planes["latent"], both[1][0].planes["latent"])
     for together, (prompt, scale) in zip(both, (("red heart", 3), ("pizza", 5))):
         (film,) = variants_of(model, prompt_request(model, prompt, sampler=sampler, guidance=scale))
@@ -112,7 +115,48 @@ def test_an_empty_prompt_has_no_attention_to_show(model):
     (film,) = variants_of(model, prompt_request(model, ""))
     planes = film[0].planes
     assert planes["attention"].shape == (0, 8, 8) and film[0].attention_max == 0
-    assert np.abs(planes["with"].astype(int) - planes["without"]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "sent, applied, told",
+    [
+        ({"prompt": "", "guidance": 3}, 1, "no effect without a prompt"),
+        ({"prompt": "", "negative": "pizza", "guidance": 3}, 3, None),
+        ({"prompt": "Pizza", "negative": "pizza", "guidance": 3}, 1, "the negative prompt is the prompt"),
+        ({"negative": "pizza", "guidance": 1}, 1, "negative prompt has no effect at guidance 1"),
+        ({"negative": "pizza", "guidance": 3}, 3, None),
+        ({"guidance": 0}, 0, "leaves the prompt out"),
+        ({"guidance": 1}, 1, None),
+    ],
+)
+def test_guidance_is_told_as_it_is_applied(model, sent, applied, told):
+    """A prediction less is made where it would be the same, and the picture is the same."""
+    request = prompt_request(model, **sent)
+    (variant,) = request.variants
+    assert variant.guidance_scale == applied
+    notes = [note for note in variant.notes if note not in variant.prompt.notes]
+    assert told in notes[0] if told else notes == []
+    info = film_info(model, request)
+    words = {0: "guidance 0", 1: "no guidance", 3: "guidance 3"}[applied]
+    assert words in info["made"] and info["variants"][0]["guidance_scale"] == applied
+    if sent["guidance"] == 3 and applied == 1:
+        (film,) = variants_of(model, request)
+        scales = model.denoiser(
+            prompts=[variant.prompt.text], negative_prompts=[variant.negative.text], guidance_scale=3.0
+        )
+        *_, last = walk(model, scales, num_steps=4, seed=3)
+        assert_close(film[-1].planes["latent"], to_uint8(last.x_s[0], EPS_RANGE))
+
+
+def test_a_second_picture_has_what_is_ticked_of_its_own(model):
+    def second(*sent):
+        return prompt_request(model, guidance=3, second=sent).variants[1:]
+
+    assert second([], "pizza", 5) == ()
+    told = [(each.prompt.text, each.guidance_scale) for asked in (["prompt"], ["guidance"])
+            for each in second(asked, "pizza", 1)]  # fmt: skip
+    assert told == [("pizza", 3), ("red heart", 1)]
+    assert [each.prompt.text for each in second(["prompt"], "", 0)] == [""]
 
 
 def test_the_nearest_emoji_of_an_emoji_is_itself(model):
@@ -139,8 +183,11 @@ def test_the_nearest_emoji_of_an_emoji_is_itself(model):
         ({"guidance": float("nan")}, "0 to 20"),
         ({"guidance": "3"}, "0 to 20"),
         ({"sampler": "euler"}, "ddpm, ddim, dpm++2m"),
-        ({"second": (None, None)}, "must be text"),
-        ({"second": ("", 21)}, "second guidance must be a number from 0 to 20"),
+        ({"second": (["prompt"], None, None)}, "must be text"),
+        ({"second": (["seed"], "", 1)}, "What is compared must be one of: prompt, guidance"),
+        ({"second": (None, "", 1)}, "What is compared must be one of"),
+        ({"second": (["guidance"], "", None)}, "second guidance must be a number from 0 to 20"),
+        ({"second": (["guidance"], "", 21)}, "second guidance must be a number from 0 to 20"),
     ],
 )
 def test_refused_values_are_named(model, change, told):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from diffusion.ui.parts.prompts import MAX_CHARACTERS, clean, reader
+from diffusion.ui.parts.emoji_names import EmojiNames
+from diffusion.ui.parts.prompts import MAX_CHARACTERS, PromptReader, clean, reader
 
 
 def test_tokens_are_the_tokenizers_in_the_words_that_were_typed(model):
@@ -26,6 +27,88 @@ def test_words_of_no_caption_and_unknown_characters_are_marked_and_kept(model):
     assert all(t.seen for t in by_word[0])
     assert "".join(t.text for t in by_word[1]).strip("▁") == "xylop" and not any(t.seen for t in by_word[1])
     assert [t.text for t in by_word[2] if not t.known] == ["𓀀"]
+
+
+@pytest.mark.parametrize(
+    "typed, text, told",
+    [
+        ("🍕", "pizza", ["🍕 read as “pizza”"]),
+        ("❤️🍕", "red heart pizza", ["❤️ read as “red heart”", "🍕 read as “pizza”"]),
+        ("a big🍕, please", "a big pizza , please", ["🍕 read as “pizza”"]),
+        ("❤", "red heart", ["❤ read as “red heart”"]),  # without the sign of its style
+        ("❤\ufe0e", "red heart", ["read as “red heart”"]),
+        ("💚", "green heart", ["💚 read as “green heart”", "Held out"]),
+        ("🍕 " * 3, "pizza pizza pizza", ["🍕 read as “pizza”."]),
+        ("cat 🦖", "cat", ["The network knows no 🦖: left out"]),
+        ("🫩", "", ["knows no 🫩", "is empty"]),  # newer than some versions of Python
+        ("🇰🇷🇽🇽", "", ["knows no 🇰🇷, 🇽🇽"]),
+    ],
+)
+def test_an_emoji_is_read_as_its_name(model, typed, text, told):
+    prompt = reader(model).read(typed)
+    assert prompt.text == text
+    assert all(any(sentence in note for note in prompt.notes) for sentence in told)
+
+
+NAMES = {
+    "👩": "woman", "🚀": "rocket", "👩\u200d🚀": "woman astronaut", "👍": "thumbs up", "🧑": "person",
+    "❤️": "red heart", "🏳️": "white flag", "🌈": "rainbow", "🏳️\u200d🌈": "rainbow flag", "🏴": "black flag",
+    "🇰🇷": "South Korea", "1️⃣": "keycap 1", "👨\u200d👩\u200d👧": "family", "👦": "boy",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f": "England",
+    "👍🏿": "thumbs up dark skin tone",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "typed, told",
+    [
+        ("👩🏽\u200d🚀", ["woman astronaut"]),
+        ("👍🏽", ["thumbs up"]),
+        ("👍🏿", ["thumbs up dark skin tone"]),
+        ("🏳\u200d🌈", ["rainbow flag"]),
+        ("🇰🇷", ["South Korea"]),
+        ("1⃣", ["keycap 1"]),
+        ("1 #", []),
+        ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f🏴", ["England", "black flag"]),
+        ("🧑\u200d🚀", ["person", "rocket"]),  # joined, but not one that is known
+        ("👨\u200d👩\u200d👧\u200d👦", ["family", "boy"]),
+    ],
+)
+def test_how_an_emoji_is_spelt(typed, told):
+    read = EmojiNames(NAMES).read(typed)
+    assert [*read.names.values()] == told and not read.unknown
+    assert read.text.split() == " ".join(told or typed.split()).split()
+
+
+def test_without_an_atlas_there_are_no_names(model):
+    assert PromptReader(model.tokenizer, None).read("🍕").text == "🍕"
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("red xylop, heart", "“xylop”"),
+        ("xylop zzz xylop", "“xylop”, “zzz”"),
+        ("red – heart …", None),  # no words at all
+        ("赤いハート、ピザ", None),
+        ("红心鑫和披萨", "“鑫和”"),  # the characters that no caption has, not the whole sentence
+        ("แมวpizza", "“แมว”"),
+        ("하트를", "“하트를”"),
+        (" ".join(f"x{i}" for i in range(10)), "“x0”, “x1”, “x2”, “x3”, “x4”, “x5”, “x6”, “x7”, …"),
+    ],
+)
+def test_words_of_no_caption_are_named(model, text, words):
+    notes = [note for note in reader(model).read(text).notes if "In no caption" in note]
+    assert [note.split(": ")[1] for note in notes] == ([] if words is None else [f"{words}."])
+
+
+def test_a_word_that_is_being_typed_is_not_judged_yet(model):
+    def notes(text):
+        return reader(model).read(text, unfinished=True).notes
+
+    assert notes("piz") == notes("red pi") == ()
+    assert any("“piz”" in note for note in notes("piz "))
+    assert any("“pizx”" in note for note in notes("pizx"))
 
 
 def test_a_word_that_only_held_out_captions_have_was_not_seen(model):

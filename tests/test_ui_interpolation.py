@@ -257,13 +257,32 @@ def test_modes_refusals_and_the_film_that_stays(opened):
     expect(page.get_by_text("Why not a straight line between noises?")).to_be_hidden()
     expect(page.get_by_text("always the same noise")).to_be_visible()
     film = page.locator(".lab.interpolation").get_attribute("data-film")
-    fill(page, end_seed="")
+    fill(page, end_seed=1.5)
     page.get_by_role("button", name="Interpolate", exact=True).click()
     expect(page.get_by_text("Seed b must be a whole number from 0 to 4,294,967,295.")).to_be_visible()
     assert page.locator(".lab.interpolation").get_attribute("data-film") == film
     fill(page, end_seed=1)
     press(page)
     expect(page.get_by_text("Seed b must be a whole number")).to_have_count(0)
+
+
+@needs_browser
+def test_controls_without_effect_say_why_and_the_caption_tells_what_was_applied(opened):
+    page = opened()
+    side = page.locator(".side", has=page.get_by_label("Prompt A"))
+    noise, prompt = (side.get_by_text(f"No effect: the {name} does not change.") for name in ("noise", "prompt"))
+    expect(noise).to_be_visible()
+    expect(prompt).to_have_count(0)
+    page.get_by_label("the noise", exact=True).check()
+    expect(prompt).to_be_visible()
+    expect(noise).to_have_count(0)
+    page.get_by_label("both", exact=True).check()
+    expect(prompt.or_(noise)).to_have_count(0)
+    fill(page, start="", end="")
+    side.get_by_text("More", exact=True).click()
+    expect(side.get_by_text("no effect without a prompt")).to_be_visible()
+    press(page)
+    expect(page.locator(".lab.interpolation .made")).to_contain_text("no guidance")
 
 
 @needs_browser

@@ -70,7 +70,8 @@ def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
     made = page.locator(".lab.reverse .made")
     expect(made).to_contain_text("4 images by tiny, seed 5", timeout=20_000)
     expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("max", "20", timeout=20_000)
-    film = make_film(tiny_model, seed=5, num_images=4, num_steps=20)
+    how = {"class_labels": torch.tensor([0, 1, 2, 0]), "guidance_scale": 1.5}
+    film = make_film(tiny_model, seed=5, num_images=4, num_steps=20, **how)
     for k in (20, 0, 7, 19):
         drag(page, "reverse", k)
         for kind, name in enumerate(("x_t", "eps_hat", "x_0_hat")):
@@ -93,6 +94,59 @@ def test_stop_keeps_what_was_made(page):
     assert int(page.locator(".lab.reverse input[data-role=t]").get_attribute("max")) == kept < 1000
     drag(page, "reverse", 3)
     expect(page.locator(".lab.reverse [data-n=k]").first).to_have_text("3")
+
+
+def choose(page, label, option):
+    page.locator(".side:visible").get_by_label(label).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+@needs_browser
+def test_the_caption_tells_what_was_applied_and_controls_without_effect_say_why(page):
+    """At once, without asking the server."""
+    page.get_by_role("tab", name="Reverse").click()
+    side, made = page.locator(".side:visible"), page.locator(".lab.reverse .made")
+    cosine, linear = ", 20 steps, cosine schedule, ", ", 20 steps, linear schedule, "
+    side.get_by_text("More", exact=True).click()
+    no_class, no_eta = side.get_by_text("no effect without a class"), side.get_by_text("only ddim has an eta")
+    expect(no_class).to_have_count(0)
+    expect(no_eta).to_be_visible()
+    sample(page, Seed=1)
+    expect(made).to_contain_text(f"seed 1, dpm++2m{cosine}all classes in turn, guidance 1.5.")
+    page.context.set_offline(True)
+    choose(page, "Class", "none")
+    expect(no_class).to_be_visible()
+    choose(page, "Sampler", "ddim")
+    expect(no_eta).to_have_count(0)
+    page.context.set_offline(False)
+    side.locator("input[type=number][aria-label*=Guidance]").fill("5")
+    side.locator("input[type=number][aria-label*=eta]").fill("0.5")
+    sample(page, Seed=2)
+    expect(made).to_contain_text(f"seed 2, ddim with eta 0.5{cosine}no class, no guidance.")
+    choose(page, "Class", "b")
+    side.locator("input[type=number][aria-label*=Guidance]").fill("0")
+    expect(side.get_by_text("Guidance 0 leaves the class out")).to_be_visible()
+    choose(page, "Checkpoint", "linear")
+    expect(side.get_by_label("Schedule")).to_have_value("the checkpoint's own, linear")
+    expect(side.get_by_label("Class").first).to_have_value("b")  # which this one has too
+    sample(page, Seed=3)
+    expect(made).to_contain_text(f"by linear, seed 3, ddim with eta 0.5{linear}class b, guidance 0")
+
+
+@needs_browser
+def test_the_opening_film_can_be_had_again(page):
+    """While another one is made, too."""
+    page.get_by_role("tab", name="Reverse").click()
+    lab, made = page.locator(".lab.reverse"), page.locator(".lab.reverse .made")
+    opening = lab.get_attribute("data-film")
+    sample(page, Steps=1000)
+    expect(made).to_contain_text("1000 steps", timeout=20_000)
+    page.wait_for_function("Number(document.querySelector('.lab.reverse input[data-role=t]').max) > 3")
+    page.get_by_role("button", name="Show the opening film again").click()
+    expect(made).to_contain_text("3 images by tiny")
+    page.wait_for_timeout(1500)
+    assert lab.get_attribute("data-film") == opening
+    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("max", "6")
 
 
 @needs_browser

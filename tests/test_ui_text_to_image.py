@@ -17,7 +17,7 @@ from diffusion.ui.tabs.text_to_image import film_messages
 
 
 def test_the_film_arrives_whole_and_the_tokens_before_the_first_step(model):
-    request = prompt_request(model, second=("하트", 1))
+    request = prompt_request(model, second=(["prompt", "guidance"], "하트", 1))
     first, *rest = list(film_messages(model, request))
     assert first["frames"] == []
     variants = first["info"]["variants"]
@@ -96,9 +96,9 @@ def test_examples_comparison_and_refusals(opened, model):
     page.get_by_role("button", name="green heart ✦").click()
     expect(page.locator(".lab.text_to_image [data-role=notes]")).to_contain_text("Held out")
     finished(page)
-    page.get_by_text("Compare with").first.click()
+    page.get_by_label("another prompt").check()
     page.get_by_label("Second prompt").fill("zzz 하트")
-    page.get_by_label("Second guidance").fill("1")
+    page.get_by_label("another guidance").check()
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.locator(".lab.text_to_image .variant")).to_have_count(2)
     finished(page)
@@ -108,10 +108,82 @@ def test_examples_comparison_and_refusals(opened, model):
         sketch = to_uint8(model.decode(model.net.sketch(model.context([prompt]))))[0].permute(1, 2, 0)
         assert_close(pixels(page, f".variant:nth-of-type({number + 1}) [data-c=sketch]"), sketch)
     before = page.locator(".lab.text_to_image").get_attribute("data-film")
-    page.get_by_label("Second guidance").fill("99")
+    page.locator(".side:visible input[type=number][aria-label*=Steps]").first.fill("2.5")
     page.get_by_role("button", name="Draw", exact=True).click()
-    expect(page.get_by_text("The second guidance must be a number from 0 to 20.")).to_be_visible()
+    expect(page.get_by_text("The number of steps must be a whole number from 1 to 100.")).to_be_visible()
     assert page.locator(".lab.text_to_image").get_attribute("data-film") == before
+
+
+@needs_browser
+def test_nothing_ticked_draws_one_picture_and_what_is_ticked_is_what_is_drawn(opened):
+    page = opened()
+    variants, made = page.locator(".lab.text_to_image .variant"), page.locator(".lab.text_to_image .made")
+    drawn = page.locator(".lab.text_to_image")
+
+    def draw():
+        before = drawn.get_attribute("data-film")
+        page.get_by_role("button", name="Draw", exact=True).click()
+        expect(drawn).not_to_have_attribute("data-film", before, timeout=20_000)
+
+    expect(made).to_contain_text("20 steps, guidance 3.")
+    draw()
+    expect(variants).to_have_count(1)
+    for name in ("guidance", "prompt"):
+        page.get_by_label(f"another {name}").check()
+    draw()
+    expect(variants).to_have_count(2)
+    expect(made).to_contain_text("guidance 3 / no guidance")
+    expect(variants.nth(1).locator(".chip")).to_have_text(["gr", "een", "heart"])
+    page.get_by_label("Second prompt").fill(" red heart ")
+    page.get_by_label("another guidance").uncheck()
+    expect(page.get_by_text("both pictures will be the same")).to_be_visible()
+    page.get_by_label("another prompt").uncheck()
+    draw()
+    expect(variants).to_have_count(1)
+
+
+@needs_browser
+def test_controls_without_effect_say_why(opened):
+    page = opened()
+    page.context.set_offline(True)
+    side = page.locator(".side:visible").first
+    side.get_by_text("More", exact=True).click()
+    unused = side.get_by_text("The negative prompt has no effect at guidance 1")
+    expect(unused).to_have_count(0)
+    guidance = side.locator("input[type=number][aria-label*=Guidance]").first
+    guidance.fill("1")
+    expect(unused).to_be_visible()
+    page.get_by_label("another guidance").check()
+    side.locator("input[type=number][aria-label*='Second guidance']").fill("2")
+    expect(unused).to_have_count(0)
+    guidance.fill("2")
+    page.get_by_label("Prompt", exact=True).first.fill("")
+    expect(side.get_by_text("no effect without a prompt")).to_be_visible()
+    side.get_by_label("Negative prompt").fill("pizza")
+    expect(side.get_by_text("no effect without a prompt")).to_have_count(0)
+    page.get_by_label("Prompt", exact=True).first.fill("Pizza ")
+    expect(side.get_by_text("the negative prompt is the prompt itself")).to_be_visible()
+    page.context.set_offline(False)
+
+
+@needs_browser
+def test_an_emptied_number_has_its_last_value_again(opened):
+    """Every field for a number on the page: what is shown is what will be sent."""
+    page, found = opened(), 0
+    for tab in ("Forward", "Schedules", "Reverse", "Text to image"):
+        page.get_by_role("tab", name=tab).click()
+        for more in page.get_by_role("button", name="More", exact=True).all():
+            if more.is_visible():
+                more.click()
+        for field in page.locator("input[type=number]:visible").all():
+            before = field.input_value()
+            for typed in ("", "abc", "-", "e"):
+                field.fill("")
+                field.press_sequentially(typed)
+                field.press("Tab")
+                expect(field).to_have_value(before)
+            found += 1
+    assert found >= 12
 
 
 @needs_browser

@@ -25,7 +25,7 @@ def build(models, text_model) -> None:
     Scrubber("hero", tabs.reverse.shipped_message(first, film))
     tabs.forward.build(film)
     tabs.schedules.build(models)
-    tabs.reverse.build(models)
+    tabs.reverse.build(models, film)
     tabs.training.build(models)
     tabs.text_to_image.build(text_model)
     tabs.latent.build(text_model)
@@ -65,8 +65,9 @@ def film(page, copy, view):
 
 
 def test_no_id_and_no_group_of_buttons_stands_twice(page):
-    ids = page.evaluate("[...document.querySelectorAll('[id^=draw-], .lab [id]')].map(x => x.id)")
-    assert len(ids) == len(set(ids)) == 2
+    own = ", ".join(f"[id^={name}-]" for name in ("draw", "opening"))
+    ids = page.evaluate(f"[...document.querySelectorAll('{own}, .lab [id]')].map(x => x.id)")
+    assert len(ids) == len(set(ids)) == 4
     groups = page.evaluate("[...document.querySelectorAll('.lab [type=radio]:checked')].map(x => x.name)")
     assert len(groups) == len(set(groups)) == 2 * 4  # schedule, lock, leader, sampler: one is chosen in each
 

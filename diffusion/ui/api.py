@@ -16,6 +16,7 @@ from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import LatentModel, Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.class_film import (
+    EACH,
     MAX_CLASS_STEPS,
     MAX_IMAGES,
     checked_class_request,
@@ -50,9 +51,10 @@ for each t = 0..T: t, betas, alphas_cumprod, snr (betas[0] and snr[0] are null).
 DENOISE = """Sample a trained network from a seed.
 
 model: a checkpoint's name. sampler: ddpm, ddim or dpm++2m. num_steps: 1 to 1000. schedule: linear, cosine,
-or empty for the checkpoint's own. class_label: a class's name, or empty for none. guidance_scale: 0 to 20,
-1 is off. num_images: 1 to 16; steps times images at most 4000. Returns a PNG grid of the images, and a JSON
-object with the settings and one entry per step: t, s, snr, the update's weights and the seconds it took."""
+or empty for the checkpoint's own. class_label: a class's name, * for all classes in turn, or empty for none.
+guidance_scale: 0 to 20, 1 is off. num_images: 1 to 16; steps times images at most 4000. Returns a PNG grid of
+the images, and a JSON object with the settings that were applied, notes about those that could not be, and
+one entry per step: t, s, snr, the update's weights and the seconds it took."""
 
 TEXT_TO_IMAGE = """Draw a prompt.
 
@@ -181,7 +183,7 @@ def register_denoise(models: dict[str, Model]) -> None:
         value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
         value(20, "integer", f"1 to {MAX_CLASS_STEPS}"),
         value("", "string", "linear, cosine, or empty for the checkpoint's own"),
-        value("", "string", "a class's name, or empty for none"),
+        value("", "string", f"a class's name, {EACH} for all classes in turn, or empty for none"),
         value(1.0, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
         value(1, "integer", f"1 to {MAX_IMAGES}"),
     ]

@@ -48,7 +48,7 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
                 with gr.Tab(text["tab_schedules"]):
                     schedules.build(pixel_models)
                 with gr.Tab(text["tab_reverse"]):
-                    reverse.build(pixel_models)
+                    reverse.build(pixel_models, film)
                 with gr.Tab(text["tab_training"]):
                     training.build(pixel_models)
             if text_model is not None:

@@ -1,7 +1,7 @@
 """Sampling by class: a checked request, and the walk from noise to pictures as frames."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,21 +14,25 @@ from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, refusal, whole_number
 from diffusion.ui.parts.streaming import Planes, Row
+from diffusion.ui.text import labels
 
 MAX_CLASS_STEPS = 1000
 MAX_IMAGES = 16
 MAX_STEPS_TIMES_IMAGES = 4000
+EACH = "*"  # in place of a class: every image is of another one
 
 
 @dataclass(frozen=True)
 class ClassRequest:
-    """What to sample, and how, with every value checked.
+    """What to sample, and how: every value is checked, and is the one that is applied.
 
     Args:
         model: a checkpoint's name.
         schedule: a key of SCHEDULES.
-        class_label: a class's name; empty for none.
-        eta: of DDIM alone.
+        class_label: a class's name; EACH for all classes in turn; empty for none.
+        guidance_scale: 1, which is off, without a class.
+        eta: 0 for all samplers but DDIM.
+        notes: sentences about what was asked for and cannot be applied.
     """
 
     model: str
@@ -40,6 +44,15 @@ class ClassRequest:
     guidance_scale: float
     num_images: int
     eta: float
+    notes: tuple[str, ...] = ()
+
+    def classes_in(self, classes: Sequence[str]) -> list[int] | None:
+        """For each image, which of the model's classes it is to be of; None for no class."""
+        if not self.class_label:
+            return None
+        if self.class_label == EACH:
+            return [i % len(classes) for i in range(self.num_images)]
+        return [classes.index(self.class_label)] * self.num_images
 
 
 def checked_class_request(
@@ -58,27 +71,37 @@ def checked_class_request(
 
     Args:
         models: by name.
-        class_label, …: as sent; class_label and schedule may be empty: none, the model's own.
+        class_label, …: as sent; class_label may be EACH or, as schedule, empty: none, the model's own.
 
     Raises:
         InputError: names the value and its allowed range.
     """
     chosen = models[choice(model, "model", models)]
     most = min(MAX_CLASS_STEPS, chosen.schedule.num_timesteps)
+    classes = (EACH, *chosen.classes) if chosen.classes else ()
     request = ClassRequest(
         chosen.name,
         whole_number(seed, "seed", 0, MAX_SEED),
         choice(sampler, "sampler", SAMPLERS),
         whole_number(num_steps, "num_steps", 1, most),
         choice(schedule, "schedule", ["", *SCHEDULES]) or chosen.schedule_name,
-        choice(class_label, "class_label", ["", *(chosen.classes or ())]),
+        choice(class_label, "class_label", ["", *classes]),
         real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
         whole_number(num_images, "num_images", 1, MAX_IMAGES),
         real_number(eta, "eta", 0, 1),
     )
     if request.num_steps * request.num_images > MAX_STEPS_TIMES_IMAGES:
         raise refusal("too_many_frames", limit=f"{MAX_STEPS_TIMES_IMAGES:,}")
-    return request
+    return _applied(request)
+
+
+def _applied(request: ClassRequest) -> ClassRequest:
+    """The request without what has no effect."""
+    if request.sampler != "ddim":
+        request = replace(request, eta=0.0)
+    if request.class_label or request.guidance_scale == 1:
+        return request
+    return replace(request, guidance_scale=1.0, notes=(labels()["guidance_needs_class"],))
 
 
 def as_planes(frame: np.ndarray) -> Planes:
@@ -89,10 +112,8 @@ def as_planes(frame: np.ndarray) -> Planes:
 @on_gpu
 def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[Planes, Row]]:
     """Every frame, a plane (B, H, W, C) for each of KINDS, with its table row; the last one has none."""
-    class_labels = None
-    if request.class_label:
-        index = (model.classes or ()).index(request.class_label)
-        class_labels = torch.full((request.num_images,), index, device=model.device)
+    indices = request.classes_in(model.classes or ())
+    class_labels = None if indices is None else torch.tensor(indices, device=model.device)
     schedule = model.schedule
     if request.schedule != model.schedule_name:
         schedule = SCHEDULES[request.schedule](model.schedule.num_timesteps)

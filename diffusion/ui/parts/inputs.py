@@ -60,6 +60,12 @@ def choice(value: Any, name: str, allowed: Iterable[str]) -> str:
     raise refusal("must_be_one_of", name=labels()[f"name_{name}"], allowed=words)
 
 
+def choices(values: Any, name: str, allowed: Iterable[str]) -> list[str]:
+    """`values` if they are a list of allowed words."""
+    sent, allowed = values if isinstance(values, list | tuple) else [values], list(allowed)
+    return [choice(value, name, allowed) for value in sent]
+
+
 def answering(function: Callable[[dict], Any]) -> Callable[[Any], Any]:
     """`function` as the page may call it: a refused request is answered by its sentence."""
 

@@ -19,22 +19,45 @@ from diffusion.models.model import LatentModel
 from diffusion.nets.attention_maps import recorded_attention
 from diffusion.samplers import SAMPLERS
 from diffusion.ui.parts.gpu import on_gpu
-from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
+from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, choices, real_number, whole_number
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.streaming import Planes, Row
+from diffusion.ui.text import labels
 
 MAX_PROMPT_STEPS = 100
 DEFAULT_STEPS = 20
+COMPARED = ("prompt", "guidance")  # what may be another in the second picture
 NEAREST = 3
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A picture to be drawn; several are drawn side by side from the same noise."""
+    """A picture to be drawn; several are drawn side by side from the same noise.
+
+    Args:
+        prompt: what to draw.
+        negative: what guidance leads away from.
+        wished_guidance: between both.
+    """
 
     prompt: Prompt
     negative: Prompt
-    guidance_scale: float
+    wished_guidance: float
+
+    @property
+    def guidance_scale(self) -> float:
+        """The guidance that is applied: 1, which is off, if both prompts say the same."""
+        same = self.prompt.text.casefold() == self.negative.text.casefold()
+        return 1.0 if same else self.wished_guidance
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about its prompts, and about what was asked for and has no effect."""
+        text, idle = labels(), self.guidance_scale != self.wished_guidance
+        needed = "guidance_needs_difference" if self.prompt.text else "guidance_needs_prompt"
+        unused = self.negative.text and self.guidance_scale == 1 and not idle
+        found = {needed: idle, "guidance_drops_prompt": self.guidance_scale == 0, "negative_unused": unused}
+        return (*self.prompt.notes, *(text[key] for key, holds in found.items() if holds))
 
 
 @dataclass(frozen=True)
@@ -72,27 +95,28 @@ def checked_prompt_request(
     num_steps: Any,
     guidance_scale: Any,
     sampler: Any,
+    compared: Any = (),
     second_prompt: Any = "",
-    second_guidance: Any = None,
+    second_guidance: Any = 1.0,
 ) -> PromptRequest:
     """A request with every value checked.
 
     Args:
         model: that draws it.
-        prompt, …: as sent. A second prompt or guidance, if not empty, asks for a second picture.
+        prompt, …: as sent. `compared`, some of COMPARED, asks for a second picture, with another prompt,
+            another guidance, or both; what is not compared is as in the first.
 
     Raises:
         InputError: names the value and its allowed range.
     """
     read = reader(model).read
-    negative = read(negative_prompt)
     scale = real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE)
-    variants = [Variant(read(prompt), negative, scale)]
-    second = read(second_prompt)
-    if second.text or second_guidance is not None:
-        if second_guidance is not None:
+    variants = [first := Variant(read(prompt), read(negative_prompt), scale)]
+    if others := choices(compared, "compared", COMPARED):
+        prompt = read(second_prompt) if "prompt" in others else first.prompt
+        if "guidance" in others:
             scale = real_number(second_guidance, "second_guidance", 0, MAX_GUIDANCE)
-        variants.append(Variant(second if second.text else variants[0].prompt, negative, scale))
+        variants.append(Variant(prompt, first.negative, scale))
     most = min(MAX_PROMPT_STEPS, model.schedule.num_timesteps)
     return PromptRequest(
         tuple(variants),
@@ -243,7 +267,7 @@ def draw_prompt(model: LatentModel, request: PromptRequest) -> tuple[Image.Image
         "guidance_scale": variant.guidance_scale,
         "sampler": request.sampler,
         "tokens": [asdict(token) for token in variant.prompt.tokens],
-        "notes": list(variant.prompt.notes),
+        "notes": list(variant.notes),
         "nearest": nearest(reader(model).atlas, result),
         "steps": [frame.row for frame in steps],
     }

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -17,6 +17,7 @@ from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
 from diffusion.models.model import LatentModel
 from diffusion.process import draw_noise
 from diffusion.ui.parts import controls
+from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
 from diffusion.ui.parts.prompts import Prompt, reader
@@ -46,7 +47,8 @@ class Journey:
         prompts: at the start and at the end.
         seeds: of the noises there.
         num_frames: K, both ends counted.
-        num_steps, guidance_scale: of the sampler.
+        num_steps: of the sampler.
+        guidance_scale: 1, which is off, if no prompt says anything.
     """
 
     mode: str
@@ -55,6 +57,11 @@ class Journey:
     num_frames: int
     num_steps: int
     guidance_scale: float
+
+    @property
+    def used_prompts(self) -> tuple[Prompt, ...]:
+        """Those that something is drawn of."""
+        return self.prompts[:1] if self.mode == "noises" else self.prompts
 
     @property
     def weights(self) -> Tensor:
@@ -93,7 +100,7 @@ def checked_journey(
         InputError: names the value and its allowed range.
     """
     read = reader(model).read
-    return Journey(
+    journey = Journey(
         choice(mode, "mode", MODES),
         (read(start_prompt), read(end_prompt)),
         (
@@ -104,6 +111,8 @@ def checked_journey(
         whole_number(num_steps, "num_steps", 1, most_steps(model)),
         real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
     )
+    told = any(prompt.text for prompt in journey.used_prompts)
+    return journey if told else replace(journey, guidance_scale=1.0)
 
 
 def most_steps(model: LatentModel) -> int:
@@ -183,7 +192,7 @@ def film_info(model: LatentModel, journey: Journey) -> dict[str, Any]:
 
 def notes(journey: Journey) -> list[str]:
     """Sentences about the prompts that are used, and about ends that are the same."""
-    used = journey.prompts[:1] if journey.mode == "noises" else journey.prompts
+    used = journey.used_prompts
     found = [f"“{prompt.text}”: {note}" if prompt.text else note for prompt in used for note in prompt.notes]
     same_prompts = journey.mode == "noises" or used[0].text == used[-1].text
     same_seeds = journey.mode == "prompts" or journey.seeds[0] == journey.seeds[1]
@@ -198,7 +207,7 @@ def made(model: LatentModel, journey: Journey) -> str:
         frames=journey.num_frames,
         model=model.name,
         steps=journey.num_steps,
-        guidance=f"{journey.guidance_scale:g}",
+        guidance=guidance_words(journey.guidance_scale),
         seeds=seeds.format(*journey.seeds),
     )
 
@@ -237,6 +246,12 @@ def request_controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Butto
     with gr.Accordion(text["more"], open=False):
         steps = controls.steps_slider(most_steps(model), 15)
         guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
+    say_why(end_seed, {"mode": mode}, {"mode === 'prompts'": "seed_b_unused"})
+    say_why(end_prompt, {"mode": mode}, {"mode === 'noises'": "prompt_b_unused"})
+    silent = "!a.trim() && (mode === 'noises' || !b.trim())"
+    reasons = {silent: "guidance_needs_prompt", "guidance === 0": "guidance_drops_prompt"}
+    watched = {"mode": mode, "a": start_prompt, "b": end_prompt, "guidance": guidance}
+    say_why(guidance, watched, reasons)
     sent = [mode, start_prompt, end_prompt, start_seed, end_seed, frames, steps, guidance]
     return sent, start, stop, problem
 

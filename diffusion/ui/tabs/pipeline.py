@@ -13,6 +13,7 @@ from diffusion.devices import best_device
 from diffusion.pipelines.filming import PipelineFrame, PipelineRequest, film
 from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineCache, missing_packages
 from diffusion.ui.parts import controls
+from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import (
@@ -68,13 +69,14 @@ def planes(frame: PipelineFrame) -> Planes:
 
 def film_info(name: str, request: PipelineRequest, first: PipelineFrame) -> dict[str, Any]:
     """What the page must know of a film before its first frame."""
-    scheduler = cache.get(name).scheduler
+    pipeline = cache.get(name)
+    scheduler, guided = pipeline.scheduler, getattr(pipeline, "do_classifier_free_guidance", True)
     made = labels()["pipeline_made"].format(
         name=name,
-        kind=type(cache.get(name)).__name__,
+        kind=type(pipeline).__name__,
         scheduler=type(scheduler).__name__,
         steps=request.num_steps,
-        guidance=f"{request.guidance_scale:g}",
+        guidance=guidance_words(request.guidance_scale if guided else 1.0),
         seed=request.seed,
     )
     height, width, _ = first.picture.shape
@@ -112,6 +114,9 @@ def settings() -> list[Any]:
     negative = controls.prompt_box("", "negative_prompt")
     steps = controls.steps_slider(MAX_PIPELINE_STEPS, 30)
     guidance = controls.guidance_slider(7.5, most=MAX_GUIDANCE)
+    off = "guidance <= 1"
+    say_why(guidance, {"guidance": guidance}, {off: "pipeline_guidance_off"})
+    say_why(negative, {"guidance": guidance}, {off: "pipeline_negative_unused"})
     return [name, prompt, negative, steps, guidance, controls.seed_number()]
 
 

@@ -1,6 +1,6 @@
 """The Reverse tab: run the sampler, send every step to the page as it is made."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.class_film import (
+    EACH,
     MAX_CLASS_STEPS,
     MAX_IMAGES,
     ClassRequest,
@@ -18,6 +19,7 @@ from diffusion.ui.parts.class_film import (
     checked_class_request,
     class_frames,
 )
+from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
@@ -28,40 +30,54 @@ from diffusion.ui.parts.streaming import (
 )
 from diffusion.ui.text import labels
 
+CLASS_GUIDANCE = 1.5  # which draws well: of four digits without class and guidance, one is none
 
-def film_info(model: Model, settings: Mapping[str, Any], label: str) -> dict[str, Any]:
+
+def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] | None) -> dict[str, Any]:
     """What the page must know of a film before its first frame.
 
     Args:
         model: that makes it.
         settings: a ClassRequest's, or what a shipped film tells of itself.
-        label: whose pictures it shows, in words.
+        indices: of the images' classes; None for no class.
     """
-    made = labels()["made"].format(
+    text, eta = labels(), settings.get("eta", 0)
+    made = text["made"].format(
         count=settings["num_images"],
         model=model.name,
         seed=settings["seed"],
-        sampler=settings["sampler"],
+        sampler=settings["sampler"] + (text["with_eta"].format(eta=f"{eta:g}") if eta else ""),
         steps=settings["num_steps"],
         schedule=settings["schedule"],
-        label=label,
-        guidance=f"{settings['guidance_scale']:g}",
+        classes=class_words(model.classes or (), indices),
+        guidance=guidance_words(1.0 if indices is None else settings["guidance_scale"]),
     )
     return {"num_steps": settings["num_steps"], "num_timesteps": model.schedule.num_timesteps, "made": made}
 
 
+def class_words(classes: Sequence[str], indices: Sequence[int] | None) -> str:
+    """In words, which classes the images are of."""
+    text = labels()
+    if indices is None:
+        return text["no_class"]
+    chosen = sorted(set(indices))
+    if len(chosen) == len(classes) > 1:
+        return text["each_class"]
+    names = ", ".join(classes[i] for i in chosen)
+    return text["class_of" if len(chosen) == 1 else "classes_of"].format(names=names)
+
+
 def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any]]:
     """Sample, and yield messages for the page."""
-    text, name = labels(), request.class_label
-    info = film_info(
-        model, asdict(request), text["class_of"].format(label=name) if name else text["no_class"]
-    )
+    info = film_info(model, asdict(request), request.classes_in(model.classes or ()))
     return stream_frames(new_id(model.name), info, class_frames(model, request))
 
 
 def shipped_message(model: Model, film: Film) -> dict[str, Any]:
     """The film that came with the checkpoint, whole."""
-    info = film_info(model, film.info, labels()["each_class" if model.classes else "no_class"])
+    indices, known = film.info.get("class_labels"), range(len(model.classes or ()))
+    fits = isinstance(indices, list) and all(index in known for index in indices)
+    info = film_info(model, film.info, indices if fits else None)
     frames = zip(map(as_planes, film.frames), [*film.info["steps"], None])
     return whole_film(f"{model.name}-shipped", info, frames)
 
@@ -69,47 +85,72 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def class_choices(model: Model) -> list[tuple[str, str]]:
-    return [(labels()["none"], ""), *((name, name) for name in model.classes or ())]
+def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
+    """Which class to draw, `wanted` if the model has it."""
+    text, classes = labels(), model.classes or ()
+    choices = [(text["each_another"], EACH), *((name, name) for name in classes)] if classes else []
+    return gr.Dropdown(
+        [*choices, (text["none"], "")],
+        value=wanted if wanted in classes else EACH if classes else "",
+        label=text["class"],
+        info=text["class_info" if classes else "no_classes"],
+    )
+
+
+def schedule_choice(model: Model, wanted: str = "") -> gr.Dropdown:
+    """The model's own schedule, or another: `wanted` if it is another."""
+    text, others = labels(), [name for name in SCHEDULES if name != model.schedule_name]
+    own = text["own_schedule"].format(name=text[model.schedule_name])
+    choices = [(own, ""), *((text[name], name) for name in others)]
+    return gr.Dropdown(choices, value=wanted if wanted in others else "", label=text["schedule"])
 
 
 def settings(models: dict[str, Model]) -> list[Any]:
     """Lay out what can be set, in the order in which `checked_class_request` takes it."""
     text = labels()
     first = next(iter(models.values()))
-    label = gr.Dropdown(class_choices(first), value="", label=text["class"], info=text["class_info"])
+    label = class_choice(first)
+    guidance = controls.guidance_slider(CLASS_GUIDANCE, info=text["guidance_info"])
     images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
     steps = controls.steps_slider(MAX_CLASS_STEPS, 20)
     sampler = controls.sampler_choice()
     seed = controls.seed_number()
     with gr.Accordion(text["more"], open=False):
         model = gr.Dropdown(list(models), value=first.name, label=text["checkpoint"])
-        schedules = [(text["own_schedule"], ""), *((text[name], name) for name in SCHEDULES)]
-        schedule = gr.Dropdown(schedules, value="", label=text["schedule"])
-        guidance = controls.guidance_slider(1, info=text["guidance_info"])
+        schedule = schedule_choice(first)
         eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])
+    reasons = {"label === ''": "guidance_needs_class", "guidance === 0": "guidance_drops_class"}
+    say_why(guidance, {"label": label, "guidance": guidance}, reasons)
+    say_why(eta, {"sampler": sampler}, {"sampler !== 'ddim'": "eta_needs_ddim"})
     return [label, images, steps, sampler, seed, model, schedule, guidance, eta]
 
 
-def build(models: dict[str, Model]) -> None:
-    """Lay out the tab inside the current gr.Blocks."""
-    text = labels()
+def build(models: dict[str, Model], film: Film | None) -> None:
+    """Lay out the tab inside the current gr.Blocks.
+
+    Args:
+        models: by name.
+        film: of the first, which plays before anything is sampled; None if it has none.
+    """
+    text, again = labels(), new_id("opening")
     with controls.workspace() as (stage, side):
         with stage:
-            scrubber = controls.film_scrubber("reverse")
+            scrubber = controls.film_scrubber("reverse", {"opening": again})
         with side:
             start, stop = controls.start_and_stop(text["sample"])
+            opening = gr.Button(text["opening_film"], size="sm", elem_id=again, visible=film is not None)
             problem = controls.problem_line()
             chosen = settings(models)
-    label, model = chosen[0], chosen[5]
+    label, model, schedule = chosen[0], chosen[5], chosen[6]
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         request = checked_class_request(models, *sent)
         return film_messages(models[request.model], request)
 
-    def classes_of(name: str) -> gr.Dropdown:
-        return gr.Dropdown(class_choices(models[name]), value="")
+    def choices_of(name: str, label: str, schedule: str) -> tuple[gr.Dropdown, gr.Dropdown]:
+        return class_choice(models[name], label), schedule_choice(models[name], schedule)
 
     run = start.click(with_refusals(messages), chosen, [scrubber, problem], **ONE_AT_A_TIME, **PRIVATE)
-    stop.click(None, None, None, cancels=[run], **PRIVATE)
-    model.change(classes_of, model, label, **PRIVATE)
+    for button in (stop, opening):
+        button.click(None, None, None, cancels=[run], **PRIVATE)
+    model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)

@@ -13,7 +13,9 @@ from diffusion.films.grids import png_bytes
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts import controls
+from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.prompt_film import (
+    COMPARED,
     DEFAULT_STEPS,
     MAX_PROMPT_STEPS,
     PromptFrame,
@@ -43,14 +45,18 @@ def film_info(model: LatentModel, request: PromptRequest) -> dict[str, Any]:
         {
             "tokens": [asdict(token) for token in variant.prompt.tokens],
             "text": variant.prompt.text,
-            "notes": variant.prompt.notes,
+            "notes": variant.notes,
             "guidance_scale": variant.guidance_scale,
             "negative": variant.negative.text,
         }
         for variant in request.variants
     ]
     made = labels()["drawn_by"].format(
-        model=model.name, seed=request.seed, sampler=request.sampler, steps=request.num_steps
+        model=model.name,
+        seed=request.seed,
+        sampler=request.sampler,
+        steps=request.num_steps,
+        guidance=" / ".join(dict.fromkeys(guidance_words(each.guidance_scale) for each in request.variants)),
     )
     return {
         "variants": variants,
@@ -126,19 +132,56 @@ def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button
     return prompt, start, stop, pick
 
 
-def settings() -> list[Any]:
+def second_picture(prompt: gr.Textbox, guidance: gr.Slider) -> list[Any]:
+    """Lay out what a second picture may have of its own; it is shown when it is asked for."""
+    text = labels()
+    choices = [(text[f"another_{name}"], name) for name in COMPARED]
+    compared = gr.CheckboxGroup(choices, label=text["compare"], info=text["compare_info"])
+    second = controls.prompt_box(text["second_prompt_default"], "second_prompt", visible=False)
+    scale = gr.Slider(0, 10, 1, step=0.1, label=text["second_guidance"], visible=False)
+    shown = ", ".join(f"{{__type__: 'update', visible: asked.includes('{name}')}}" for name in COMPARED)
+    compared.change(None, compared, [second, scale], js=f"(asked) => [{shown}]", **PRIVATE)
+    same = (
+        "compared.length && (!compared.includes('prompt') || second.trim() === prompt.trim())"
+        " && (!compared.includes('guidance') || scale === guidance)"
+    )
+    watched = {"compared": compared, "second": second, "prompt": prompt, "scale": scale, "guidance": guidance}
+    say_why(compared, watched, {same: "compare_same"})
+    return [compared, second, scale]
+
+
+def settings(prompt: gr.Textbox) -> list[Any]:
     """Lay out the controls beside the stage, in the order in which `checked_prompt_request` takes them."""
     text = labels()
     guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
     steps = controls.steps_slider(MAX_PROMPT_STEPS, DEFAULT_STEPS)
     seed = controls.seed_number()
-    with gr.Accordion(text["compare"], open=False):
-        second_prompt = controls.prompt_box("", "second_prompt", info=text["compare_info"])
-        second_guidance = gr.Number(None, label=text["second_guidance"])
+    second = second_picture(prompt, guidance)
     with gr.Accordion(text["more"], open=False):
         negative = controls.prompt_box("", "negative_prompt", info=text["negative_prompt_info"])
         sampler = controls.sampler_choice()
-    return [negative, seed, steps, guidance, sampler, second_prompt, second_guidance]
+    tell_effects(prompt, negative, guidance, *second)
+    return [negative, seed, steps, guidance, sampler, *second]
+
+
+def tell_effects(
+    prompt: gr.Textbox,
+    negative: gr.Textbox,
+    guidance: gr.Slider,
+    compared: gr.CheckboxGroup,
+    second: gr.Textbox,
+    scale: gr.Slider,
+) -> None:
+    """Let guidance and the negative prompt say when they have no effect."""
+    same = "prompt.trim().toLowerCase() === negative.trim().toLowerCase()"
+    reasons = {
+        f"guidance !== 1 && {same} && prompt.trim()": "guidance_needs_difference",
+        f"guidance !== 1 && {same}": "guidance_needs_prompt",
+        "guidance === 0": "guidance_drops_prompt",
+    }
+    say_why(guidance, {"guidance": guidance, "prompt": prompt, "negative": negative}, reasons)
+    off = "guidance === 1 && (!compared.includes('guidance') || scale === 1)"
+    say_why(negative, {"guidance": guidance, "compared": compared, "scale": scale}, {off: "negative_unused"})
 
 
 def build(model: LatentModel) -> None:
@@ -150,7 +193,7 @@ def build(model: LatentModel) -> None:
         with stage:
             scrubber = controls.film_scrubber("text_to_image", {"draw": draw})
         with side:
-            chosen = settings()
+            chosen = settings(prompt)
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         return film_messages(model, checked_prompt_request(model, *sent))

@@ -1,5 +1,6 @@
 // What every tab's view has: its markup, its texts, and the Gradio components that belong to it, by name.
 import { fill } from "./dom.js";
+import "./number_fields.js";
 
 export class View {
   constructor({ element, props, server }) {

@@ -1,5 +1,5 @@
 // The Reverse tab: a film of x_t, ε̂ and x̂_0, frame by frame as the server makes it, then the browser's own.
-import { onNextFrame } from "../lib/dom.js";
+import { elementById, onNextFrame } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { decibels, fixed, milliseconds } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
@@ -10,10 +10,11 @@ const PLANES = ["x_t", "eps_hat", "x_0_hat"];
 
 export function mount(context) {
   const view = new Reverse(context);
-  return (message) => view.transport.receive(message);
+  return (message) => view.receive(message);
 }
 
 class Reverse extends View {
+  left = null; // the id of the film that gave way to the opening one
   constructor(context) {
     super(context);
     this.grids = Object.fromEntries(PLANES.map((name) => [name, new Grid(this.canvas(name))]));
@@ -30,6 +31,20 @@ class Reverse extends View {
     if (await this.transport.restore()) return;
     if (state.film) this.playShipped();
     else subscribe((changes) => changes.film && !this.transport.film && this.playShipped());
+    this.offerShipped();
+  }
+
+  async offerShipped() {
+    const opening = await elementById(this.controls.opening);
+    opening.addEventListener("click", () => {
+      this.left = this.transport.film?.id;
+      this.playShipped();
+    });
+  }
+
+  // What of an abandoned film was under way still arrives.
+  receive(message) {
+    if (message.film !== this.left) this.transport.receive(message);
   }
 
   playShipped() {
