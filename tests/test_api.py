@@ -226,6 +226,19 @@ def test_endpoint_returns_the_picture_and_all_about_it(model, text_server):
     assert "Held out" in about["notes"][0] and len(about["nearest"]["nearest"]) == 3
 
 
+def test_endpoint_reads_an_emoji_as_its_name_and_names_what_it_does_not_know(text_server):
+    client = Client(text_server.url, verbose=False)
+    asked = ("🍕 xylop", "zzz 🍕", 3, 1, 3.0, "ddim")
+    _, about = client.predict(*asked, api_name="/text_to_image")
+    assert (about["prompt"], about["negative_prompt"]) == ("pizza xylop", "zzz pizza")
+    assert about["notes"] == [
+        "🍕 read as “pizza”.",
+        "In no caption that was trained on: “xylop”.",
+        "Negative prompt: 🍕 read as “pizza”.",
+        "Negative prompt: In no caption that was trained on: “zzz”.",
+    ]
+
+
 @pytest.mark.parametrize("prompt", ["", "x" * 10_000, "𓀀𓀁", "\x00\x1b\u202e", "قلب red 하트 🏠", "\ud800"])
 def test_endpoint_draws_odd_prompts(text_server, prompt):
     answer = raw(text_server, "text_to_image", json.dumps({"data": [prompt, "", 0, 1, 3, "ddim"]}))

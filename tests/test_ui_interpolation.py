@@ -270,7 +270,8 @@ def test_modes_refusals_and_the_film_that_stays(opened):
 def test_controls_without_effect_say_why_and_the_caption_tells_what_was_applied(opened):
     page = opened()
     side = page.locator(".side", has=page.get_by_label("Prompt A"))
-    noise, prompt = (side.get_by_text(f"No effect: the {name} does not change.") for name in ("noise", "prompt"))
+    told = "No effect: the {} does not change."
+    noise, prompt = (side.get_by_text(told.format(name)) for name in ("noise", "prompt"))
     expect(noise).to_be_visible()
     expect(prompt).to_have_count(0)
     page.get_by_label("the noise", exact=True).check()

@@ -93,7 +93,7 @@ def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, 
 @needs_browser
 def test_examples_comparison_and_refusals(opened, model):
     page = opened()
-    page.get_by_role("button", name="green heart ✦").click()
+    page.get_by_role("button", name="green heart ✦", exact=True).click()
     expect(page.locator(".lab.text_to_image [data-role=notes]")).to_contain_text("Held out")
     finished(page)
     page.get_by_label("another prompt").check()
@@ -164,6 +164,44 @@ def test_controls_without_effect_say_why(opened):
     page.get_by_label("Prompt", exact=True).first.fill("Pizza ")
     expect(side.get_by_text("the negative prompt is the prompt itself")).to_be_visible()
     page.context.set_offline(False)
+
+
+@needs_browser
+def test_below_a_prompt_stands_how_it_will_be_read(opened):
+    page = opened()
+    told = page.locator(".lab.remarks:visible [role=status]")
+    prompt = page.get_by_label("Prompt", exact=True).first
+    expect(told.first).to_have_text("")
+    prompt.fill("🍕 xylop")
+    expect(told.first).to_have_text("🍕 read as “pizza”. In no caption that was trained on: “xylop”.")
+    prompt.fill("🍕 re")  # on the way to red
+    expect(told.first).to_have_text("🍕 read as “pizza”.")
+    page.get_by_label("another prompt").check()
+    page.get_by_label("Second prompt").fill("zzz ")
+    expect(told.nth(1)).to_contain_text("In no caption that was trained on: “zzz”.")
+    page.get_by_role("button", name="green heart ✦", exact=True).click()  # not typed, but chosen
+    expect(told.first).to_contain_text("Held out")
+    page.context.set_offline(True)
+    prompt.fill("🏠")
+    expect(page.get_by_text("The server does not answer").first).to_be_visible()
+    expect(told.first).to_have_text("")
+    page.context.set_offline(False)
+    expect(told.first).to_have_text("🏠 read as “house”.", timeout=20_000)
+
+
+@needs_browser
+def test_an_emoji_is_drawn_as_its_name(opened, model):
+    page = opened()
+    page.get_by_label("Prompt", exact=True).first.fill("🍕🏠")
+    page.get_by_label("Prompt", exact=True).first.press("Enter")
+    notes = page.locator(".lab.text_to_image [data-role=notes]")
+    expect(notes).to_have_text("🍕 read as “pizza”, 🏠 read as “house”.")
+    finished(page)
+    (film,) = variants_of(model, prompt_request(model, "pizza house", seed=0, steps=20))
+    scrub(page, 20)
+    assert_close(
+        pixels(page, ".lab.text_to_image [data-c=decoded]"), torch.from_numpy(film[20].planes["decoded"])
+    )
 
 
 @needs_browser

@@ -61,7 +61,7 @@ TEXT_TO_IMAGE = """Draw a prompt.
 prompt: at most 500 characters and the network's number of tokens are read; empty leaves it to the network.
 negative_prompt: what guidance leads away from, or empty. seed: 0 to 4294967295. num_steps: 1 to 100.
 guidance_scale: 0 to 20, 1 is off. sampler: ddpm, ddim or dpm++2m. Returns a PNG, and a JSON object with the
-settings, notes about the prompt, its tokens (known: in the vocabulary; seen: the word is in a caption that
+settings, notes about the prompts, its tokens (known: in the vocabulary; seen: the word is in a caption that
 was trained on), the nearest real emoji (held_out: never trained on), and one entry per step."""
 
 

@@ -57,7 +57,12 @@ class Variant:
         needed = "guidance_needs_difference" if self.prompt.text else "guidance_needs_prompt"
         unused = self.negative.text and self.guidance_scale == 1 and not idle
         found = {needed: idle, "guidance_drops_prompt": self.guidance_scale == 0, "negative_unused": unused}
-        return (*self.prompt.notes, *(text[key] for key, holds in found.items() if holds))
+        negative = [note for note in self.negative.notes if note != text["note_empty"]]
+        return (
+            *self.prompt.notes,
+            *(f"{text['negative_prompt']}: {note}" for note in negative),
+            *(text[key] for key, holds in found.items() if holds),
+        )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ as [[file]]; both are filled in here, once, so that the browser gets a static te
 import base64
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +28,7 @@ class Scrubber(gr.HTML):
         value: the first message to the view.
         server_functions: what the view may ask of Python, one object in, JSON out.
         parts: markup for further [[names]].
+        words: the keys of the page's texts that the view uses; None is all of them.
         controls: elem_ids of the Gradio components that belong to the view, by the names it knows.
         **options: Gradio's own, which it passes when it makes the component again for an update.
     """
@@ -39,6 +40,7 @@ class Scrubber(gr.HTML):
         server_functions: list[Callable] | None = None,
         parts: dict[str, str] | None = None,
         controls: dict[str, str] | None = None,
+        words: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         elem_id = new_id(view)
@@ -48,7 +50,7 @@ class Scrubber(gr.HTML):
             js_on_load=fill(static("on_load.js"), {"modules": ADDRESS, "view": view, "id": elem_id}),
             apply_default_css=False,
             server_functions=[answering(function) for function in server_functions or ()],
-            strings=labels(),
+            strings=labels() if words is None else {key: labels()[key] for key in words},
             controls=controls or {},
             elem_classes="scrubber",
             **options,

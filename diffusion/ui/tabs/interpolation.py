@@ -20,6 +20,7 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
+from diffusion.ui.parts.prompt_field import prompt_field
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import (
@@ -236,7 +237,7 @@ def request_controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Butto
     text = labels()
     mode = gr.Radio([(text[f"mode_{name}"], name) for name in MODES], value="prompts", label=text["mode"])
     start_prompt, end_prompt = (
-        controls.prompt_box(text[f"{end}_prompt_default"], f"{end}_prompt") for end in ("start", "end")
+        prompt_field(model, text[f"{end}_prompt_default"], f"{end}_prompt") for end in ("start", "end")
     )
     with gr.Row():
         start_seed, end_seed = controls.seed_number(0, "start_seed"), controls.seed_number(1, "end_seed")

@@ -14,6 +14,7 @@ from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
+from diffusion.ui.parts.prompt_field import prompt_field
 from diffusion.ui.parts.prompt_film import (
     COMPARED,
     DEFAULT_STEPS,
@@ -117,7 +118,8 @@ def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button
     samples, sample_labels = examples(model)
     controls.lead(text["text_to_image_lead"].format(shape=" × ".join(map(str, model.sample_shape))))
     with gr.Row():
-        prompt = controls.prompt_box(samples[0][0], "prompt", max_lines=3, scale=4, min_width=240)
+        with gr.Column(scale=4, min_width=240):
+            prompt = prompt_field(model, samples[0][0], "prompt", max_lines=3)
         with gr.Column(scale=1, min_width=240):
             start, stop = controls.start_and_stop(text["draw"], draw)
     pick = gr.Dataset(
@@ -132,15 +134,17 @@ def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button
     return prompt, start, stop, pick
 
 
-def second_picture(prompt: gr.Textbox, guidance: gr.Slider) -> list[Any]:
+def second_picture(model: LatentModel, prompt: gr.Textbox, guidance: gr.Slider) -> list[Any]:
     """Lay out what a second picture may have of its own; it is shown when it is asked for."""
     text = labels()
     choices = [(text[f"another_{name}"], name) for name in COMPARED]
     compared = gr.CheckboxGroup(choices, label=text["compare"], info=text["compare_info"])
-    second = controls.prompt_box(text["second_prompt_default"], "second_prompt", visible=False)
-    scale = gr.Slider(0, 10, 1, step=0.1, label=text["second_guidance"], visible=False)
+    with gr.Column(visible=False) as prompt_place:
+        second = prompt_field(model, text["second_prompt_default"], "second_prompt")
+    with gr.Column(visible=False) as scale_place:
+        scale = gr.Slider(0, 10, 1, step=0.1, label=text["second_guidance"])
     shown = ", ".join(f"{{__type__: 'update', visible: asked.includes('{name}')}}" for name in COMPARED)
-    compared.change(None, compared, [second, scale], js=f"(asked) => [{shown}]", **PRIVATE)
+    compared.change(None, compared, [prompt_place, scale_place], js=f"(asked) => [{shown}]", **PRIVATE)
     same = (
         "compared.length && (!compared.includes('prompt') || second.trim() === prompt.trim())"
         " && (!compared.includes('guidance') || scale === guidance)"
@@ -150,15 +154,15 @@ def second_picture(prompt: gr.Textbox, guidance: gr.Slider) -> list[Any]:
     return [compared, second, scale]
 
 
-def settings(prompt: gr.Textbox) -> list[Any]:
+def settings(model: LatentModel, prompt: gr.Textbox) -> list[Any]:
     """Lay out the controls beside the stage, in the order in which `checked_prompt_request` takes them."""
     text = labels()
     guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
     steps = controls.steps_slider(MAX_PROMPT_STEPS, DEFAULT_STEPS)
     seed = controls.seed_number()
-    second = second_picture(prompt, guidance)
+    second = second_picture(model, prompt, guidance)
     with gr.Accordion(text["more"], open=False):
-        negative = controls.prompt_box("", "negative_prompt", info=text["negative_prompt_info"])
+        negative = prompt_field(model, "", "negative_prompt", info=text["negative_prompt_info"])
         sampler = controls.sampler_choice()
     tell_effects(prompt, negative, guidance, *second)
     return [negative, seed, steps, guidance, sampler, *second]
@@ -193,7 +197,7 @@ def build(model: LatentModel) -> None:
         with stage:
             scrubber = controls.film_scrubber("text_to_image", {"draw": draw})
         with side:
-            chosen = settings(prompt)
+            chosen = settings(model, prompt)
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         return film_messages(model, checked_prompt_request(model, *sent))

@@ -15,6 +15,7 @@ export function mount(context) {
 
 class Reverse extends View {
   left = null; // the id of the film that gave way to the opening one
+
   constructor(context) {
     super(context);
     this.grids = Object.fromEntries(PLANES.map((name) => [name, new Grid(this.canvas(name))]));
@@ -24,6 +25,7 @@ class Reverse extends View {
       onChange: onNextFrame(this.root, () => this.draw()),
     });
     this.open();
+    this.offerShipped();
   }
 
   // With the film of before a reload, or the one that came with the checkpoint.
@@ -31,7 +33,6 @@ class Reverse extends View {
     if (await this.transport.restore()) return;
     if (state.film) this.playShipped();
     else subscribe((changes) => changes.film && !this.transport.film && this.playShipped());
-    this.offerShipped();
   }
 
   async offerShipped() {
