@@ -185,14 +185,6 @@ def test_corrupt_refuses_a_bad_file(server, client, tmp_path, content, told):
     assert not server.logged_traceback()
 
 
-def test_what_was_not_uploaded_is_not_read(server):
-    file = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
-    answer = raw(server, "corrupt", json.dumps({"data": [file, 5, "linear", 0]}))
-    assert "event: error" in answer
-    assert "InvalidPathError" in server.log.read_text()  # Gradio refuses it, and logs that it did
-    server.log.write_text("")
-
-
 @pytest.mark.parametrize("function", ["noise", "tables"])
 @pytest.mark.parametrize("data", [{"seed": -1, "num_timesteps": 10**9}, "x", None, {}])
 def test_what_the_page_asks_is_checked_too(server, function, data):

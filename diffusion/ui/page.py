@@ -9,6 +9,7 @@ from diffusion.models.model import LatentModel, Model
 from diffusion.ui import api
 from diffusion.ui.parts.modules import ROUTE, preload
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
+from diffusion.ui.parts.requests import APP_OPTIONS, Page
 from diffusion.ui.parts.scrubber import Scrubber, static
 from diffusion.ui.parts.session import remember_page
 from diffusion.ui.tabs import (
@@ -39,7 +40,7 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
     pixel_models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
     first = next(iter(pixel_models.values()), None)
     film = load_film(first.folder) if first and first.folder else None
-    with gr.Blocks(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
+    with Page(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
         Scrubber("hero", reverse.shipped_message(first, film) if first and film else None)
         with gr.Tabs():
             with gr.Tab(text["tab_forward"]):
@@ -74,7 +75,7 @@ def launch_options() -> dict:
         "theme": theme,
         "css": static("style.css"),
         "head": preload(),
-        "app_kwargs": {"routes": [ROUTE]},
+        "app_kwargs": {"routes": [ROUTE], **APP_OPTIONS},
         "max_file_size": f"{MAX_MEGABYTES}mb",
         "run_history": False,
         "ssr_mode": False,

@@ -87,7 +87,7 @@ def uploaded_picture(path: str | Path) -> Image.Image:
     Raises:
         InputError: it is gone, or no usable picture.
     """
-    if not Path(path).exists():
+    if not Path(path).is_file():
         raise refusal("upload_gone")
     try:
         return open_image(path)

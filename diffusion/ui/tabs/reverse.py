@@ -20,6 +20,7 @@ from diffusion.ui.parts.class_film import (
     class_frames,
 )
 from diffusion.ui.parts.effects import guidance_words, say_why
+from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import (
     ONE_AT_A_TIME,
@@ -147,8 +148,9 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         request = checked_class_request(models, *sent)
         return film_messages(models[request.model], request)
 
-    def choices_of(name: str, label: str, schedule: str) -> tuple[gr.Dropdown, gr.Dropdown]:
-        return class_choice(models[name], label), schedule_choice(models[name], schedule)
+    def choices_of(name: Any, label: str, schedule: str) -> tuple[gr.Dropdown, gr.Dropdown]:
+        network = models[choice(name, "model", models)]
+        return class_choice(network, label), schedule_choice(network, schedule)
 
     run = start.click(with_refusals(messages), chosen, [scrubber, problem], **ONE_AT_A_TIME, **PRIVATE)
     for button in (stop, opening):

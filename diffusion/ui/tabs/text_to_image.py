@@ -207,6 +207,6 @@ def build(model: LatentModel) -> None:
     triggers = [start.click, *(field.submit for field in fields)]
     # Asked again while it draws, it draws that next.
     asked = gr.on(triggers, stream, request, shown, trigger_mode="always_last", **ONE_AT_A_TIME, **PRIVATE)
-    picked = pick.click(lambda sample: sample[0], pick, prompt, **PRIVATE)
+    picked = pick.click(lambda sample: sample[0] if sample else gr.skip(), pick, prompt, **PRIVATE)
     drawn = picked.then(stream, request, shown, **ONE_AT_A_TIME, **PRIVATE)
     stop.click(None, None, None, cancels=[asked, drawn], **PRIVATE)

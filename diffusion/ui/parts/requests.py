@@ -1,0 +1,95 @@
+"""Requests as no page sends them: what cannot be read is answered by a sentence, and leaves no traceback."""
+
+from typing import Any, cast
+
+import gradio as gr
+from fastapi import Depends, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from gradio_client.utils import construct_args, is_http_url_like, traverse
+from starlette.responses import JSONResponse
+
+from diffusion.ui.parts.inputs import refusal
+from diffusion.ui.text import labels
+
+NOT_FOUND, UNREADABLE = 404, 422  # HTTP's numbers
+
+
+class Page(gr.Blocks):
+    """A page whose events refuse arguments that they cannot read, at whichever address these arrive."""
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        """What Gradio calls before a handler.
+
+        Raises:
+            InputError: too few or too many arguments, or one that is not of its component's form.
+        """
+        takes, sent = len(block_fn.inputs), len(inputs)
+        if takes != sent and not block_fn.cancels:  # to one that cancels Gradio sends the session
+            raise refusal("wrong_number_of_arguments", name=block_fn.name, takes=str(takes), sent=str(sent))
+        try:
+            traverse(inputs, _refuse_address, _has_address)
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except Exception:  # nothing is written or computed here: whatever goes wrong is about what was sent
+            raise refusal("unreadable_arguments", name=block_fn.name) from None
+
+
+def _has_address(value: Any) -> bool:
+    """Whether it is a file that lies elsewhere: Gradio would go and fetch it."""
+    return isinstance(value, dict) and isinstance(value.get("path"), str) and is_http_url_like(value["path"])
+
+
+def _refuse_address(value: dict[str, Any]) -> None:
+    raise ValueError(value["path"])
+
+
+async def _check_names(request: Request) -> None:
+    """What a request to one of Gradio's routes names must be there, and be something for programs.
+
+    Raises:
+        HTTPException: it is not; says what.
+    """
+    page, path, named = request.app.get_blocks(), request.url.path, request.path_params
+    sent = await _json_sent(request)
+    index, endpoint = sent.get("fn_index"), named.get("api_name")
+    public = {fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"}
+    if endpoint not in {None, *public} if index is None else str(index) not in map(str, page.fns):
+        raise HTTPException(NOT_FOUND, labels()["unknown_endpoint"].format(names=", ".join(sorted(public))))
+    if "/component_server" in path and str(sent.get("component_id")) not in map(str, page.blocks):
+        raise HTTPException(NOT_FOUND, labels()["unknown_component"])
+    awaited = page._queue.pending_event_ids_session.values()  # calls of which the answer has not been read
+    if "event_id" in named and not any(named["event_id"] in calls for calls in awaited):
+        raise HTTPException(NOT_FOUND, labels()["unknown_call"])
+    session = request.query_params.get("session_hash")
+    if path.endswith("/queue/data") and session not in {None, *page._queue.pending_messages_per_session}:
+        raise HTTPException(NOT_FOUND, labels()["unknown_call"])
+    if "/call/v2/" in path and request.method == "POST":
+        try:
+            construct_args(page.get_api_info()["named_endpoints"][f"/{endpoint}"]["parameters"], (), sent)
+        except TypeError:
+            raise HTTPException(UNREADABLE, labels()["unreadable_arguments"].format(name=endpoint)) from None
+
+
+async def _json_sent(request: Request) -> dict[str, Any]:
+    """The JSON object in a request's body; empty where there is none."""
+    if request.method != "POST" or request.headers.get("content-type", "").startswith("multipart/"):
+        return {}
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+async def _say_what_is_wrong(_: Request, error: Exception) -> JSONResponse:
+    """The answer to an address or a body that is not of the right form."""
+    first = cast(RequestValidationError, error).errors()[0]
+    said = labels()["unreadable_request"].format(place=".".join(map(str, first["loc"])), wrong=first["msg"])
+    return JSONResponse({"detail": said}, UNREADABLE)
+
+
+APP_OPTIONS = {  # of Gradio's FastAPI application
+    "dependencies": [Depends(_check_names)],
+    "exception_handlers": {RequestValidationError: _say_what_is_wrong},
+}
