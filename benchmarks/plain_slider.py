@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from diffusion.data.images import to_signed, to_uint8
-from diffusion.process import draw_noise, q_sample
+from diffusion.noise import draw_noise
+from diffusion.process import q_sample
 from diffusion.schedules import linear_schedule
 
 

@@ -26,7 +26,7 @@ the network knows by heart comes back. The same share of the trained names tells
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -48,7 +48,7 @@ from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import psnr
-from diffusion.process import draw_noise
+from diffusion.noise import draw_noise, fresh_noise
 
 NUM_DRAWN = {"cpu": 256, "cuda": None}  # of each set; None is all
 NUM_PER_POINT = {"cpu": 64, "cuda": 512}  # of a curve
@@ -57,7 +57,7 @@ GUIDANCE_SCALES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 def draw(model: LatentModel, emoji: EmojiSet, chosen: Tensor, language: str, sampling: Sampling) -> Tensor:
-    """Draw emoji by their names, the i-th of the set from the noise of seed i (what DDPM adds: by batch).
+    """Draw emoji by their names, the i-th of the set as it is drawn alone, from seed i.
 
     Args:
         model: to draw with.
@@ -69,14 +69,20 @@ def draw(model: LatentModel, emoji: EmojiSet, chosen: Tensor, language: str, sam
     Returns:
         (B, C, H, W) uint8 pictures as they are shown, on the CPU.
     """
-    parts = []
-    for batch, part in enumerate(tqdm(chosen.split(BATCH_SIZE), desc=f"{language}, {sampling}")):
+    parts, alone = [], (1, *model.sample_shape)
+    for part in tqdm(chosen.split(BATCH_SIZE), desc=f"{language}, {sampling}"):
         seeds = part.tolist()
-        noise = [draw_noise((1, *model.sample_shape), torch.Generator().manual_seed(i)) for i in seeds]
+        x_T = torch.cat([draw_noise(alone, torch.Generator().manual_seed(i)) for i in seeds])
         prompts = [emoji.names[language][i] for i in seeds]
         denoise = model.denoiser(prompts=prompts, guidance_scale=sampling.guidance_scale)
-        parts.append(pictures(model, denoise, sampling, x_T=torch.cat(noise), seed=SEED + batch))
+        noise = partial(_noise_of_each, seeds, alone)
+        parts.append(pictures(model, denoise, sampling, x_T=x_T, noise=noise))
     return torch.cat(parts)
+
+
+def _noise_of_each(seeds: list[int], shape: Sequence[int], t: int) -> Tensor:
+    """`fresh_noise` of several seeds, one after the other."""
+    return torch.cat([fresh_noise(seed, shape, t) for seed in seeds])
 
 
 @dataclass

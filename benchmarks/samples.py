@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -54,13 +54,13 @@ def for_sampling(model: Model) -> Model:
     return in_bf16_copy(model) if has_bf16(model.device) else model
 
 
-def pictures(model: Model, denoise: Denoiser, sampling: Sampling, **start: int | Tensor) -> Tensor:
+def pictures(model: Model, denoise: Denoiser, sampling: Sampling, **start: Any) -> Tensor:
     """Where a walk ends, as it is shown.
 
     Args:
         model, denoise: as for `walk`.
         sampling: its sampler and steps; the guidance is part of `denoise`.
-        start: `walk`'s seed, num_images or x_T.
+        start: `walk`'s seed, num_images, x_T or noise.
 
     Returns:
         (B, C, H, W) uint8, on the CPU.

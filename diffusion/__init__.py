@@ -8,7 +8,8 @@ from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.folder import CheckpointError, save_model
 from diffusion.models.model import LatentModel, Model
 from diffusion.nets.unet import UNet, UNetConfig
-from diffusion.process import draw_noise, q_posterior, q_sample, q_step
+from diffusion.noise import draw_noise
+from diffusion.process import q_posterior, q_sample, q_step
 from diffusion.samplers import Step, sample, timesteps
 from diffusion.schedules import NoiseSchedule, cosine_schedule, linear_schedule
 

@@ -4,31 +4,14 @@ B is the batch and *D any trailing dimensions: images (C, H, W), latents or 2-D 
 Throughout, x_t = α x_0 + σ ε with α = √ᾱ_t and σ = √(1 − ᾱ_t), as `NoiseSchedule.alpha_sigma` gives them.
 """
 
-from collections.abc import Sequence
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 from diffusion.schedules import NoiseSchedule, check_name
 
 Prediction = Literal["epsilon", "v", "sample"]  # what a network outputs
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
-
-
-def draw_noise(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Standard normal noise that every machine, and the browser, agrees on.
-
-    Drawn on the CPU and rounded once to float16, which is how it travels to the page.
-
-    Args:
-        shape: the shape wanted.
-        generator: a CPU generator; it advances.
-
-    Returns:
-        float32 tensor of `shape` whose values are exact in float16.
-    """
-    return torch.randn(tuple(shape), generator=generator).half().float()
 
 
 def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:

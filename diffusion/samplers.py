@@ -4,7 +4,7 @@ DDPM is DDIM with eta = 1. DPM-Solver++(2M) is DDIM with x_0_hat replaced by its
 λ = log(√ᾱ / √(1 − ᾱ)). The loop walks an explicit list of timesteps; nothing computes a stride.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from diffusion.denoiser import Denoiser
+from diffusion.noise import fresh_noise
 from diffusion.process import eps_from_x_0
 from diffusion.schedules import NoiseSchedule, check_name
 
@@ -70,7 +71,7 @@ def sample(
     *,
     sampler: str = "ddim",
     eta: float = 0.0,
-    generator: torch.Generator | None = None,
+    noise: Callable[[int], Tensor] | None = None,
 ) -> Iterator[Step]:
     """Walk from noise to data, yielding every step as it is made.
 
@@ -82,7 +83,7 @@ def sample(
         sampler: "ddpm" (Ho et al. 2020, posterior variance), "ddim" (Song et al. 2021) or
             "dpm++2m" (Lu et al. 2022, Algorithm 2).
         eta: "ddim" only: 0 is deterministic, 1 is DDPM.
-        generator: of the noise that eta > 0 adds; on the CPU for the same picture on every device.
+        noise: t → z, (B, *D), what the step from t adds if eta > 0; None: `fresh_noise` of seed 0.
 
     Yields:
         One Step for each pair of neighbours in `steps`; the last one's x_s is the sample.
@@ -92,6 +93,7 @@ def sample(
     """
     check_name("sampler", sampler, SAMPLERS)
     eta = {"ddpm": 1.0, "ddim": eta, "dpm++2m": 0.0}[sampler]
+    noise = noise or (lambda t: fresh_noise(0, x_T.shape, t))
     x_t = x_T
     previous: Step | None = None  # of a multistep sampler
     for t, s in pairwise(steps):
@@ -99,7 +101,9 @@ def sample(
         alpha, sigma = schedule.alpha_sigma(t_batch, x_t)
         x_0_hat = denoise(x_t, t_batch)
         update = _update(schedule, t, s, eta, previous)
-        x_s = _apply(update, x_t, x_0_hat, previous, alpha, sigma, generator)
+        x_s = _apply(update, x_t, x_0_hat, previous, alpha, sigma)
+        if update.noise_weight > 0:
+            x_s = x_s + update.noise_weight * noise(t).to(x_s)
         yield (step := Step(t, s, x_t, eps_from_x_0(x_0_hat, x_t, alpha, sigma), x_0_hat, x_s, update))
         x_t, previous = x_s, step if sampler == "dpm++2m" else None
 
@@ -118,21 +122,10 @@ def _update(schedule: NoiseSchedule, t: int, s: int, eta: float, previous: Step 
 
 
 def _apply(
-    update: Update,
-    x_t: Tensor,
-    x_0_hat: Tensor,
-    previous: Step | None,
-    alpha: Tensor,
-    sigma: Tensor,
-    generator: torch.Generator | None,
+    update: Update, x_t: Tensor, x_0_hat: Tensor, previous: Step | None, alpha: Tensor, sigma: Tensor
 ) -> Tensor:
-    """DDIM Eq. 12: towards x̂_0, along the predicted noise, plus fresh noise."""
+    """DDIM Eq. 12 without its fresh noise: towards x̂_0, along the predicted noise."""
     if previous is not None and update.extrapolation:
         x_0_hat = x_0_hat + update.extrapolation * (x_0_hat - previous.x_0_hat)
     eps = eps_from_x_0(x_0_hat, x_t, alpha, sigma)
-    x_s = update.x_0_weight * x_0_hat + update.eps_weight * eps
-    if update.noise_weight == 0:
-        return x_s
-    device = generator.device if generator else x_t.device
-    z = torch.randn(x_t.shape, generator=generator, device=device, dtype=x_t.dtype)
-    return x_s + update.noise_weight * z.to(x_t.device)
+    return update.x_0_weight * x_0_hat + update.eps_weight * eps

@@ -83,6 +83,14 @@ def test_denoise_returns_a_grid_and_its_steps(client):
     assert not np.array_equal(np.asarray(Image.open(grid)), np.asarray(Image.open(other)))
 
 
+def test_the_first_picture_of_a_seed_does_not_depend_on_how_many_are_asked_for(client):
+    first = []
+    for num_images in (1, 4):
+        grid, _ = client.predict("tiny", 3, "ddpm", 4, "", "b", 2.0, num_images, api_name="/denoise")
+        first.append(np.asarray(Image.open(grid))[:16, :16].astype(int))
+    assert np.abs(first[0] - first[1]).max() <= 1  # the rounding of another batch
+
+
 def test_empty_schedule_and_class_mean_the_checkpoints_own_and_none(client):
     _, record = client.predict("tiny", 0, "dpm++2m", 2, "", "", 1.0, 1, api_name="/denoise")
     assert record["schedule"] == "cosine" and record["class_label"] == ""

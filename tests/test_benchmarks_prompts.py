@@ -52,11 +52,12 @@ def near(one, other) -> bool:
     return (one.int() - other.int()).abs().max() <= 1
 
 
-def test_each_name_is_drawn_from_the_noise_of_its_own_number(few, emoji_model):
-    how = Sampling("dpm++2m", 2, 3.0)
+@pytest.mark.parametrize("sampler", ["dpm++2m", "ddpm"])
+def test_each_name_is_drawn_from_the_noise_of_its_own_number(few, emoji_model, sampler):
+    how = Sampling(sampler, 2, 3.0)
     pair = prompts.draw(emoji_model, few, torch.tensor([9, 4]), "ko", how)
     assert near(prompts.draw(emoji_model, few, torch.tensor([4]), "ko", how)[0], pair[1])
-    settings = {"num_steps": 2, "sampler": "dpm++2m", "prompts": [few.names["ko"][9]], "guidance_scale": 3.0}
+    settings = {"num_steps": 2, "sampler": sampler, "prompts": [few.names["ko"][9]], "guidance_scale": 3.0}
     for step, _ in run_sampler(emoji_model, seed=9, num_images=1, **settings):  # noqa: B007
         pass
     assert near(to_uint8(emoji_model.decode(step.x_s))[0], pair[0])

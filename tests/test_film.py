@@ -21,6 +21,7 @@ from diffusion import (
 from diffusion.films.film import draw, final_frame, run_sampler, step_frame, walk
 from diffusion.films.grids import image_grid, png_bytes
 from diffusion.films.samples import every_class, save_samples
+from diffusion.noise import fresh_noise
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -80,6 +81,27 @@ def test_a_walk_is_decided_by_its_seed(tiny_model):
     assert torch.equal(one[0].x_t, draw_noise((2, 1, 16, 16), torch.Generator().manual_seed(1)))
     rows = run_sampler(tiny_model, seed=1, **settings)
     assert all(torch.equal(mine.x_s, theirs.x_s) for mine, (theirs, _) in zip(one, rows))
+
+
+@pytest.mark.parametrize("sampler, eta", [("ddpm", 0.0), ("ddim", 0.7), ("dpm++2m", 0.0)])
+def test_a_picture_is_the_same_however_many_are_drawn(tiny_model, sampler, eta):
+    def steps(num_images):
+        settings = {"seed": 3, "num_images": num_images, "num_steps": 4, "sampler": sampler, "eta": eta}
+        return [step.x_s for step, _ in run_sampler(tiny_model, **settings)]
+
+    many = steps(16)
+    for number in (1, 2, 5):
+        for few, all_of_them in zip(steps(number), many):
+            assert torch.allclose(few, all_of_them[:number], atol=1e-4)
+
+
+def test_what_a_step_adds_is_the_stream_of_seed_and_picture(tiny_model):
+    denoise = tiny_model.denoiser()
+    for step in walk(tiny_model, denoise, num_steps=3, seed=8, num_images=2, sampler="ddpm"):
+        update = step.update
+        mean = update.x_0_weight * step.x_0_hat + update.eps_weight * step.eps_hat
+        z = fresh_noise(8, (2, 1, 16, 16), step.t)
+        assert torch.allclose(step.x_s, mean + update.noise_weight * z, atol=1e-5)
 
 
 def test_a_walk_may_begin_anywhere_and_go_by_another_schedule(tiny_model):

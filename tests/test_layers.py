@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 WINGS = (
-    ("schedules", "process", "denoiser", "samplers", "losses", "likelihood", "interpolation"),  # mathematics
+    ("schedules", "process", "noise", "denoiser", "samplers", "losses", "likelihood", "interpolation"),
     ("devices", "files", "checks"),
     ("nets",),
     ("data",),

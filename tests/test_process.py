@@ -6,7 +6,6 @@ from diffusion import (
     UNet,
     UNetConfig,
     diffusion_loss,
-    draw_noise,
     network_denoiser,
     q_posterior,
     q_sample,
@@ -79,17 +78,6 @@ def test_predictions_round_trip(schedule, prediction):
         recovered = x_0_from_output(prediction, output, x_t, alpha, sigma)
         assert torch.allclose(recovered, x_0, atol=1e-9)
         assert torch.allclose(eps_from_x_0(recovered, x_t, alpha, sigma), noise, atol=1e-9)
-
-
-def test_noise_is_the_same_for_a_seed_and_exact_in_float16():
-    one, two = (draw_noise((3, 64, 64), torch.Generator().manual_seed(5)) for _ in range(2))
-    assert torch.equal(one, two) and torch.equal(one.half().float(), one)
-    assert one.mean().abs() < 0.03 and (one.std() - 1).abs() < 0.03
-
-
-def test_first_images_of_a_seed_do_not_depend_on_how_many_are_drawn():
-    few, many = (draw_noise((n, 1, 28, 28), torch.Generator().manual_seed(1)) for n in (2, 16))
-    assert torch.equal(few, many[:2])
 
 
 @pytest.mark.parametrize("name", ["x_0", "eps", "", None])

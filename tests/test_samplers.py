@@ -14,6 +14,7 @@ from diffusion import (
     sample,
     timesteps,
 )
+from diffusion.noise import fresh_noise
 from diffusion.samplers import SAMPLERS
 
 MEAN, STD = 0.3, 0.5
@@ -51,12 +52,21 @@ def test_dpm_solver_is_over_ten_times_better(schedule):
 
 
 def test_ddpm_reproduces_mean_and_standard_deviation(schedule):
-    generator = torch.Generator().manual_seed(0)
-    x_T = torch.randn(20_000, 1, generator=generator)
-    steps = timesteps(schedule, 1000)
-    *_, step = sample(gaussian_denoiser(schedule), schedule, x_T, steps, sampler="ddpm", generator=generator)
+    x_T = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0))
+    *_, step = sample(gaussian_denoiser(schedule), schedule, x_T, timesteps(schedule, 1000), sampler="ddpm")
     assert step.x_s.mean().item() == pytest.approx(MEAN, rel=0.03)
     assert step.x_s.std().item() == pytest.approx(STD, rel=0.03)
+
+
+def test_noise_that_is_not_given_is_that_of_seed_0(schedule):
+    x_T, steps = torch.randn(3, 2, dtype=torch.float64), timesteps(schedule, 4)
+
+    def last(**noise):
+        *_, step = sample(gaussian_denoiser(schedule), schedule, x_T, steps, eta=0.5, **noise)
+        return step.x_s
+
+    assert torch.equal(last(), last(noise=lambda t: fresh_noise(0, (3, 2), t)))
+    assert last().dtype == torch.float64 and not torch.equal(last(), last(noise=lambda t: x_T))
 
 
 def test_timesteps_run_from_T_to_zero(schedule):
@@ -136,16 +146,12 @@ def test_equal_to_diffusers(schedule, sampler, prediction, num_steps):
     net = randomised(UNet(UNetConfig(1, 32, (1,), 1, ()))).double()
     x_T = torch.randn(2, 1, 8, 8, dtype=torch.float64)
     denoise = network_denoiser(net, schedule, prediction)
-    ours = list(
-        sample(
-            denoise,
-            schedule,
-            x_T,
-            steps,
-            sampler=sampler,
-            generator=torch.Generator().manual_seed(7),
-        )
-    )
+    generator = torch.Generator().manual_seed(7)
+
+    def noise(t):
+        return torch.randn(x_T.shape, generator=generator, dtype=x_T.dtype)
+
+    ours = list(sample(denoise, schedule, x_T, steps, sampler=sampler, noise=noise))
 
     x, generator = x_T, torch.Generator().manual_seed(7)
     extra = {} if sampler == "dpm++2m" else {"generator": generator}

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from diffusion.denoiser import Denoiser
 from diffusion.files import write_atomically
 from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.models.model import LatentModel, Model
-from diffusion.process import draw_noise
+from diffusion.noise import draw_noise, fresh_noise
 from diffusion.samplers import Step, Update, sample, timesteps
 from diffusion.schedules import NoiseSchedule
 
@@ -95,6 +96,7 @@ def walk(
     seed: int = 0,
     num_images: int = 1,
     x_T: Tensor | None = None,
+    noise: Callable[[int], Tensor] | None = None,
     sampler: str = "dpm++2m",
     eta: float = 0.0,
     schedule: NoiseSchedule | None = None,
@@ -105,9 +107,10 @@ def walk(
         model: gives the shape of x_T and the device.
         denoise: (x_t, t) → x_0_hat, on `schedule`.
         num_steps: 1..T.
-        seed: of one generator, for x_T and then for what `eta` adds.
+        seed: of all noise; picture i is the same for every B.
         num_images: B, rows of x_T.
         x_T: (B, C, H, W) to start from; None draws it from the seed.
+        noise: as for `sample`; None draws it from the seed.
         sampler, eta: as for `sample`.
         schedule: the schedule that is sampled, if not the model's own.
 
@@ -115,12 +118,11 @@ def walk(
         One Step at a time; the last one's x_s is the sample.
     """
     schedule = schedule or model.schedule
-    generator = torch.Generator().manual_seed(seed)
     if x_T is None:
-        x_T = draw_noise((num_images, *model.sample_shape), generator)
+        x_T = draw_noise((num_images, *model.sample_shape), torch.Generator().manual_seed(seed))
+    noise = noise or partial(fresh_noise, seed, x_T.shape)
     steps = timesteps(schedule, num_steps)
-    x_T = x_T.to(model.device)
-    return sample(denoise, schedule, x_T, steps, sampler=sampler, eta=eta, generator=generator)
+    return sample(denoise, schedule, x_T.to(model.device), steps, sampler=sampler, eta=eta, noise=noise)
 
 
 def run_sampler(

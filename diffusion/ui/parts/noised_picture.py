@@ -8,7 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from diffusion.data.images import to_signed, to_uint8
-from diffusion.process import draw_noise, q_sample
+from diffusion.noise import draw_noise
+from diffusion.process import q_sample
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.example_pictures import SIZE
 from diffusion.ui.parts.inputs import MAX_SEED, whole_number

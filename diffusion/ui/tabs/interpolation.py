@@ -15,7 +15,7 @@ from diffusion.films.film import EPS_RANGE, walk
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
 from diffusion.models.model import LatentModel
-from diffusion.process import draw_noise
+from diffusion.noise import draw_noise
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.gpu import on_gpu

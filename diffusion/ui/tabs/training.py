@@ -11,7 +11,8 @@ from torch import Tensor
 from diffusion.data.images import to_signed
 from diffusion.films.training_history import History, load_history
 from diffusion.models.model import Model
-from diffusion.process import draw_noise, eps_from_x_0, q_sample
+from diffusion.noise import draw_noise
+from diffusion.process import eps_from_x_0, q_sample
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.own_picture import open_picture, picture_row
