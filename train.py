@@ -17,13 +17,16 @@ if __name__ == "__main__":
 import math
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from diffusion.console import lenient_output
 from diffusion.data.image_sets import DataError, step_generator
 from diffusion.devices import peak_flops, use_tensor_cores
+from diffusion.films.samples import SHEETS_FOLDER
 from diffusion.films.training_history import Recorder
 from diffusion.hub import HubError, push_to_hub
 from diffusion.models.card import load_metrics
@@ -43,18 +46,19 @@ from diffusion.training.distributed import (
     wrap_for_training,
 )
 from diffusion.training.progress import LOG_FILE, Progress
-from diffusion.training.run_state import load_run, save_run, saved_settings
+from diffusion.training.run_folder import own_folder
+from diffusion.training.run_state import load_run, save_run, saved_data, saved_settings
 from diffusion.training.stages import build_stage
 
 FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45  # what is lost at most if a run dies, early and later
 MAX_SAVING = 0.02  # share of the time that saving may take; where it takes long, it is done less often
 # Between sheets of samples, each of which costs as much as about 500 images of training.
 MIN_IMAGES_PER_GRID, MAX_GRIDS = 20_000, 20
-MAX_LISTED = 20  # skipped files, so that the rest of what is printed stays in sight
 WARM_UP_STEPS = 3  # until convolutions have chosen their algorithms, and what is compiled is compiled
 SPEED_SECONDS = 8  # over which the speed is measured: single slow steps make no difference then
 # Share of --minutes for steps: saving takes up to 2 %, samples 3, the history 2, and the end a little.
 STEPPING = 0.92
+UNKNOWN_DATA = "What this run began with it did not note: whether the data are the same cannot be told."
 
 
 def learning_rate(images_seen: int, config: TrainConfig) -> float:
@@ -105,13 +109,15 @@ class Run:
     def save(self) -> None:
         """Write the state from which the same command resumes."""
         parts = (self.net, self.ema, self.optimizer)
-        save_run(self.config.out, *parts, self.images_seen, self.stage.fixed_settings())
+        settings, contents = self.stage.fixed_settings(), self.stage.data.contents
+        save_run(self.config.out, *parts, self.images_seen, settings, contents)
 
     def resume(self) -> None:
         """Continue from the state in the output folder, if there is one."""
         parts = (self.net, self.ema, self.optimizer)
         settings, defaults = self.stage.fixed_settings(), default_settings(self.config)
-        self.images_seen = load_run(self.config.out, *parts, settings, defaults)
+        contents = self.stage.data.contents
+        self.images_seen = load_run(self.config.out, *parts, settings, defaults, contents)
 
 
 def save_in_time(run: Run, seconds: float) -> float:
@@ -146,7 +152,7 @@ def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
                 next_save = save_in_time(run, SAVE_SECONDS)
             if leads and run.images_seen > 0 and run.images_seen % grid_every < config.batch_size:
                 progress.log()
-                file = config.out / "samples" / f"{run.images_seen:09d}.png"
+                file = config.out / SHEETS_FOLDER / f"{run.images_seen:09d}.png"
                 run.stage.save_samples(file, run.ema.weights, run.images_seen)
             if run.complete or stop.wanted():
                 break
@@ -179,24 +185,32 @@ def measured_length(config: TrainConfig, minutes: float, data: Data, device: tor
 
 
 def train(config: TrainConfig) -> None:
-    """Load, resume, train, export, and upload if asked to."""
+    """Load the data, and train on it in a folder of the run's own."""
     deadline = time.monotonic() + (config.time_limit or math.inf)
     device = join_processes(config.device)
     leads = rank() == 0
     use_tensor_cores()
     with leader_first():  # it fetches what is missing
         data = load_training_data(config).to(device)
-    if config.minutes:
-        config = measured_length(config, config.minutes, data, device)
     if leads:
-        print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
-        config.out.mkdir(parents=True, exist_ok=True)
-    run = Run(config, data, device)
+        print(*data.found, sep="\n", flush=True)
+    with own_folder(config.out) if leads else nullcontext():
+        if config.minutes:
+            config = measured_length(config, config.minutes, data, device)
+        if leads:
+            print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
+        run_to_its_end(Run(config, data, device), deadline)
+    leave_processes()
+
+
+def run_to_its_end(run: Run, deadline: float) -> None:
+    """Resume, train, export, and upload if asked to; or as much of it as the deadline allows."""
+    config, leads = run.config, rank() == 0
     run.resume()
-    if leads and data.skipped:
-        print(*data.skipped[:MAX_LISTED], f"Files skipped: {len(data.skipped)}", sep="\n", flush=True)
     if leads and run.images_seen:
         print(f"Resuming at {run.images_seen:,} images", flush=True)
+        if saved_data(config.out) is None:
+            print(UNKNOWN_DATA, flush=True)
     known = load_metrics(config.out) if run.complete else {}  # of the same weights
     if not run.complete:
         recorder = run.stage.recorder(run.images_seen) if leads else None
@@ -208,13 +222,13 @@ def train(config: TrainConfig) -> None:
         print(f"{run.images_seen:,} images, {config.out}{again}", flush=True)
         if config.push_to_hub and run.complete:
             print(push_to_hub(config.out, config.push_to_hub), flush=True)
-    leave_processes()
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line: what its user can put right is answered by one sentence and exit status 1."""
     try:
-        train(parse_config(arguments))
+        with lenient_output():
+            train(parse_config(arguments))
     except KeyboardInterrupt:
         sys.exit(130)
     except (CheckpointError, DataError, HubError, FloatingPointError) as error:

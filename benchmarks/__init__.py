@@ -16,3 +16,7 @@ They need what the tests need, and nothing else should run on the machine meanwh
 again), variants and peer_steps (ways to train), loading, background (parts that outlive a call), plain_slider
 and common.
 """
+
+from diffusion.console import escape_output
+
+escape_output()

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 
 SLOT = Path("runs/slot")
 STATE = SLOT / "state.json"
@@ -95,7 +95,7 @@ class Slot:
         self.save()
 
     def save(self) -> None:
-        write_atomically(STATE, json.dumps(self.state, indent=1).encode())
+        write_atomically(STATE, to_json(self.state, indent=1).encode())
 
     def check(self) -> None:
         """Raise CallOver if it is."""

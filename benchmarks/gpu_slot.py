@@ -47,7 +47,7 @@ from typing import Any
 from benchmarks.background import SLOT, CallOver, Slot
 from benchmarks.peer_steps import PEERS
 from diffusion.data.sources import decoded_file
-from diffusion.training.run_state import STATE_FILE
+from diffusion.files import STATE_FILE
 
 DATA, SITE, PEER = (Path("runs") / name for name in ("data", "site", "peer"))
 SWEEP, WHEELS, FONT = SLOT / "sweep.json", Path("wheels"), "NotoColorEmoji.ttf"

@@ -13,7 +13,6 @@ Fréchet distance to the test set in the features of our classifier.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ from benchmarks.samples import HEADLINE, SEED, draw, for_sampling
 from diffusion.data.image_sets import DataError
 from diffusion.data.images import to_uint8
 from diffusion.data.sources import load_data
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.training.distributed import join_processes
 
@@ -149,7 +148,7 @@ def judge(options: argparse.Namespace, device: torch.device) -> None:
     header = ("without a class", "images seen", "sampler", "samples", "Fréchet distance to the test set")
     print(markdown_table(header, rows))
     result = {"distances": dict(zip(("theirs", "ours"), distances)), "samples": len(theirs), "theirs": about}
-    write_atomically(options.out / "judged.json", json.dumps(result, indent=1).encode())
+    write_atomically(options.out / "judged.json", to_json(result, indent=1).encode())
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -14,7 +14,6 @@ is also written to a JSON file, with the flags of the fastest row that train.py 
 
 import argparse
 import gc
-import json
 import sys
 import time
 import warnings
@@ -32,7 +31,7 @@ from benchmarks.variants import VARIANTS, build, number_formats
 from diffusion.data.image_sets import ImageData
 from diffusion.data.sources import load_data
 from diffusion.devices import has_bf16, peak_flops, share_of_peak
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 from diffusion.nets.step_cost import num_parameters, timed
 from diffusion.training import presets
 from diffusion.training.distributed import join_processes
@@ -227,7 +226,7 @@ def main(options: argparse.Namespace) -> None:
     for row in compare(contestants, config.batch_size, device, options.seconds):
         rows.append(row)  # what is measured is kept, should a later row end the program
         result = {"rows": rows, "best": best_of(rows)}
-        write_atomically(options.out, json.dumps(result, indent=1, ensure_ascii=False).encode())
+        write_atomically(options.out, to_json(result, indent=1, ensure_ascii=False).encode())
     print(table(rows))
     if best := best_of(rows):
         print_ratios(rows, best)

@@ -1,8 +1,15 @@
-"""Files that are either the old one or the new one, never half of it."""
+"""Files that are either the old one or the new one, never half of it; JSON that every program reads."""
 
+import json
+import math
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+STATE_FILE = "state.safetensors"  # in the folder of every run
+TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of a file and a process: what `write_atomically` replaces it by
 
 
 def write_atomically(file: Path, content: bytes) -> None:
@@ -23,3 +30,29 @@ def write_atomically(file: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder; for whoever has it to himself."""
+    for file in folder.glob(".*.tmp"):
+        if TEMPORARY.fullmatch(file.name):
+            with suppress(OSError):
+                file.unlink()
+
+
+def to_json(value: Any, **layout: Any) -> str:
+    """JSON as the standard has it: a number that is not finite is null.
+
+    Args:
+        value: of what JSON knows; tuples become lists.
+        layout: of `json.dumps`.
+    """
+    return json.dumps(_finite(value), allow_nan=False, **layout)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

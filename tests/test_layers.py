@@ -8,7 +8,7 @@ from conftest import ROOT
 
 WINGS = (
     ("schedules", "process", "noise", "denoiser", "samplers", "losses", "likelihood", "interpolation"),
-    ("devices", "files", "checks"),
+    ("devices", "files", "checks", "console", "names"),
     ("nets",),
     ("data",),
     ("models",),

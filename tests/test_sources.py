@@ -186,7 +186,10 @@ def test_sub_folders_are_classes(tmp_path):
     (tmp_path / "loose.png").write_bytes(encoded(photo(), "PNG"))
     data = load_image_folder(tmp_path, 8)
     assert data.classes == ("cats", "dogs") and data.labels.tolist() == [0, 0, 1]
-    assert [Path(line.split(": ")[0]).name for line in data.skipped] == ["notes.txt", "loose.png"]
+    left_out = [Path(line.split(": ")[0]).name for line in data.skipped]
+    assert left_out == [".hidden", "loose.png", "notes.txt"]
+    assert data.found[0] == "3 pictures, 2 classes: cats, dogs"
+    assert "Without a picture, and so no class: empty." in data.found
 
 
 def test_a_corrupt_picture_among_good_ones_is_skipped_and_named(tmp_path):

@@ -6,3 +6,7 @@
 
 They need what the tests need.
 """
+
+from diffusion.console import escape_output
+
+escape_output()

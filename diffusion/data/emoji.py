@@ -7,7 +7,7 @@ whether a network can put together what it knows from elsewhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, features
 from torch import Tensor
 
+from diffusion.data.contents import Contents, Part, counted, fingerprint
 from diffusion.data.image_sets import DataError
 
 LANGUAGES = ("en", "ko", "es", "ja", "pt", "it", "fr", "de", "fa", "id", "zh", "ru", "tr", "ar")
@@ -57,7 +58,6 @@ class EmojiSet:
     images: Tensor
     title: ClassVar[str] = "emoji of the font Noto Color Emoji"
     licence: ClassVar[str] = "SIL Open Font License 1.1"
-    skipped: ClassVar[tuple[str, ...]] = ()
 
     def to(self, device: torch.device | str) -> "EmojiSet":
         """The same data on another device."""
@@ -68,6 +68,19 @@ class EmojiSet:
         """(N,) whether each one is a held-out combination."""
         combinations = held_out_emoji()
         return torch.tensor([character in combinations for character in self.characters])
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What it is made of: pictures, characters and names, without classes."""
+        words = (text.encode() for texts in (self.characters, *self.names.values()) for text in texts)
+        pieces = (self.images.cpu().numpy().tobytes(), *words)
+        return {"": Part(len(self.characters), fingerprint(pieces))}
+
+    @property
+    def found(self) -> list[str]:
+        """What a run's first line says."""
+        number = counted(len(self.characters), "emoji", "emoji")
+        return [f"{number}, named in {counted(len(self.names), 'language')}"]
 
     def subset(self, chosen: Tensor) -> "EmojiSet":
         """Those at the indices (or the mask) `chosen`."""

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from diffusion.data.contents import Contents, Part, described, fingerprint, left_out, oddities
 from diffusion.data.images import to_signed
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 
 
 class DataError(ValueError):
@@ -30,7 +31,10 @@ class ImageData:
         classes: the name of each label, or None.
         flip: whether a mirrored picture is as good as the original.
         licence: of the pictures, for model cards.
-        skipped: files that could not be read, each with its reason.
+        skipped: files and folders that were left out, each with its reason.
+        notes: what else its owner should know, a sentence each.
+        files: of pictures from one's own files, N fingerprints of name and content: pixels depend on the
+            machine's decoders too.
     """
 
     title: str
@@ -40,11 +44,32 @@ class ImageData:
     flip: bool = False
     licence: str = "see the data's own source"
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def to(self, device: torch.device | str) -> "ImageData":
         """The same data on another device."""
         labels = None if self.labels is None else self.labels.to(device)
         return replace(self, images=self.images.to(device), labels=labels)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What it is made of, wherever it lies."""
+        labels = torch.zeros(len(self.images)) if self.labels is None else self.labels.cpu()
+        parts = {}
+        for label, name in enumerate(self.classes or ("",)):
+            chosen = (labels == label).nonzero().flatten()
+            files = (self.files[i].encode() for i in chosen.tolist())
+            pixels = (
+                () if self.files else (self.images[chosen.to(self.images.device)].cpu().numpy().tobytes(),)
+            )
+            parts[name] = Part(len(chosen), fingerprint(files if self.files else pixels))
+        return parts
+
+    @property
+    def found(self) -> list[str]:
+        """What a run's first lines say: what it is made of, what was left out and why, what is odd."""
+        return [described(self.contents), *left_out(self.skipped), *self.notes, *oddities(self.contents)]
 
     def batch(self, positions: range, seed: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """The examples at these positions of an endless stream of shuffled epochs.
@@ -75,7 +100,7 @@ def save_images(file: Path, data: ImageData) -> None:
     tensors = {"images": data.images} | ({} if data.labels is None else {"labels": data.labels})
     tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, safetensors.torch.save(tensors, {"about": json.dumps(about)}))
+    write_atomically(file, safetensors.torch.save(tensors, {"about": to_json(about)}))
 
 
 def load_images(file: Path) -> ImageData:
@@ -87,7 +112,8 @@ def load_images(file: Path) -> ImageData:
     try:
         with safe_open(file, "pt") as held:
             about = json.loads(held.metadata()["about"])
-            tensors = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
+            # Copies: a view of a file that is replaced or cut off meanwhile ends the process.
+            tensors = {name: held.get_tensor(name).clone() for name in held.keys()}  # noqa: SIM118
         classes, skipped = about["classes"], tuple(about["skipped"])
         return ImageData(**tensors, **about | {"classes": classes and tuple(classes), "skipped": skipped})
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):

@@ -1,13 +1,14 @@
 """Where pictures come from: MNIST, CIFAR-10, or a folder of one's own."""
 
 import gzip
+import hashlib
 import lzma
 import tarfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion.data.contents import counted, fingerprint, listed
+from diffusion.data.folders import PictureFile, list_pictures
 from diffusion.data.image_sets import DataError, ImageData, load_images
 from diffusion.data.images import ImageError, centre_crop, open_image
+from diffusion.names import readable
 
 DATA_SETS = ("mnist", "cifar10", "folder")
 CIFAR10_CLASSES = (
@@ -131,9 +135,9 @@ def _archived_jpegs(archive: Path, split: str) -> list[tuple[str, str, bytes]]:
 
 
 def _cifar10_from_jpegs(source: Path, files: list[tuple[str, str, bytes]]) -> ImageData:
-    files = [file for file in files if file[0] in CIFAR10_CLASSES]
-    pictures = (_cropped(content, 32) for _, _, content in files)
-    data = _collect("CIFAR-10 (JPEG copy)", source, [file[:2] for file in files], pictures)
+    chosen = (file for file in files if file[0] in CIFAR10_CLASSES)
+    examples = ((class_name, name, _cropped(content, 32)) for class_name, name, content in chosen)
+    data = _collect("CIFAR-10 (JPEG copy)", source, examples)
     absent = [name for name in CIFAR10_CLASSES if name not in (data.classes or ())]
     if absent:
         raise DataError(f"{source} is not complete: it has no {', '.join(absent)}.")
@@ -144,24 +148,52 @@ def load_image_folder(data_dir: Path, size: int) -> ImageData:
     """Any folder of pictures, cropped and scaled to 3×size×size; its sub-folders, if any, are the classes.
 
     Raises:
-        DataError: there is no such folder, or no readable picture in it.
+        DataError: there is no such folder, or no readable picture in it, or a class's name is not readable.
     """
-    if not data_dir.is_dir():
-        raise DataError(f"{data_dir} is not a folder: name one that holds pictures with --data-dir.")
-    inside = {path: path.relative_to(data_dir).parts for path in sorted(data_dir.rglob("*"))}
-    paths = [
-        path
-        for path, parts in inside.items()
-        if path.is_file() and not any(part.startswith((".", "__MACOSX")) for part in parts)
-    ]
-    in_folders = [path for path in paths if len(inside[path]) > 1]
-    names = [(inside[path][0], str(path)) for path in in_folders] or [("", str(path)) for path in paths]
+    listing = list_pictures(data_dir)
     with ThreadPoolExecutor() as readers:
-        pictures = readers.map(_cropped, in_folders or paths, repeat(size))
-        data = _collect(f"the folder {data_dir.resolve().name}", data_dir, names, pictures)
-    loose = [path for path in paths if in_folders and path not in in_folders]
-    ignored = tuple(f"{path}: It is in none of the class folders." for path in loose)
-    return replace(data, skipped=data.skipped + ignored)
+        pictures = readers.map(partial(_cropped, size=size), (file.path for file in listing.files))
+        read = dict(zip(listing.files, pictures))
+        whole = [file for file, picture in read.items() if not isinstance(picture, ImageError)]
+        if any(file.class_name for file in whole):
+            loose = ImageError("It is in none of the class folders.")
+            read |= {file: loose for file in whole if not file.class_name}
+            whole = [file for file in whole if file.class_name]
+        digests = dict(zip(whole, readers.map(_digest, whole)))
+    examples = ((file.class_name, readable(file.path), picture) for file, picture in read.items())
+    data = _collect(f"the folder {readable(data_dir.resolve().name)}", data_dir, examples, listing.skipped)
+    return replace(
+        data,
+        notes=(*listing.notes, *_notes(listing.classes, digests)),
+        files=tuple(fingerprint((file.name_in_class, digest)) for file, digest in digests.items()),
+    )
+
+
+def _notes(class_folders: Iterable[str], digests: Mapping[PictureFile, bytes]) -> Iterator[str]:
+    """What is odd among the pictures that are read of these folders, a sentence each."""
+    classes = {file.class_name for file in digests}
+    if empty := sorted({*class_folders} - classes) if any(classes) else []:
+        yield f"Without a picture, and so no class: {listed(empty)}."
+    first: dict[bytes, PictureFile] = {}
+    copies = [
+        (file, first[digest]) for file, digest in digests.items() if first.setdefault(digest, file) != file
+    ]
+    if copies:
+        number = counted(len(copies), "picture is a copy", "pictures are copies")
+        copy, original = (readable(file.path) for file in copies[0])
+        yield f"{number} of another one, such as {copy} of {original}."
+
+
+def _digest(file: PictureFile) -> bytes:
+    """Of a file's content; of one that cannot be read, nothing."""
+    digest = hashlib.sha256()
+    try:
+        with open(file.path, "rb") as content:
+            while piece := content.read(2**20):
+                digest.update(piece)
+    except OSError:
+        return b""
+    return digest.digest()
 
 
 def _cropped(source: Path | bytes, size: int) -> np.ndarray | ImageError:
@@ -175,29 +207,30 @@ def _cropped(source: Path | bytes, size: int) -> np.ndarray | ImageError:
 def _collect(
     title: str,
     source: Path,
-    files: list[tuple[str, str]],
-    pictures: Iterable[np.ndarray | ImageError],
+    examples: Iterable[tuple[str, str, np.ndarray | ImageError]],
+    skipped: Iterable[str] = (),
 ) -> ImageData:
     """A data set of the pictures that could be read.
 
     Args:
         title: of the data set.
         source: where it is.
-        files: each picture's class, "" for none, and name.
-        pictures: each one's pixels, or why it has none.
+        examples: of each picture its class ("" for none), its name, and its pixels, or why it has none.
+        skipped: what was left out before.
     """
-    read, skipped = [], []
-    for (class_name, name), picture in zip(files, pictures):
+    read, left_out = [], list(skipped)
+    for class_name, name, picture in examples:
         if isinstance(picture, ImageError):
-            skipped.append(f"{name}: {picture}")
+            left_out.append(f"{name}: {picture}")
         else:
             read.append((class_name, picture))
     if not read:
-        raise DataError(f"{source} holds no readable picture (files skipped: {len(skipped)}).")
+        such = f", such as {left_out[-1]}" if left_out else "."
+        raise DataError(f"{source} holds no readable picture (files skipped: {len(left_out)}){such}")
     images = torch.from_numpy(np.stack([picture for _, picture in read])).permute(0, 3, 1, 2).contiguous()
     classes = tuple(sorted({class_name for class_name, _ in read}))
     label = {class_name: i for i, class_name in enumerate(classes)}
     labels = torch.tensor([label[class_name] for class_name, _ in read])
     if classes == ("",):
-        return ImageData(title, images, flip=True, skipped=tuple(skipped))
-    return ImageData(title, images, labels, classes, flip=True, skipped=tuple(skipped))
+        return ImageData(title, images, flip=True, skipped=tuple(left_out))
+    return ImageData(title, images, labels, classes, flip=True, skipped=tuple(left_out))

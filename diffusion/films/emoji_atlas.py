@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffusion.data.emoji import EmojiSet
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 
 PICTURES_FILE, NAMES_FILE = "atlas.png", "atlas.json"
@@ -56,7 +56,7 @@ def save_atlas(folder: Path, emoji: EmojiSet) -> None:
     pictures = small.permute(0, 2, 3, 1).cpu().numpy()
     about = {"characters": emoji.characters, "names": emoji.names, "held_out": emoji.held_out.int().tolist()}
     write_atomically(folder / PICTURES_FILE, png_bytes(image_grid(pictures, COLUMNS)))
-    write_atomically(folder / NAMES_FILE, json.dumps(about, ensure_ascii=False).encode())
+    write_atomically(folder / NAMES_FILE, to_json(about, ensure_ascii=False).encode())
 
 
 def load_atlas(folder: Path) -> Atlas | None:

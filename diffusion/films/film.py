@@ -15,7 +15,7 @@ from typing_extensions import Required, TypedDict, Unpack
 
 from diffusion.data.images import to_uint8
 from diffusion.denoiser import Denoiser
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.models.model import LatentModel, Model
 from diffusion.noise import draw_noise, fresh_noise
@@ -200,7 +200,7 @@ def save_film(folder: Path, film: Film) -> None:
     cells = film.frames.transpose(2, 1, 0, 3, 4, 5).reshape(-1, height, width, channels)
     write_atomically(folder / FILM_FILE, png_bytes(image_grid(cells, num_frames)))
     info = film.info | {"num_images": num_images, "image_shape": [height, width, channels]}
-    write_atomically(folder / TABLE_FILE, json.dumps(info, indent=1).encode())
+    write_atomically(folder / TABLE_FILE, to_json(info, indent=1).encode())
 
 
 def load_film(folder: Path) -> Film | None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 
 CURVES_FILE = "curves.json"
 STEPS_KEYS = ("sampler", "num_steps", "recognised", "frechet", "num_samples")  # of a row over steps
@@ -15,7 +15,7 @@ STEPS_KEYS = ("sampler", "num_steps", "recognised", "frechet", "num_samples")  #
 
 def save_curves(folder: Path, curves: dict[str, Any]) -> None:
     """Write curves.json: rows under "steps" and "guidance", and what holds for all of them."""
-    content = json.dumps(curves, indent=1, ensure_ascii=False)
+    content = to_json(curves, indent=1, ensure_ascii=False)
     write_atomically(folder / CURVES_FILE, content.encode())
 
 

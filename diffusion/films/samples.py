@@ -12,7 +12,7 @@ from diffusion.films.grids import image_grid, png_bytes
 from diffusion.models.model import LatentModel, Model
 from diffusion.nets.autoencoder import Autoencoder
 
-SAMPLES_FILE = "samples.png"
+SAMPLES_FILE, SHEETS_FOLDER = "samples.png", "samples"  # in the end, and on the way
 PROMPTS = (
     "red heart", "grinning face", "crying cat", "dog face", "pizza", "blue car", "house", "sun",
     "하트", "웃는 얼굴", "고양이 얼굴", "강아지 얼굴", "피자", "자동차", "집", "해",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from diffusion.data.image_sets import ImageData
 from diffusion.data.images import to_signed
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 from diffusion.films.film import make_film
 from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.films.samples import every_class
@@ -75,13 +75,20 @@ def loss_by_quartile(model: Model, images: Tensor, labels: Tensor | None) -> lis
     return [round(part.mean().item(), 6) for part in loss.chunk(QUARTILES)]
 
 
+def judged_pictures(data: ImageData) -> tuple[Tensor, Tensor | None]:
+    """The first pictures and their labels, as many for each quarter of t; a few pictures come repeatedly."""
+    number = max(QUARTILES, min(NUM_JUDGED, len(data.images)) // QUARTILES * QUARTILES)
+    chosen = torch.arange(number, device=data.images.device) % len(data.images)
+    return data.images[chosen], None if data.labels is None else data.labels[chosen]
+
+
 class Recorder:
     """Writes a run's history while the run lasts.
 
     Args:
         folder: of the run. What it holds of a later moment than `images_seen` is dropped.
         data: pictures to judge the network by and to choose examples from.
-        judged_on: what they are, for the page.
+        judged_on: what they are, for the page, in the plural.
         model: what the run's network is after so many images, with the given parameters, or (None) as it is.
         total_images, batch_size: of the run.
         images_seen: so far.
@@ -99,9 +106,10 @@ class Recorder:
     ) -> None:
         self.folder, self.data, self.model = folder, data, model
         planned = moments(total_images, batch_size)
-        number = min(NUM_JUDGED, len(data.images)) // QUARTILES * QUARTILES
-        self.judged = data.images[:number], None if data.labels is None else data.labels[:number]
-        self.info: dict[str, Any] = {"judged_on": f"{number} {judged_on}", "planned": planned, "moments": []}
+        self.judged = judged_pictures(data)
+        number = min(len(self.judged[0]), len(data.images))
+        told = f"{number} {judged_on if number > 1 else judged_on.removesuffix('s')}"
+        self.info: dict[str, Any] = {"judged_on": told, "planned": planned, "moments": []}
         self.frames: list[np.ndarray] = []
         known = load_history(folder)
         if known:
@@ -146,7 +154,7 @@ class Recorder:
         write_atomically(self.folder / EXAMPLES_FILE, png_bytes(image_grid(examples, len(examples))))
         sprite = image_grid(frames.reshape(-1, *shape), len(self.frames))
         write_atomically(self.folder / SPRITE_FILE, png_bytes(sprite))
-        write_atomically(self.folder / NUMBERS_FILE, json.dumps(info, indent=1).encode())
+        write_atomically(self.folder / NUMBERS_FILE, to_json(info, indent=1).encode())
 
 
 def _examples(data: ImageData) -> list[int]:

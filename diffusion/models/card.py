@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 from diffusion.models.model import LatentModel, Model
 from diffusion.nets.step_cost import num_parameters
 
@@ -25,7 +25,7 @@ def load_metrics(path: Path) -> dict[str, Any]:
 
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
     """Write metrics.json into a folder."""
-    content = json.dumps(metrics, indent=1, ensure_ascii=False)
+    content = to_json(metrics, indent=1, ensure_ascii=False)
     write_atomically(path / METRICS_FILE, content.encode())
 
 

@@ -15,7 +15,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from diffusion.files import write_atomically
+from diffusion.files import to_json, write_atomically
 
 CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "model.safetensors.index.json"
 SHARDS = "model-*.safetensors"  # a glob; what an index may name is stricter
@@ -41,7 +41,7 @@ def write_model(path: Path, weights: dict[str, Tensor], config: dict[str, Any]) 
     # shards lie beside it, of whichever model. It goes when its shards and their index are complete. (The
     # config is a step of its own: a network of another kind is only safe in another folder.)
     write_atomically(path / WEIGHTS_FILE, safetensors.torch.save(weights, {"format": "pt"}))
-    write_atomically(path / CONFIG_FILE, json.dumps(config, indent=2, ensure_ascii=False).encode())
+    write_atomically(path / CONFIG_FILE, to_json(config, indent=2, ensure_ascii=False).encode())
     shards = _split(weights) if _num_bytes(weights) > MAX_SHARD_BYTES else []
     names = [f"model-{i:05}-of-{len(shards):05}.safetensors" for i in range(1, len(shards) + 1)]
     for name, shard in zip(names, shards):
@@ -49,7 +49,7 @@ def write_model(path: Path, weights: dict[str, Tensor], config: dict[str, Any]) 
     if shards:
         weight_map = {key: name for name, shard in zip(names, shards) for key in shard}
         index = {"metadata": {"total_size": _num_bytes(weights)}, "weight_map": weight_map}
-        write_atomically(path / INDEX_FILE, json.dumps(index, indent=2, sort_keys=True).encode())
+        write_atomically(path / INDEX_FILE, to_json(index, indent=2, sort_keys=True).encode())
     former = {file.name for file in path.glob(SHARDS)} - set(names)
     for name in (*former, WEIGHTS_FILE if shards else INDEX_FILE):
         (path / name).unlink(missing_ok=True)

@@ -3,14 +3,17 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import Field
+from pathlib import Path
 from typing import Any, get_args
 
 import torch
 
+from diffusion.names import is_text, on_disk
 from diffusion.schedules import SCHEDULES
 from diffusion.training.config import (
     AutoencoderSettings,
     DiffusionSettings,
+    FolderData,
     MatchingSettings,
     TrainConfig,
     settings_of,
@@ -36,6 +39,7 @@ def parse_config(arguments: list[str] | None = None) -> TrainConfig:
         if kind is bool:
             parser.add_argument(name, action="store_true", **options)
         else:
+            kind = on_disk if kind is Path else kind
             parser.add_argument(name, type=kind, metavar=each.metadata["metavar"], **options)
     given = vars(parser.parse_args(arguments))
     preset = PRESETS[given.pop("preset")]
@@ -55,6 +59,11 @@ def refusals(config: TrainConfig) -> Iterator[str]:
         yield "--total-images and --batch-size must be at least 1"
     if config.batch_size % world_size():
         yield f"--batch-size must be a multiple of the {world_size()} processes"
+    data = config.stage.data
+    if isinstance(data, FolderData) and data.data_dir.resolve() == config.out.resolve():
+        yield "--out must be another folder than --data-dir"
+    if not is_text(config.out.resolve().name):
+        yield "--out has a name that is no text in UTF-8"
     if config.push_to_hub and isinstance(config.stage, AutoencoderSettings | MatchingSettings):
         yield "--push-to-hub takes a model that draws, and this is a part of one"
     if config.time_limit is not None and not config.time_limit > 0:

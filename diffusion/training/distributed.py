@@ -15,6 +15,7 @@ from diffusion.devices import has_bf16, in_bf16
 from diffusion.training.stage import Forward, Network
 
 COMPILED = ("blocks", "network")
+HANG_UP: int | None = getattr(signal, "SIGHUP", None)  # that of a closed terminal; Windows has none
 MAX_SHAPES = 64  # residual blocks of one code, each compiled for its own shape: PyTorch gives up after 8
 
 
@@ -103,7 +104,10 @@ def wrap_for_training(
 
 
 class Stop:
-    """Whether to stop: SIGTERM, Ctrl-C or the deadline. Inside its `with` block signals do nothing else.
+    """Whether to stop: SIGTERM, Ctrl-C, a closed terminal or the deadline.
+
+    Inside its `with` block signals do nothing else. A hang-up that is ignored already stays so: that is what
+    `nohup` asks for. One that came is ignored afterwards too, for it comes twice, from terminal and shell.
 
     Args:
         deadline: in seconds of `time.monotonic`.
@@ -115,14 +119,20 @@ class Stop:
     def __enter__(self) -> "Stop":
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._remember)
+        if HANG_UP and signal.getsignal(HANG_UP) != signal.SIG_IGN:
+            signal.signal(HANG_UP, self._remember)
         return self
 
     def __exit__(self, *_: Any) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if HANG_UP and signal.getsignal(HANG_UP) != signal.SIG_IGN:
+            signal.signal(HANG_UP, signal.SIG_DFL)
 
-    def _remember(self, *_: Any) -> None:
+    def _remember(self, number: int, *_: Any) -> None:
         self.signalled = True
+        if number == HANG_UP:
+            signal.signal(number, signal.SIG_IGN)
 
     def wanted(self) -> bool:
         """Whether it is time to stop, agreed on by all processes."""

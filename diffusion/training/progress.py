@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from diffusion.devices import share_of_peak
+from diffusion.files import to_json
 
 LOG_FILE = "log.jsonl"
 LOG_SECONDS = 5  # often enough to watch; a row waits for the device
@@ -119,4 +120,4 @@ class Progress:
         shown = {} if share is None else {"peak": f"{share:.0%}"}
         self.bar.set_postfix(loss=f"{row['loss']:.4f}", **shown)
         with open(self.file, "a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
+            log.write(to_json(row) + "\n")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,22 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from diffusion.files import write_atomically
+from diffusion.data.contents import Contents, Part, difference
+from diffusion.files import STATE_FILE, to_json, write_atomically
 from diffusion.models.weights import CheckpointError, all_finite, shapes_of
 from diffusion.nets.ema import EMA
 
-STATE_FILE = "state.safetensors"
 MOMENT = re.compile(r"\d+\.\w+")  # of a parameter by its number
 
 
 def save_run(
-    path: Path, net: nn.Module, ema: EMA, optimizer: Optimizer, images_seen: int, settings: dict[str, Any]
+    path: Path,
+    net: nn.Module,
+    ema: EMA,
+    optimizer: Optimizer,
+    images_seen: int,
+    settings: dict[str, Any],
+    data: Contents,
 ) -> None:
     """Write all that a training run needs to continue, atomically.
 
@@ -29,6 +36,7 @@ def save_run(
         net, ema, optimizer: the state of training.
         images_seen: so far.
         settings: JSON values that may not change when the run continues.
+        data: what it is trained on, which may not change either.
 
     Raises:
         CheckpointError: weights that are not finite; an earlier state is untouched.
@@ -42,7 +50,8 @@ def save_run(
     for i, slot in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{k}": v for k, v in slot.items()}
     tensors = {k: v.detach().contiguous() for k, v in tensors.items()}
-    meta = json.dumps({"images_seen": images_seen, "config": settings})
+    parts = {name: asdict(part) for name, part in data.items()}
+    meta = to_json({"images_seen": images_seen, "config": settings, "data": parts})
     write_atomically(path / STATE_FILE, safetensors.torch.save(tensors, {"meta": meta}))
 
 
@@ -53,18 +62,20 @@ def load_run(
     optimizer: Optimizer,
     settings: dict[str, Any],
     defaults: dict[str, Any],
+    data: Contents,
 ) -> int:
     """Put back what `save_run` wrote.
 
     Args:
-        path, net, ema, optimizer, settings: as there.
+        path, net, ema, optimizer, settings, data: as there. A state that was written before it knew its data
+            goes on with any.
         defaults: of the settings that have one, as for `other_settings`.
 
     Returns:
         The images seen; 0 where nothing was saved yet.
 
     Raises:
-        CheckpointError: the state is broken, or of a run with other settings; says which.
+        CheckpointError: the state is broken, or of a run with other settings or data; says which.
     """
     file = path / STATE_FILE
     if not file.exists():
@@ -72,6 +83,7 @@ def load_run(
     held, images_seen, parts = _read(file, str(next(net.parameters()).device))
     if other := other_settings(held, settings, defaults):
         raise CheckpointError(f"{path} holds a run with another {', '.join(other)}: choose another --out.")
+    _check_data(path, data)
     slots = _by_parameter(parts["optimizer"])
     parameters = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
     if not _fits(parts, slots, net, ema, parameters):
@@ -79,13 +91,18 @@ def load_run(
     net.load_state_dict(parts["net"])
     for name, average in ema.weights.items():
         average.copy_(parts["ema"][name])
-    moments = {
-        i: {name: _laid_out_like(parameters[i], value) for name, value in slot.items()}
-        for i, slot in slots.items()
-    }
+    moments = {i: _laid_out_like(parameters[i], slot) for i, slot in slots.items()}
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
     return images_seen
+
+
+def _check_data(path: Path, data: Contents) -> None:
+    known = saved_data(path)
+    if known is not None and (changed := difference(known, data)):
+        raise CheckpointError(
+            f"{path} holds a run on other data ({changed}): choose another --out, or bring back what it had."
+        )
 
 
 def _read(file: Path, device: str) -> tuple[dict[str, Any], int, dict[str, dict[str, Tensor]]]:
@@ -129,11 +146,17 @@ def _fits(
     )
 
 
-def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
-    """A moment in its parameter's memory format: a fused optimiser walks through both side by side."""
-    if value.shape != parameter.shape:  # a number of steps
-        return value
-    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+def _laid_out_like(parameter: Tensor, slot: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Moments in their parameter's memory format: a fused optimiser walks through all of them side by side.
+
+    All are copies: what is read from the file is a part of it, and keeps it open.
+    """
+    return {
+        name: torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+        if value.shape == parameter.shape
+        else value.clone()  # a number of steps
+        for name, value in slot.items()
+    }
 
 
 def other_settings(held: dict[str, Any], settings: dict[str, Any], defaults: dict[str, Any]) -> list[str]:
@@ -150,8 +173,21 @@ def other_settings(held: dict[str, Any], settings: dict[str, Any], defaults: dic
 
 def saved_settings(path: Path) -> dict[str, Any] | None:
     """The settings of the run that `save_run` wrote there; None if there is none that can be read."""
+    return _meta(path).get("config")
+
+
+def saved_data(path: Path) -> Contents | None:
+    """What that run is trained on; None if there is none, or if it does not know."""
+    try:
+        return {name: Part(**part) for name, part in _meta(path)["data"].items()}
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    """What a state says beside its tensors; nothing if there is no state that can be read."""
     try:
         with safe_open(path / STATE_FILE, "pt") as state:
-            return json.loads(state.metadata()["meta"])["config"]
+            return dict(json.loads(state.metadata()["meta"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        return None
+        return {}

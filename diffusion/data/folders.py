@@ -1,0 +1,163 @@
+"""What lies in a folder of pictures: which files may be pictures, of which class, and what is left out."""
+
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from diffusion.data.contents import OTHER_PARTS, TRAINING_PARTS, listed, words_of_part
+from diffusion.data.image_sets import DataError
+from diffusion.files import STATE_FILE
+from diffusion.names import is_text, nfc, readable
+
+# What systems, network drives and programs leave in folders, in lower case; besides what begins with a dot.
+SYSTEM_NAMES = {
+    "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@sharebin", "@sharesnap", "@__thumb", "@snapshot",
+    "#recycle", "#snapshot", "~snapshot", "__macosx", "__pycache__", "thumbs.db", "ehthumbs.db",
+    "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r", "desktop db", "desktop df",
+    "network trash folder", "temporary items", "thevolumesettingsfolder", "lost+found", "lost.dir",
+    "$recycle.bin", "recycler", "recycled", "system volume information", "wpsettings.dat", "_gsdata_",
+}  # fmt: skip
+SYSTEM_PATTERN = re.compile(r"\.|~\$|@syno|found\.\d{3}$|.+@syno(eastream|resource)$")  # of its beginning
+
+SYSTEM = "It belongs to the system, or is hidden."
+CIRCLE = "It is a link to a folder that is read already, or that this one lies in."
+NOWHERE = "It is a link that leads nowhere."
+A_RUN = "It is the folder of a run."
+NO_FILE = "It is neither a file nor a folder."
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A file that may be a picture.
+
+    Args:
+        path: where it is.
+        parts: the folders and the name that lead to it from its class's folder, in NFC.
+        class_name: of the folder that it lies in; "" in none.
+    """
+
+    path: Path
+    parts: tuple[str, ...]
+    class_name: str
+
+    @property
+    def name_in_class(self) -> bytes:
+        """What identifies it there, on every machine."""
+        return "/".join(self.parts).encode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What `list_pictures` found.
+
+    Args:
+        files: in the order of their names in NFC, which is the same on every machine.
+        classes: of its sub-folders, whatever lies in them.
+        skipped: what was left out, each with its reason.
+        notes: what its owner should know, a sentence each.
+    """
+
+    files: tuple[PictureFile, ...]
+    classes: tuple[str, ...]
+    skipped: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def list_pictures(root: Path) -> Listing:
+    """The files below a folder; its sub-folders are their classes.
+
+    Links are followed. Of the parts of a data set, train beside val or test, the training part is listed.
+
+    Raises:
+        DataError: there is no such folder, or a class has a name that cannot be read.
+    """
+    if not root.is_dir():
+        raise DataError(f"{readable(root)} is not a folder: name one that holds pictures with --data-dir.")
+    names = _class_folders(root)
+    training = [name for name in names if set() < words_of_part(name) <= TRAINING_PARTS]
+    others = [name for name in names if set() < words_of_part(name) <= OTHER_PARTS]
+    if len(training) != 1 or len(training) + len(others) < len(names):
+        return _listing(root)
+    listing = _listing(root / training[0])
+    besides = f"; left out: {listed(others)}" if others else ""
+    note = f"Read as the parts of a data set: trained on is what lies in {training[0]}{besides}."
+    return replace(listing, notes=(note, *listing.notes))
+
+
+def _class_folders(root: Path) -> list[str]:
+    folders = (path for path in root.iterdir() if os.path.isdir(path) and not _reason_against(path))
+    return sorted(path.name for path in folders)
+
+
+def _listing(root: Path) -> Listing:
+    classes = tuple(map(_class_name, _class_folders(root)))
+    skipped: list[str] = []
+    files = []
+    for path in _walk(root, skipped):
+        class_folder, *inside = path.relative_to(root).parts
+        class_name = _class_name(class_folder) if inside else ""
+        files.append(PictureFile(path, tuple(map(nfc, inside or [class_folder])), class_name))
+    files.sort(key=lambda file: (file.class_name, file.parts))
+    return Listing(tuple(files), classes, tuple(skipped), tuple(_notes(root, files)))
+
+
+def _notes(root: Path, files: list[PictureFile]) -> Iterator[str]:
+    spellings: dict[str, set[str]] = {}
+    for file in files:
+        if file.class_name:
+            spellings.setdefault(file.class_name, set()).add(file.path.relative_to(root).parts[0])
+    if several := [name for name, folders in spellings.items() if len(folders) > 1]:
+        yield f"Folders whose names differ in spaces or Unicode forms alone are one class: {listed(several)}."
+    if len(spellings) == 1 and all(len(file.parts) > 1 for file in files if file.class_name):
+        yield f"The one class, {next(iter(spellings))}, holds folders: if they are the classes, name it."
+
+
+def _walk(root: Path, skipped: list[str]) -> Iterator[Path]:
+    """Every file that is not the system's; what is left out is added to `skipped`, with its reason."""
+    home = root.resolve()
+    visited, folders = set(home.parents), deque([root])
+    while folders:
+        folder = folders.popleft()
+        if (real := folder.resolve()) in visited:
+            skipped.append(f"{readable(folder)}: {CIRCLE}")
+            continue
+        visited.add(real)
+        try:
+            entries = sorted(os.listdir(folder))
+        except OSError as error:
+            skipped.append(f"{readable(folder)}: It cannot be read: {error.strerror}.")
+            continue
+        for path in (folder / name for name in entries):
+            if reason := _reason_against(path):
+                skipped.append(f"{readable(path)}: {reason}")
+            elif os.path.isfile(path):
+                yield path
+            elif path.is_symlink():
+                folders.append(path)  # after all folders themselves, which it may lead to
+            else:
+                folders.appendleft(path)
+
+
+def _reason_against(path: Path) -> str | None:
+    """Why a file or folder is left out unseen; None if it is not."""
+    name = path.name.lower()
+    if name in SYSTEM_NAMES or SYSTEM_PATTERN.match(name):
+        return SYSTEM
+    if os.path.isfile(path / STATE_FILE):
+        return A_RUN
+    if not os.path.isfile(path) and not os.path.isdir(path):
+        return NOWHERE if path.is_symlink() else NO_FILE
+    return None
+
+
+def _class_name(folder: str) -> str:
+    """The class that a folder's name says: in NFC, on one line. Raises as `list_pictures` does."""
+    name = " ".join(nfc(folder).split())
+    if not name or not is_text(name):
+        raise DataError(
+            f"The class folder “{readable(folder)}” has a name that is no text in UTF-8: rename it."
+        )
+    return name
