@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from diffusion.console import escape_output
 from diffusion.hub import HubError, load_model
 from diffusion.models.folder import CheckpointError
 from diffusion.ui.page import build_page, launch_options
@@ -18,6 +19,7 @@ SHIPPED = ("cifar10", "mnist", "mnist-cosine", "mnist-linear", "emoji")
 
 
 def main() -> None:
+    escape_output()
     folder = Path(__file__).parent / "checkpoints"
     shipped = [str(folder / name) for name in SHIPPED if (folder / name / "config.json").exists()]
     named = [name.strip() for name in os.environ.get("MODEL", "").split(",") if name.strip()]

@@ -28,7 +28,7 @@ from diffusion.data.image_sets import DataError, step_generator
 from diffusion.devices import peak_flops, use_tensor_cores
 from diffusion.films.samples import SHEETS_FOLDER
 from diffusion.films.training_history import Recorder
-from diffusion.hub import HubError, push_to_hub
+from diffusion.hub import HubError, push_to_hub, why_not_pushable
 from diffusion.models.card import load_metrics
 from diffusion.models.folder import CheckpointError
 from diffusion.nets.ema import EMA, ema_beta
@@ -187,6 +187,8 @@ def measured_length(config: TrainConfig, minutes: float, data: Data, device: tor
 def train(config: TrainConfig) -> None:
     """Load the data, and train on it in a folder of the run's own."""
     deadline = time.monotonic() + (config.time_limit or math.inf)
+    if config.push_to_hub and (reason := why_not_pushable(config.push_to_hub)):
+        raise HubError(f"{config.push_to_hub} could not be uploaded to: {reason}")
     device = join_processes(config.device)
     leads = rank() == 0
     use_tensor_cores()

@@ -17,6 +17,7 @@ from diffusion.films.training_history import HISTORY_FILES
 from diffusion.models.card import CARD_FILE, METRICS_FILE
 from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder
 from diffusion.models.model import Model
+from diffusion.names import on_disk
 from diffusion.training.progress import LOG_FILE
 
 HUB_FILES = (  # of a model's folder, as globs: all but a run's state
@@ -45,7 +46,7 @@ def load_model(path_or_repo_id: str | Path, device: torch.device | str = "cpu") 
         HubError: the Hub could not be reached, or has no such repo.
     """
     folder = model_folder(path_or_repo_id)
-    if folder == Path(path_or_repo_id):
+    if folder == on_disk(path_or_repo_id):
         return load_folder(folder, device)
     try:
         return load_folder(folder, device, str(path_or_repo_id).partition("/")[2])
@@ -60,7 +61,7 @@ def model_folder(path_or_repo_id: str | Path) -> Path:
 
 def local_copy(path_or_repo_id: str | Path, files: Iterable[str]) -> Path:
     """As `model_folder`, for a repo of any kind, of which it fetches only these files (globs)."""
-    path = Path(path_or_repo_id)
+    path = on_disk(path_or_repo_id)
     if path.is_dir():
         return path
     if len(path.parts) != 2 or path.is_absolute() or ".." in path.parts:
@@ -94,13 +95,8 @@ def push_to_hub(path: str | Path, repo_id: str) -> str:
     load_folder(Path(path))
     hub = _client()
     failed = f"{path} was not uploaded to {repo_id}"
-    if repo_id.count("/") != 1:
-        raise HubError(f"{failed}: that cannot be a repo's name, use user/name.")
-    if not hub.get_token():
-        raise HubError(f"{failed}: there is no Hugging Face token, run `hf auth login` or set HF_TOKEN.")
-    unreachable = why_unreachable()
-    if unreachable:
-        raise HubError(f"{failed}: {unreachable}")
+    if reason := why_not_pushable(repo_id) or why_unreachable():
+        raise HubError(f"{failed}: {reason}")
     try:
         api = hub.HfApi()
         address = api.create_repo(repo_id, repo_type="model", exist_ok=True)
@@ -112,6 +108,15 @@ def push_to_hub(path: str | Path, repo_id: str) -> str:
     except Exception as error:  # the client lets its HTTP library's errors through
         raise HubError(f"{failed}: {_reason(error)}") from None
     return str(address)
+
+
+def why_not_pushable(repo_id: str) -> str | None:
+    """None, or what a push to this repo lacks, as far as it is known without asking the Hub."""
+    if repo_id.count("/") != 1:
+        return "that cannot be a repo's name, use user/name."
+    if not _client().get_token():
+        return "there is no Hugging Face token, run `hf auth login` or set HF_TOKEN."
+    return None
 
 
 def _client() -> Any:

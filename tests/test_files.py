@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -5,7 +6,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from diffusion.files import write_atomically
+from diffusion.files import remove_leftovers, to_json, write_atomically
 
 
 def test_a_failing_replacement_leaves_the_old_file(tmp_path, monkeypatch):
@@ -25,7 +26,7 @@ def test_a_failing_replacement_leaves_the_old_file(tmp_path, monkeypatch):
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from diffusion.files import write_atomically
+from diffusion.files import remove_leftovers, to_json, write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
@@ -50,3 +51,28 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(OSError, match="file/inside") as caught:
         write_atomically(tmp_path / "file/inside", b"new")
     assert isinstance(caught.value, NotADirectoryError)
+
+
+def test_json_has_no_numbers_that_are_none():
+    value = {"a": [1.5, float("nan"), (float("-inf"), 2)], "b": {"c": float("inf")}, "d": "é"}
+    text = to_json(value, ensure_ascii=False)
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "a": [1.5, None, [None, 2]],
+        "b": {"c": None},
+        "d": "é",
+    }
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path):
+    for name in (".state.4711.tmp", ".mine.tmp", "x.4711.tmp", ".4711.tmp"):
+        (tmp_path / name).write_bytes(b"")
+    remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path / "nowhere")
+    assert sorted(os.listdir(tmp_path)) == [".4711.tmp", ".mine.tmp", "x.4711.tmp"]
+
+
+def test_everything_that_is_written_as_json_goes_through_it():
+    """So that no file of ours has NaN in it, which most programs refuse to read."""
+    sources = [*(ROOT / "diffusion").rglob("*.py"), *(ROOT / "tools").glob("*.py")]
+    known = {"files.py", "config.py"}  # its home; settings that are compared, not written
+    assert {path.name for path in sources if "json.dump" in path.read_text("utf-8")} <= known

@@ -1,5 +1,6 @@
 import json
 import shutil
+import unicodedata
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import torch
 from model_folders import assert_same_attributes, assert_same_model, changed_config, refused
 
-from diffusion import LatentModel
+from diffusion import LatentModel, load_model
 from diffusion.models.folder import CheckpointError, load_folder, save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -199,3 +200,12 @@ def test_a_tokenizer_is_named_by_its_own_file(saved_text):
     file.write_text(whole)
     changed_config(saved_text, "text", num_tokens=13)
     refused(saved_text, naming="tokenizer.json", saying="does not fit the text encoder")
+
+
+def test_classes_that_a_mac_named_are_those_that_are_typed(tiny_model, tmp_path):
+    """As older versions kept them, too."""
+    names = tuple(unicodedata.normalize("NFD", name) for name in ("고양이", "é", "c"))
+    folder = tmp_path / unicodedata.normalize("NFD", "모델")
+    save_model(folder, replace(tiny_model, classes=names))
+    model = load_model(tmp_path / "모델")
+    assert model.classes == ("고양이", "é", "c") and model.name == "모델"

@@ -145,3 +145,70 @@ def test_fitting_a_square():
     boxed = letterbox(image, 30)
     assert boxed.size == (30, 30) and boxed.getpixel((15, 0)) == (128, 128, 128)
     assert boxed.getpixel((2, 15)) == RED and boxed.getpixel((28, 15)) == GREEN
+
+
+RAMP = np.tile(np.linspace(0, 1, 64), (64, 1))
+GREY = np.round(255 * RAMP)
+NUMBERS = {
+    "floats from 0 to 1": RAMP.astype(np.float32),
+    "floats a little beyond": (RAMP * 1.04 - 0.02).astype(np.float32),
+    "floats from 0 to 255": (RAMP * 255).astype(np.float32),
+    "floats from −1 to 1": (RAMP * 2 - 1).astype(np.float32),
+    "heights in metres": (RAMP * 9000 - 400).astype(np.float32),
+    "counts": (RAMP * 1e6).astype(np.float32),
+    "16 bits": (RAMP * 65535).astype(np.uint16),
+    "a camera's 12 bits": (RAMP * 4095).astype(np.uint16),
+    "8 bits in 32": (RAMP * 255).astype(np.int32),
+    "16 bits in 32": (RAMP * 65535).astype(np.int32),
+    "32 bits": (RAMP * 2e9 - 1e9).astype(np.int32),
+    "big-endian": (RAMP * 65535).astype(">u2"),
+}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS.values(), ids=NUMBERS)
+def test_a_tiff_of_numbers_is_a_grey_picture(numbers):
+    opened = np.asarray(open_image(encoded(Image.fromarray(numbers), "TIFF")), int)
+    assert (opened == opened[..., :1]).all() and np.abs(opened[..., 0] - GREY).max() <= 6
+
+
+def test_pixels_without_a_number_are_black():
+    values = RAMP.astype(np.float32)
+    values[:8] = np.nan
+    values[8:16] = np.inf
+    opened = np.asarray(open_image(encoded(Image.fromarray(values), "TIFF")), int)
+    assert (opened[:16] == 0).all() and np.abs(opened[16:, :, 0] - GREY[16:]).max() <= 1
+    with pytest.raises(ImageError, match="no finite numbers"):
+        open_image(encoded(Image.fromarray(np.full((16, 16), np.nan, np.float32)), "TIFF"))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_one_number_everywhere_is_one_grey(value):
+    opened = np.asarray(open_image(encoded(Image.fromarray(np.full((16, 16), value, np.float32)), "TIFF")))
+    assert (opened == round(255 * value)).all()
+
+
+@pytest.mark.parametrize("numbers", [NUMBERS["16 bits"], NUMBERS["floats from 0 to 1"]])
+def test_a_tiff_whose_zero_is_white(numbers):
+    opened = np.asarray(open_image(encoded(Image.fromarray(numbers), "TIFF", tiffinfo={262: 0})), int)
+    assert np.abs(opened[..., 0] - (255 - GREY)).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "LAB"])
+def test_every_mode_of_a_tiff(mode):
+    stripes = Image.new("RGB", (32, 32), "white")
+    stripes.paste("black", (16, 0, 32, 32))
+    if mode == "LAB":
+        lab = np.zeros((32, 32, 3), np.uint8)
+        lab[:, :16, 0] = 255
+        picture = Image.frombytes("LAB", (32, 32), lab.tobytes())
+    else:
+        picture = stripes.convert("P").convert(mode) if mode == "PA" else stripes.convert(mode)
+    opened = np.asarray(open_image(encoded(picture, "TIFF")), int)
+    assert np.abs(opened - np.asarray(stripes, int)).max() <= 2
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path):
+    with pytest.raises(ImageError, match="cannot be read: No such file or directory"):
+        open_image(tmp_path / "nothing.png")
+    with pytest.raises(ImageError, match="cannot be read: File name too long"):
+        open_image(tmp_path / ("x" * 300))

@@ -1,5 +1,7 @@
 """Checks of single values."""
 
+import unicodedata
+
 import pytest
 
 from diffusion.ui.parts.inputs import InputError, choice, real_number, whole_number
@@ -14,3 +16,10 @@ def test_checks_of_values():
     for bad in ("z", None, 3, ["a"]):
         with pytest.raises(InputError, match="one of: a, empty"):
             choice(bad, "model", ["a", ""])
+
+
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("kept", ["NFC", "NFD"])
+def test_a_word_is_found_in_whatever_unicode_form(typed, kept):
+    word = unicodedata.normalize(kept, "고양이")
+    assert choice(unicodedata.normalize(typed, "고양이"), "class_label", ["", word]) == word

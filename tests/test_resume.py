@@ -66,6 +66,47 @@ def test_a_run_that_was_stopped_in_every_way_ends_bitwise_equal(data_dir, tmp_pa
     assert seen == sorted(set(seen)) and seen[-1] == 160
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hang-ups here")
+def test_a_closed_terminal_ends_a_run_in_a_checkpoint(data_dir, tmp_path):
+    """The terminal is a real one, and is gone when the run prints its last lines."""
+    out, (leader, follower) = tmp_path / "run", os.openpty()
+    terminal = os.ttyname(follower)
+    on_terminal = f'exec "$@" <{terminal} >{terminal} 2>&1'  # the first that a new session opens is its own
+    command = ["sh", "-c", on_terminal, "sh", *TINY, "--data-dir", str(data_dir), "--out", str(out)]
+    process = subprocess.Popen(command, env=environment(PAUSE_AT="48"), start_new_session=True)
+    shown = b""
+    while b"paused" not in shown:
+        shown += os.read(leader, 1000)
+    os.close(follower)
+    os.close(leader)
+    time.sleep(0.1)
+    (out / "go").touch()
+    assert process.wait(300) == 0
+    assert images_seen(out) == load_model(out).about["images_seen"] == 48
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hang-ups here")
+def test_a_hang_up_that_is_ignored_from_the_start_stays_so(data_dir, tmp_path):
+    command = ["nohup", *TINY, "--data-dir", str(data_dir), "--out", str(tmp_path)]
+    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    process = subprocess.Popen(command, env=environment(PAUSE_AT="48"), text=True, **pipes)
+    wait_for(process, "paused")
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.1)
+    (tmp_path / "go").touch()
+    process.communicate(timeout=300)
+    assert process.returncode == 0 and images_seen(tmp_path) == 160
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_run_whose_output_is_redirected_goes_on_whatever_its_encoding(data_dir, tmp_path, encoding):
+    flags = ["--data-dir", str(data_dir), "--out", str(tmp_path), "--total-images", "16"]
+    env = environment(PYTHONIOENCODING=encoding)
+    process = subprocess.run([*TINY, *flags], env=env, capture_output=True, text=True, timeout=300)
+    printed, said = process.stdout, process.stderr
+    assert process.returncode == 0 and f"mnist: 16 images \\u2192 {tmp_path}" in printed, said
+
+
 @pytest.mark.parametrize("resumed_so", [(), ("--channels-last",)])
 def test_a_run_with_channels_last_goes_on_bitwise_and_without_it_too(tiny, tmp_path, monkeypatch, resumed_so):
     """A run that is stopped equals one that ran through, and may go on in another memory format."""

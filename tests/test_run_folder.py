@@ -88,13 +88,13 @@ def test_a_second_run_in_one_folder_is_refused(data_dir, tmp_path):
     first = start(data_dir, out, PAUSE_AT="48")
     wait_for(first, "paused")
     second = start(data_dir, out)
-    _, said = second.communicate(timeout=60)
+    _, said = second.communicate(timeout=300)
     assert second.returncode == 1 and said.startswith(
         f"train.py: {out} is in use by another run (process {first.pid}"
     )
     assert "Traceback" not in said
     (out / "go").touch()
-    assert first.wait(60) == 0 and images_seen(out) == 160 and not (out / ".lock").exists()
+    assert first.wait(300) == 0 and images_seen(out) == 160 and not (out / ".lock").exists()
     first.communicate()
 
 
@@ -108,12 +108,12 @@ def test_a_run_of_several_processes_holds_its_folder_too(data_dir, tmp_path):
     flags = ["mnist", "--data-dir", str(data_dir), "--out", str(out), "--device", "cpu"]
     script = str(ROOT / "tests/training.py")
     done = subprocess.run(
-        [*TORCHRUN, script, *flags], env=environment(), capture_output=True, text=True, timeout=120
+        [*TORCHRUN, script, *flags], env=environment(), capture_output=True, text=True, timeout=300
     )
     assert done.returncode != 0 and "is in use by another run" in done.stderr
     first.send_signal(signal.SIGKILL)
     first.communicate()
     done = subprocess.run(
-        [*TORCHRUN, script, *flags], env=environment(), capture_output=True, text=True, timeout=120
+        [*TORCHRUN, script, *flags], env=environment(), capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0 and images_seen(out) == 160, done.stderr

@@ -129,3 +129,15 @@ def test_a_torn_or_missing_file_is_no_history(tmp_path, tiny_model, name):
     assert load_history(tmp_path) is None
     (tmp_path / name).unlink()
     assert load_history(tmp_path) is None
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_a_few_pictures_give_a_loss_for_every_quarter(tmp_path, tiny_model, number):
+    images = torch.randint(256, (number, 1, 16, 16), generator=torch.manual_seed(1), dtype=torch.uint8)
+    data = ImageData("noise", images, torch.zeros(number, dtype=torch.long), ("a",))
+    recorder = Recorder(tmp_path, data, "training images", lambda *_: tiny_model, 8, 8, images_seen=0)
+    recorder.record(0, {})
+    info = json.loads((tmp_path / "training.json").read_text(), parse_constant=pytest.fail)
+    assert all(loss > 0 for loss in info["moments"][0]["loss"])
+    assert info["judged_on"] == ("1 training image" if number == 1 else f"{min(number, 4)} training images")
+    assert load_history(tmp_path) is not None

@@ -110,7 +110,7 @@ def grey_levels(values: np.ndarray) -> np.ndarray:
         raise ImageError("This picture holds no finite numbers.")
     low, high = finite.min(), finite.max()
     top = next((2**bits - 1 for bits in DEPTHS if high < 2**bits), None)
-    if top is None or low < -top / 10:  # resampled floats fall below 0 a little
+    if top is None or low < -0.1:  # by less, floats from 0 to 1 miss it when they are resampled
         top = max(high - low, np.finfo(np.float64).tiny)
         values = values - low
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

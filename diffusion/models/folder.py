@@ -28,6 +28,7 @@ from diffusion.models.weights import (
     shapes_of,
     write_model,
 )
+from diffusion.names import nfc
 from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig
 from diffusion.nets.text_encoder import TextConfig, TextEncoder
 from diffusion.nets.unet import UNet, UNetConfig
@@ -168,7 +169,7 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
         raise CheckpointError(f"{path} is not a checkpoint: it has no {CONFIG_FILE}.")
     config = read_object(path / CONFIG_FILE)
     with _described_by(path):
-        model = _untrained_model(path, config, name or path.resolve().name)
+        model = _untrained_model(path, config, nfc(name or path.resolve().name))
     _load_parts(path, model.parts(), device)
     return model
 
@@ -247,12 +248,12 @@ def _sample_shape(values: Any, shape: UNetConfig) -> tuple[int, int, int]:
 
 
 def _classes(names: Any, shape: UNetConfig) -> tuple[str, ...] | None:
-    """The name of each of the network's classes. Raises ValueError."""
+    """The name of each of the network's classes, in the form in which it is typed. Raises ValueError."""
     if not isinstance(names, list | None):
         raise ValueError("classes must be a list or null")
     if shape.num_classes != (len(names) if names else None):
         raise ValueError("classes do not fit the network")
-    return tuple(map(str, names)) if names else None
+    return tuple(nfc(str(name)) for name in names) if names else None
 
 
 def _about(values: Any) -> dict[str, Any]:

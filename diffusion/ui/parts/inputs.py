@@ -10,6 +10,7 @@ from PIL import Image
 
 from diffusion.checks import is_whole
 from diffusion.data.images import ImageError, open_image
+from diffusion.names import nfc
 from diffusion.ui.text import labels
 
 MAX_SEED = 2**32 - 1
@@ -52,10 +53,11 @@ def _out_of_range(key: str, name: str, low: float, high: float) -> InputError:
 
 
 def choice(value: Any, name: str, allowed: Iterable[str]) -> str:
-    """`value` if it is one of the allowed words."""
+    """The allowed word that `value` is, in whatever Unicode form it was typed."""
     allowed = list(allowed)
-    if isinstance(value, str) and value in allowed:
-        return value
+    known = {nfc(word): word for word in allowed}
+    if isinstance(value, str) and nfc(value) in known:
+        return known[nfc(value)]
     words = ", ".join(word or labels()["empty"] for word in allowed)
     raise refusal("must_be_one_of", name=labels()[f"name_{name}"], allowed=words)
 
