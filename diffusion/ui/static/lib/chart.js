@@ -1,27 +1,85 @@
 // Charts in SVG, so that they follow the theme's colours by themselves; with a cursor that can be dragged.
+// They are drawn in the pixels of the place that they have, and anew when that changes.
+import { onDrag } from "./drag.js";
 
-const BOX = { width: 320, height: 150, left: 34, right: 10, top: 10, bottom: 22 };
+const MARGIN = { left: 40, right: 12, top: 12, bottom: 24 };
+const FIRST_SIZE = { width: 320, height: 150 }; // until there is a place
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Chart {
-  constructor(svg, { lines, y, yTicks, xTicks, onDrag }) {
-    this.y = y;
-    svg.setAttribute("viewBox", `0 0 ${BOX.width} ${BOX.height}`);
-    svg.replaceChildren();
-    this.svg = svg;
-    for (const [value, label] of yTicks) {
-      const at = this.yAt(value);
-      this.add("line", { x1: BOX.left, x2: BOX.width - BOX.right, y1: at, y2: at, class: "grid" });
-      this.add("text", { x: BOX.left - 4, y: at + 3.5, "text-anchor": "end" }, label);
-    }
-    for (const [fraction, label] of xTicks) {
-      const anchor = fraction < 1 ? "middle" : "end";
-      this.add("text", { x: this.xAt(fraction), y: BOX.height - 6, "text-anchor": anchor }, label);
-    }
-    this.paths = Object.fromEntries(lines.map((name) => [name, this.add("path", { class: `line ${name}` })]));
-    this.cursors = {};
-    if (onDrag) this.listen(onDrag);
+  lines = {}; // by name: {values, step}
+  bands = {}; // by name: the share of the way where it starts, to the end; null where there is none
+  cursors = {}; // by name: where it stands, a share of the way
+
+  // Of `names` the lines; later ones are drawn over earlier ones. `move` is called with the share of the way
+  // to which a hand has dragged. Axes: see setAxes.
+  constructor(svg, { lines: names, move, ...axes }) {
+    Object.assign(this, { svg, names, size: FIRST_SIZE });
+    if (move) onDrag(svg, (x) => move(this.shareAt(x)));
+    this.setAxes(axes);
+    new ResizeObserver(() => this.fit()).observe(svg);
   }
+
+  // y: [lowest, highest]. Ticks: [value, label], on x as shares of the way. Titles: what the axes show.
+  setAxes(axes) {
+    this.axes = axes;
+    this.draw();
+  }
+
+  fit() {
+    const { width, height } = this.svg.getBoundingClientRect();
+    if (!width || (width === this.size.width && height === this.size.height)) return;
+    this.size = { width, height };
+    this.draw();
+  }
+
+  // ---- what it shows ------------------------------------------------------------------------------------
+
+  // A value that is NaN interrupts the line.
+  plot(name, values, step = 1) {
+    this.lines[name] = { values, step };
+    this.drawLine(name);
+  }
+
+  clear(name) {
+    this.plot(name, []);
+  }
+
+  band(name, start) {
+    this.bands[name] = start;
+    this.draw();
+  }
+
+  cursor(name, share) {
+    this.cursors[name] = share;
+    this.drawCursor(name);
+  }
+
+  // ---- places -------------------------------------------------------------------------------------------
+
+  get right() {
+    return this.size.width - MARGIN.right;
+  }
+
+  get bottom() {
+    return this.size.height - MARGIN.bottom;
+  }
+
+  xAt(share) {
+    return MARGIN.left + share * (this.right - MARGIN.left);
+  }
+
+  shareAt(x) {
+    return Math.min(Math.max((x - MARGIN.left) / (this.right - MARGIN.left), 0), 1);
+  }
+
+  yAt(value) {
+    const [low, high] = this.axes.y;
+    const inside = Math.min(Math.max((value - low) / (high - low), 0), 1);
+    return this.bottom - inside * (this.bottom - MARGIN.top);
+  }
+
+  // ---- drawing ------------------------------------------------------------------------------------------
 
   add(tag, attributes, text) {
     const node = document.createElementNS(SVG, tag);
@@ -31,48 +89,61 @@ export class Chart {
     return node;
   }
 
-  xAt(fraction) {
-    return BOX.left + fraction * (BOX.width - BOX.left - BOX.right);
+  draw() {
+    const { width, height } = this.size;
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.svg.replaceChildren();
+    for (const [name, start] of Object.entries(this.bands)) if (start !== null) this.drawBand(name, start);
+    this.drawAxes();
+    this.paths = {};
+    for (const name of this.names) this.paths[name] = this.add("path", { class: `line ${name}` });
+    for (const name of Object.keys(this.lines)) this.drawLine(name);
+    this.marks = {};
+    for (const name of Object.keys(this.cursors)) this.drawCursor(name);
   }
 
-  yAt(value) {
-    const [low, high] = this.y;
-    const inside = Math.min(Math.max((value - low) / (high - low), 0), 1);
-    return BOX.height - BOX.bottom - inside * (BOX.height - BOX.top - BOX.bottom);
+  drawAxes() {
+    const { yTicks, xTicks, xTitle, yTitle } = this.axes;
+    for (const [value, label] of yTicks) {
+      const y = this.yAt(value);
+      this.add("line", { x1: MARGIN.left, x2: this.right, y1: y, y2: y, class: "grid" });
+      this.add("text", { x: MARGIN.left - 5, y: y + 4, "text-anchor": "end" }, label);
+    }
+    for (const [share, label] of xTicks) {
+      const anchor = share < 1 ? "middle" : "end";
+      this.add("text", { x: this.xAt(share), y: this.size.height - 7, "text-anchor": anchor }, label);
+    }
+    if (xTitle) this.add("text", { x: this.xAt(0.75), y: this.size.height - 7, "text-anchor": "middle" }, xTitle);
+    if (yTitle) this.add("text", { x: MARGIN.left + 6, y: MARGIN.top + 12 }, yTitle);
   }
 
-  plot(name, values, step = 1) {
-    const points = [];
-    for (let i = 0; i < values.length; i += step)
-      points.push(`${this.xAt(i / (values.length - 1)).toFixed(1)} ${this.yAt(values[i]).toFixed(1)}`);
-    this.paths[name].setAttribute("d", "M" + points.join("L"));
+  drawBand(name, start) {
+    const { top } = MARGIN;
+    const [x, height] = [this.xAt(start), this.bottom - top];
+    this.add("rect", { x, y: top, width: Math.max(this.right - x, 0), height, class: `band ${name}` });
+    this.add("line", { x1: x, x2: x, y1: top, y2: this.bottom, class: `band ${name}` });
   }
 
-  clear(name) {
-    this.paths[name].setAttribute("d", "");
+  drawLine(name) {
+    const { values, step } = this.lines[name];
+    let path = "";
+    let pen = "M";
+    for (let i = 0; i < values.length; i += step) {
+      if (Number.isNaN(values[i])) pen = "M";
+      else {
+        path += `${pen}${this.xAt(i / (values.length - 1)).toFixed(1)} ${this.yAt(values[i]).toFixed(1)}`;
+        pen = "L";
+      }
+    }
+    this.paths[name].setAttribute("d", path);
   }
 
-  cursor(name, fraction) {
-    const line = (this.cursors[name] ??= this.add("line", {
-      y1: BOX.top, y2: BOX.height - BOX.bottom, class: `cursor ${name}`,
+  drawCursor(name) {
+    const mark = (this.marks[name] ??= this.add("line", {
+      y1: MARGIN.top, y2: this.bottom, class: `cursor ${name}`,
     }));
-    line.setAttribute("x1", this.xAt(fraction));
-    line.setAttribute("x2", this.xAt(fraction));
-  }
-
-  listen(onDrag) {
-    const move = (event) => {
-      const box = this.svg.getBoundingClientRect();
-      const x = ((event.clientX - box.left) / box.width) * BOX.width;
-      onDrag(Math.min(Math.max((x - BOX.left) / (BOX.width - BOX.left - BOX.right), 0), 1));
-    };
-    this.svg.classList.add("draggable");
-    this.svg.addEventListener("pointerdown", (event) => {
-      this.svg.setPointerCapture(event.pointerId);
-      move(event);
-    });
-    this.svg.addEventListener("pointermove", (event) => {
-      if (this.svg.hasPointerCapture(event.pointerId)) move(event);
-    });
+    const x = this.xAt(this.cursors[name]);
+    mark.setAttribute("x1", x);
+    mark.setAttribute("x2", x);
   }
 }

@@ -1,9 +1,10 @@
-// A view's own inputs, remembered: radio buttons, boxes, numbers and sliders. A transport sees to itself.
+// A view's own inputs, remembered: radio buttons, boxes, numbers and sliders. Transports and rows of
+// pictures see to themselves.
 import { remember } from "./session.js";
 
 export function rememberInputs(root) {
   const inputs = [...root.querySelectorAll("input[name], input[data-role]")].filter(
-    (input) => !input.closest(".transport"),
+    (input) => !input.closest(".transport, .picture-row"),
   );
   const save = () => Object.fromEntries(inputs.map((input) => [nameOf(input), valueOf(input)]));
   const restore = (values) => inputs.forEach((input) => change(input, values[nameOf(input)]));

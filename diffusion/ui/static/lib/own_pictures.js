@@ -2,9 +2,13 @@
 // that hold them, and which of the two is on show.
 import { base64Of } from "./decode.js";
 import { phrase } from "./dom.js";
-import { state, update } from "./state.js";
+import { keep, kept } from "./session.js";
+import { state, subscribe, update } from "./state.js";
 
 const MOST = 6; // the oldest goes
+
+subscribe(({ own }) => own && keep("own", () => state.own));
+kept("own").then((own) => own && update({ own: [...own, ...state.own] }));
 
 export const addressOf = (own) => own[own.fit];
 

@@ -4,6 +4,7 @@ import { button, onChoice, phrase, tell } from "./dom.js";
 import { receiveFiles } from "./incoming_files.js";
 import { addOwn, addressOf, removeOwn, setFit } from "./own_pictures.js";
 import { Question } from "./server.js";
+import { recall, remember } from "./session.js";
 import { setPicture, state, subscribe } from "./state.js";
 
 export class PictureRow {
@@ -89,6 +90,21 @@ export class PictureRow {
       radio.checked = radio.value === tile?.own?.fit;
   }
 
+  // From now on it is remembered which tile is chosen; the one that was is chosen as soon as it is there.
+  rememberTile() {
+    const name = `${this.root.id} tile`;
+    let left = recall(name);
+    const look = () => {
+      const tile = this.wishes ? null : this.tiles.find(({ key }) => key === left);
+      if (!tile) return;
+      left = null;
+      this.choose(tile);
+    };
+    look();
+    subscribe(({ own }) => own && look());
+    remember(name, { save: () => this.chosen?.key, restore() {} });
+  }
+
   // ---- another one --------------------------------------------------------------------------------------
 
   async take(files) {
@@ -160,6 +176,6 @@ export function sharedPictureRow(view, presets) {
   const row = new PictureRow(view, { tiles, choose: ({ address }) => setPicture(address) });
   const mark = () => row.mark(row.tiles.find(({ address }) => address === state.picture));
   mark();
-  subscribe(({ picture }) => picture && mark());
+  subscribe(({ picture, own }) => (picture || own) && mark());
   return row;
 }

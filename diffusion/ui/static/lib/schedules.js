@@ -4,6 +4,9 @@ export const NAMES = ["linear", "cosine"];
 
 export const snr = (alphaBar) => alphaBar / (1 - alphaBar);
 
+// Whether there is next to nothing left of the picture.
+export const drowned = (alphaBar) => snr(alphaBar) < 0.01;
+
 export const halfLogSnr = (alphaBar) => 0.5 * Math.log(snr(alphaBar));
 
 // What a table says at a whole t.

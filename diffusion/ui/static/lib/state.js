@@ -49,13 +49,6 @@ export function pixelsOf(image, width, height) {
   return context.getImageData(0, 0, width, height).data;
 }
 
-let noiseRequest = 0;
-export async function setSeed(server, seed) {
-  const request = ++noiseRequest;
-  const [noise, stepNoise] = await server.noise({ seed });
-  if (request === noiseRequest) setNoise(seed, noise, stepNoise);
-}
-
 // noise, stepNoise: base64 of float16.
 export function setNoise(seed, noise, stepNoise) {
   update({ seed, noise: halfFloats(noise), stepNoise: halfFloats(stepNoise) });

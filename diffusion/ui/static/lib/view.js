@@ -1,6 +1,9 @@
 // What every tab's view has: its markup, its texts, and the Gradio components that belong to it, by name.
 import { fill } from "./dom.js";
+import { letFingersScrollPastSliders } from "./drag.js";
 import "./number_fields.js";
+
+letFingersScrollPastSliders();
 
 export class View {
   constructor({ element, props, server }) {

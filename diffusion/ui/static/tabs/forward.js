@@ -1,12 +1,13 @@
 // The Forward tab: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε for every t, as pictures, numbers and a histogram.
 import { Chart } from "../lib/chart.js";
-import { onChoice, onNextFrame, phrase } from "../lib/dom.js";
+import { onChoice, onNextFrame, phrase, tell } from "../lib/dom.js";
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Picture } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
 import { levelAt, snr } from "../lib/schedules.js";
+import { Question } from "../lib/server.js";
 import { recall } from "../lib/session.js";
-import { setNoise, setPicture, setSeed, state, subscribe, update } from "../lib/state.js";
+import { setNoise, setPicture, state, subscribe, update } from "../lib/state.js";
 import { RANGE, density, moments, normalDensity } from "../lib/statistics.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
@@ -54,7 +55,8 @@ class Forward extends View {
       y: [0, 1],
       yTicks: [[0, "0"], [0.5, "0.5"], [1, "1"]],
       xTicks: [[0, "0"], [0.5, "500"], [1, "1000"]],
-      onDrag: (fraction) => this.transport.goTo(fraction),
+      xTitle: "t",
+      move: (share) => this.transport.goTo(share),
     });
   }
 
@@ -70,13 +72,21 @@ class Forward extends View {
       this.drawSources();
       this.redraw();
     });
-    const seed = this.part("seed");
-    seed.addEventListener("change", () => {
-      const value = Number(seed.value);
-      const valid = seed.value !== "" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
-      this.part("seed-error").hidden = valid;
-      if (valid) setSeed(this.server, value);
-    });
+    this.question = new Question(this.server.noise, this.part("seed-problem"), this.text);
+    this.part("seed").addEventListener("change", () => this.changeSeed(this.part("seed").value));
+  }
+
+  async changeSeed(typed) {
+    const seed = Number(typed);
+    if (typed === "" || !Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
+      this.question.drop();
+      tell(this.part("seed-problem"), this.text.seed_range);
+      this.showSeed();
+      return;
+    }
+    this.part("waiting").hidden = false;
+    const answer = await this.question.answer({ seed }, () => this.showSeed());
+    if (answer) setNoise(seed, ...answer);
   }
 
   changed({ x0, noise, tables }) {
@@ -85,9 +95,10 @@ class Forward extends View {
     if (x0 || noise || tables) this.redraw();
   }
 
+  // The one whose noise is on show.
   showSeed() {
-    if (Number(this.part("seed").value) !== state.seed) this.part("seed").value = state.seed;
-    this.part("seed-error").hidden = true;
+    this.part("seed").value = state.seed;
+    this.part("waiting").hidden = true;
   }
 
   // From Python: all that the first paint needs.

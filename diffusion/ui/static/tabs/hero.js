@@ -2,35 +2,52 @@
 import { reducedMotion } from "../lib/dom.js";
 import { Film } from "../lib/film.js";
 import { Grid } from "../lib/pictures.js";
+import { remember } from "../lib/session.js";
 import { update } from "../lib/state.js";
+import { View } from "../lib/view.js";
 
 const SECONDS = 5;
-const PAUSE = 2.5;
+const PAUSE = 2.5; // at its end
 
-export function mount({ element }) {
-  return (message) => {
-    const film = Film.whole(message);
-    update({ film });
-    play(film, element.querySelector("canvas"));
-  };
+export function mount(context) {
+  return (message) => new Hero(context, message);
 }
 
-function play(film, canvas) {
-  canvas.dataset.film = film.id;
-  const row = new Grid(canvas);
-  const [count, ...shape] = film.shape("x_t");
-  row.resize(count, shape, count);
-  let shown;
-  const show = (k) => {
-    if (k !== shown) row.show(film.plane(k, "x_t"));
-    shown = k;
-  };
-  const start = performance.now();
-  const tick = (now) => {
-    const seconds = (Math.max(now - start, 0) / 1000) % (SECONDS + PAUSE);
-    const k = reducedMotion.matches ? film.last : Math.floor((seconds / SECONDS) * film.last);
-    show(Math.min(film.last, k));
-    if (canvas.isConnected && !reducedMotion.matches) requestAnimationFrame(tick);
-  };
-  tick(start);
+class Hero extends View {
+  playing = false;
+  seconds = 0; // of the film and its pause that have been played
+
+  constructor(context, message) {
+    super(context);
+    this.film = Film.whole(message);
+    update({ film: this.film });
+    const [count, ...shape] = this.film.shape("x_t");
+    this.grid = new Grid(this.find("canvas"));
+    this.grid.resize(count, shape, count);
+    this.find("canvas").dataset.film = this.film.id;
+    this.find(".opening").hidden = false;
+    this.part("play").addEventListener("click", () => this.play(!this.playing));
+    if (reducedMotion.matches) this.seconds = SECONDS;
+    this.play(!reducedMotion.matches);
+    remember("opening", { save: () => this.playing, restore: (playing) => this.play(playing) });
+  }
+
+  play(playing) {
+    this.playing = playing;
+    this.part("play").dataset.playing = playing;
+    this.part("play").setAttribute("aria-pressed", playing);
+    cancelAnimationFrame(this.frame);
+    this.before = performance.now();
+    this.tick(this.before);
+  }
+
+  tick(now) {
+    const { film } = this;
+    this.seconds = (this.seconds + Math.max(now - this.before, 0) / 1000) % (SECONDS + PAUSE);
+    this.before = now;
+    const k = Math.min(film.last, Math.floor((this.seconds / SECONDS) * film.last));
+    if (k !== this.shown) this.grid.show(film.plane(k, "x_t"));
+    this.shown = k;
+    if (this.playing && this.root.isConnected) this.frame = requestAnimationFrame((next) => this.tick(next));
+  }
 }

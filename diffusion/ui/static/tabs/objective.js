@@ -60,7 +60,7 @@ class Objective extends View {
       y: [-4, 0.5],
       yTicks: [[0, "1"], [-1, "0.1"], [-2, "0.01"], [-3, "0.001"]],
       xTicks: [[0, "t = 0"], ...[0.25, 0.5, 0.75, 1].map((share) => [share, String(share * T)])],
-      onDrag: (fraction) => this.transport.goTo(fraction),
+      move: (share) => this.transport.goTo(share),
     });
   }
 
@@ -83,6 +83,7 @@ class Objective extends View {
     });
     subscribe(({ picture }) => picture && this.row.showOwn());
     this.question = new Question(this.server.predict, this.row.part("problem"), this.text);
+    this.row.rememberTile();
   }
 
   // The Forward tab's picture, if that is none of one's own.

@@ -24,6 +24,7 @@ class Reconstruction extends View {
     this.row.mark(this.shown);
     this.question = new Question(this.server.reconstruct, this.row.part("problem"), this.text);
     this.receive(shown);
+    this.row.rememberTile();
   }
 
   async choose(tile) {

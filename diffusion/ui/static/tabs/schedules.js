@@ -4,7 +4,8 @@ import { button, fill, node, onChoice, onNextFrame, phrase } from "../lib/dom.js
 import { decibels, fixed, percent } from "../lib/numbers.js";
 import { Picture, thinned } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
-import { NAMES, halfLogSnr, snr, timestepAt } from "../lib/schedules.js";
+import { NAMES, drowned, halfLogSnr, levelAt, snr, timestepAt } from "../lib/schedules.js";
+import { Question } from "../lib/server.js";
 import { state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
@@ -22,15 +23,17 @@ class Schedules extends View {
   tables = null; // {T, linear, cosine} for the chosen T
   equalSnr = false;
   leader = "linear";
-  lengthRequest = 0;
+  logarithmic = false; // the axis of β
 
   constructor(context) {
     super(context);
     this.pictures = Object.fromEntries(NAMES.map((name) => [name, new Picture(this.canvas(name))]));
     this.charts = {
-      beta: this.addChart("beta", [-4, 0], [[-4, "10⁻⁴"], [-2, "0.01"], [0, "1"]]),
-      alpha_bar: this.addChart("alpha_bar", [0, 1], [[0, "0"], [0.5, "0.5"], [1, "1"]]),
-      log_snr: this.addChart("log_snr", [-60, MOST_DB], [[-60, "−60"], [-20, "−20"], [0, "0"], [40, "40"]]),
+      beta: this.addChart("beta", { y: [0, 1], yTicks: [] }),
+      alpha_bar: this.addChart("alpha_bar", { y: [0, 1], yTicks: [[0, "0"], [0.5, "0.5"], [1, "1"]] }),
+      log_snr: this.addChart("log_snr", {
+        y: [-60, MOST_DB], yTicks: [[-60, "−60"], [-20, "−20"], [0, "0"], [40, "40"]],
+      }),
     };
     this.redraw = onNextFrame(this.root, () => this.draw());
     this.redrawStrips = onNextFrame(this.root, () => this.drawStrips());
@@ -46,13 +49,13 @@ class Schedules extends View {
     this.changed({ presets, tables });
   }
 
-  addChart(name, y, yTicks) {
+  addChart(name, axes) {
     return new Chart(this.chart(name), {
       lines: NAMES,
-      y,
-      yTicks,
+      move: (share) => this.transport.goTo(share),
       xTicks: [[0, "0"], [0.5, "½ T"], [1, "T"]],
-      onDrag: (fraction) => this.transport.goTo(fraction),
+      xTitle: "t",
+      ...axes,
     });
   }
 
@@ -66,7 +69,12 @@ class Schedules extends View {
       this.leader = value;
       this.transport.set(this.transport.value);
     });
-    this.part("length").addEventListener("input", () => this.changeLength(this.part("length").value));
+    onChoice(this.part("beta-axis"), (value) => {
+      this.logarithmic = value === "log";
+      this.drawBetas();
+    });
+    this.question = new Question(this.server.tables, this.part("length-problem"), this.text);
+    this.part("length").addEventListener("input", () => this.changeLength(Number(this.part("length").value)));
   }
 
   changed({ presets, tables, x0, noise }) {
@@ -79,14 +87,19 @@ class Schedules extends View {
   }
 
   async changeLength(length) {
-    const request = ++this.lengthRequest;
-    this.fill({ T: length });
-    const tables = await this.server.tables({ num_timesteps: Number(length) });
-    if (request === this.lengthRequest) this.setTables(tables);
+    const tables = await this.question.answer({ num_timesteps: length }, () => this.showLength());
+    if (tables) this.setTables(tables);
+  }
+
+  // The one that is in use.
+  showLength() {
+    this.part("length").value = this.tables.T;
+    this.fill({ T: String(this.tables.T) });
   }
 
   setTables(tables) {
     this.tables = tables;
+    this.showLength();
     this.drawCurves();
     this.drawStrips();
     this.transport.follow(tables.T);
@@ -120,14 +133,33 @@ class Schedules extends View {
     const inDecibels = (alphaBar) => (alphaBar === 1 ? MOST_DB : 10 * Math.log10(snr(alphaBar)));
     for (const name of NAMES) {
       const table = this.tables[name];
-      const betas = table.slice(1).map((alphaBar, i) => Math.log10(1 - alphaBar / table[i]));
-      this.charts.beta.plot(name, betas, step);
       this.charts.alpha_bar.plot(name, table, step);
       this.charts.log_snr.plot(name, table.map(inDecibels), step);
+      const start = table.findIndex(drowned);
+      for (const chart of Object.values(this.charts)) chart.band(name, start < 0 ? null : start / T);
+      this.fill({ [`${name}_share`]: `${percent(table.filter(drowned).length / T)} %` });
     }
-    const drowned = (table) => `${percent(table.filter((alphaBar) => snr(alphaBar) < 0.01).length / T)} %`;
-    const { linear, cosine } = this.tables;
-    this.fill({ T: String(T), linear_share: drowned(linear), cosine_share: drowned(cosine) });
+    this.drawBetas();
+  }
+
+  // On a linear axis, which the cosine schedule leaves at the top, or on a logarithmic one.
+  drawBetas() {
+    const betas = (name) => this.tables[name].map((_, t, table) => (t ? levelAt(table, t).beta : NaN));
+    const [linear, cosine] = NAMES.map(betas);
+    const chart = this.charts.beta;
+    if (this.logarithmic) {
+      const yTicks = [[-4, "10⁻⁴"], [-3, "10⁻³"], [-2, "0.01"], [-1, "0.1"], [0, "1"]];
+      chart.setAxes({ ...chart.axes, y: [-4, 0], yTicks, yTitle: this.text.beta_log });
+      for (const [name, values] of [["linear", linear], ["cosine", cosine]])
+        chart.plot(name, values.map(Math.log10));
+      return;
+    }
+    const top = Math.min(1, 1.25 * linear.at(-1));
+    const yTicks = [0, 0.4, 0.8].map((share) => [share * top, String(+(share * top).toPrecision(2))]);
+    const yTitle = phrase(this.text.beta_linear, { most: cosine.at(-1).toFixed(3) });
+    chart.setAxes({ ...chart.axes, y: [0, top], yTicks, yTitle });
+    chart.plot("linear", linear);
+    chart.plot("cosine", cosine.map((beta) => (beta > top ? NaN : beta)));
   }
 
   draw() {
@@ -171,6 +203,7 @@ class Schedules extends View {
         thumbnail.setAttribute("aria-label", `${this.text[name]} t = ${t}`);
         thumbnail.lastChild.textContent = t;
         const alphaBar = this.tables[name][t];
+        thumbnail.classList.toggle("drowned", drowned(alphaBar));
         thumbnail.picture.mix(x0, Math.sqrt(alphaBar), noise, Math.sqrt(1 - alphaBar));
       }
     }

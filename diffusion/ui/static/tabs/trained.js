@@ -29,7 +29,7 @@ class Trained extends View {
     this.transport.remember();
     const measured = NAMES.every((name) => curves[name].length > 1);
     this.part("curves").hidden = !measured;
-    if (measured) this.drawCurves("dpm++2m");
+    if (measured) this.addCurves();
     onChoice(this.part("sampler"), (sampler) => this.drawCurves(sampler));
   }
 
@@ -44,24 +44,30 @@ class Trained extends View {
     for (const { grid, film } of this.pairs) grid.show(film.plane(this.transport.value, "samples"));
   }
 
-  drawCurves(sampler) {
+  addCurves() {
     const all = NAMES.flatMap((name) => this.curves[name]);
     const recognised = all.map((row) => 100 * row.recognised);
     const low = Math.max(0, 5 * Math.floor(Math.min(...recognised) / 5));
     const most = Math.ceil(2 * Math.max(...all.map((row) => row.frechet))) / 2;
-    this.drawCurve("recognised", sampler, [low, 100], (row) => 100 * row.recognised);
-    this.drawCurve("frechet", sampler, [0, most], (row) => row.frechet);
+    this.charts = [
+      this.addCurve("recognised", [low, 100], (row) => 100 * row.recognised),
+      this.addCurve("frechet", [0, most], (row) => row.frechet),
+    ];
+    this.drawCurves("dpm++2m");
   }
 
-  drawCurve(name, sampler, y, value) {
+  addCurve(name, y, value) {
+    const yTicks = [y[0], (y[0] + y[1]) / 2, y[1]].map((tick) => [tick, String(+tick.toFixed(2))]);
+    return { chart: new Chart(this.chart(name), { lines: NAMES, y, yTicks, xTicks: [] }), value };
+  }
+
+  drawCurves(sampler) {
     const of = (schedule) => this.curves[schedule].filter((row) => row.sampler === sampler);
     const rows = of(NAMES[0]);
-    const chart = new Chart(this.chart(name), {
-      lines: NAMES,
-      y,
-      yTicks: [y[0], (y[0] + y[1]) / 2, y[1]].map((tick) => [tick, String(+tick.toFixed(2))]),
-      xTicks: rows.map((row, i) => [i / (rows.length - 1), String(row.num_steps)]),
-    });
-    for (const schedule of NAMES) chart.plot(schedule, of(schedule).map(value));
+    const xTicks = rows.map((row, i) => [i / (rows.length - 1), String(row.num_steps)]);
+    for (const { chart, value } of this.charts) {
+      chart.setAxes({ ...chart.axes, xTicks });
+      for (const schedule of NAMES) chart.plot(schedule, of(schedule).map(value));
+    }
   }
 }

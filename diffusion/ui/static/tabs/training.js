@@ -39,7 +39,7 @@ class Training extends View {
       y: [-3, 0.2],
       yTicks: [[0, "1"], [-1, "0.1"], [-2, "0.01"], [-3, "0.001"]],
       xTicks: [0, 0.25, 0.5, 0.75, 1].map((f) => [f, short(rows[Math.round(f * last)].images_seen)]),
-      onDrag: (fraction) => this.transport.goTo(fraction),
+      move: (share) => this.transport.goTo(share),
     });
     for (const q of QUARTILES) {
       this.losses.plot(`last q${q}`, rows.map((row) => Math.log10(row.loss[q])));
