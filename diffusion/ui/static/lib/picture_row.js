@@ -9,6 +9,7 @@ import { setPicture, state, subscribe } from "./state.js";
 
 export class PictureRow {
   chosen = null; // its tile
+  wished = null; // the tile that was pressed last
   wishes = 0; // how often a picture was wished for: the newest wish is chosen
 
   // A tile is {key, name, address, …}; `others()` are those between `tiles` and one's own. `face` makes the
@@ -40,6 +41,7 @@ export class PictureRow {
 
   wish(tile) {
     this.wishes++;
+    this.wished = tile;
     this.refuse("");
     this.choose(tile);
   }
@@ -102,7 +104,7 @@ export class PictureRow {
     };
     look();
     subscribe(({ own }) => own && look());
-    remember(name, { save: () => this.chosen?.key, restore() {} });
+    remember(name, { save: () => (this.wished ?? this.chosen)?.key, restore() {} });
   }
 
   // ---- another one --------------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ export class PictureRow {
     const ask = (request) => this.ask(request, wish);
     for (const file of files) {
       const { own, problem } = await addOwn(file, { ask, text, mostMegabytes });
-      if (own && wish === this.wishes) this.choose(this.ownTile(own));
+      if (own && wish === this.wishes) this.choose((this.wished = this.ownTile(own)));
       if (problem) problems.add(file.name ? `${file.name}: ${problem}` : problem);
     }
     this.part("add").setAttribute("aria-busy", false);
