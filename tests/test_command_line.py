@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,3 +90,9 @@ def test_the_batch_is_shared_evenly_between_processes(monkeypatch, capsys):
         parse_config(["mnist"])
     assert "--batch-size must be a multiple of the 3 processes" in capsys.readouterr().err
     assert parse_config(["mnist", "--batch-size", "126"]).batch_size == 126
+
+
+def test_a_folder_is_found_in_whatever_unicode_form_it_is_typed(tmp_path):
+    folder = tmp_path / unicodedata.normalize("NFD", "사진")
+    folder.mkdir()
+    assert parse_config(["folder", "--data-dir", str(tmp_path / "사진")]).stage.data.data_dir == folder
