@@ -184,6 +184,13 @@ def text_server(model, tiny_model, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def whole_server(model, trained_pair, tmp_path_factory):
+    """The real program with all that it can show: trained pair, history, a model that is told by text."""
+    with running_app(tmp_path_factory.mktemp("whole-app"), *trained_pair, model.folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def pipeline_folder(tmp_path_factory) -> Path:
     """A tiny Stable Diffusion, as diffusers saves it."""
     from tiny_pipeline import tiny_pipeline
@@ -279,12 +286,16 @@ def page(browser, server):
 
 @contextmanager
 def text_tabs(browser: Browser, server: Server, **options: Any) -> Iterator[Callable[..., Page]]:
-    """A function that opens the tab Text to image at a width; in the end neither script nor server failed."""
+    """A function that opens the tab Text to image, or one of those in it, at a width.
+
+    In the end neither script nor server failed.
+    """
     pages = []
 
-    def open_tab(width: int = 1280) -> Page:
+    def open_tab(width: int = 1280, inner: str = "Draw") -> Page:
         page = visit(browser, server, viewport={"width": width, "height": 1000}, **options)
         page.get_by_role("tab", name="Text to image").click()
+        page.get_by_role("tab", name=inner).click()
         pages.append(page)
         return page
 

@@ -178,11 +178,9 @@ def opened(browser, text_server):
     with text_tabs(browser, text_server, reduced_motion="reduce") as open_tab:
 
         def open_and_wait(width=1280):
-            page = open_tab(width)
+            page = open_tab(width, "Interpolation")
             expect(page.locator(".lab.interpolation [data-role=idle]")).to_be_visible()
-            expect(page.locator(".lab.text_to_image .neighbour").first).to_be_visible(
-                timeout=20_000
-            )  # it is idle
+            page.wait_for_selector(".lab.text_to_image .neighbour", state="attached", timeout=20_000)  # idle
             return page
 
         yield open_and_wait

@@ -111,7 +111,7 @@ def opened(browser, text_server):
     with text_tabs(browser, text_server) as open_tab:
 
         def open_and_wait(width=1280):
-            page = open_tab(width)
+            page = open_tab(width, "Why latent?")
             expect(page.locator(".lab.reconstruction [data-n=psnr]")).to_contain_text("dB")
             frames(page)
             return page

@@ -122,8 +122,7 @@ def opened(browser, text_server, folder):
     with text_tabs(browser, text_server) as open_tab:
 
         def open_panel(width=1280, **values):
-            page = open_tab(width)
-            page.get_by_role("button", name="A large one").click()
+            page = open_tab(width, "A large one")
             for label, value in {"Pipeline": folder, "Prompt": RED.prompt, **values}.items():
                 field(page, label).fill(value)
             settings = {"Steps": STEPS, "Guidance": RED.guidance_scale, "Seed": RED.seed}

@@ -74,8 +74,11 @@ def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
     film = make_film(tiny_model, seed=5, num_images=4, num_steps=20, **how)
     for k in (20, 0, 7, 19):
         drag(page, "reverse", k)
+        told = "from the last step, t = 50" if k == 20 else "the noise it predicts"
+        expect(page.locator(".lab.reverse figure.eps figcaption")).to_contain_text(told)
         for kind, name in enumerate(("x_t", "eps_hat", "x_0_hat")):
-            grid = film.frames[k, kind].reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
+            of = min(k, 19) if name == "eps_hat" else k  # in the end the last prediction stays
+            grid = film.frames[of, kind].reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
             assert distance(pixels(page, f".lab.reverse [data-c={name}]")[..., 0], grid) <= 1, (k, name)
     assert page.locator(".lab.reverse [data-n=t]").first.inner_text() == "50"
 

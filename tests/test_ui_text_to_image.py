@@ -106,7 +106,7 @@ def test_examples_comparison_and_refusals(opened, model):
     expect(page.get_by_text("there is nothing to combine").last).to_be_visible()
     for number, prompt in enumerate(("green heart", "zzz 하트")):
         sketch = to_uint8(model.decode(model.net.sketch(model.context([prompt]))))[0].permute(1, 2, 0)
-        assert_close(pixels(page, f".variant:nth-of-type({number + 1}) [data-c=sketch]"), sketch)
+        assert_close(pixels(page, f".rest:nth-of-type({number + 1}) [data-c=sketch]"), sketch)
     before = page.locator(".lab.text_to_image").get_attribute("data-film")
     page.locator(".side:visible input[type=number][aria-label*=Steps]").first.fill("2.5")
     page.get_by_role("button", name="Draw", exact=True).click()

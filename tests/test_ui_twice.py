@@ -182,7 +182,6 @@ def test_interpolation(page, copy):
 def test_pipeline(page, copy):
     here, there = (page.locator(f"#{name} .pipeline-panel") for name in (copy, OTHER[copy]))
     before = there.inner_text()
-    here.get_by_role("button", name="A large one").click()
     expect(here.locator(".lab.pipeline .stage")).to_be_visible(timeout=WAIT)
     here.locator("label", has_text="Pipeline").locator("textarea, input").fill("")
     here.get_by_role("button", name="Draw", exact=True).click()

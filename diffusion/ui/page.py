@@ -3,14 +3,16 @@
 import os
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from diffusion.films.film import load_film
 from diffusion.models.model import LatentModel, Model
 from diffusion.ui import api
-from diffusion.ui.parts.modules import ROUTE, preload
+from diffusion.ui.parts.modules import ROUTE
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
+from diffusion.ui.parts.page_head import PageHead
 from diffusion.ui.parts.requests import APP_OPTIONS, Page
-from diffusion.ui.parts.scrubber import Scrubber, static
+from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.session import remember_page
 from diffusion.ui.tabs import (
     forward,
@@ -53,17 +55,27 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
                 with gr.Tab(text["tab_training"]):
                     training.build(pixel_models)
             if text_model is not None:
-                with gr.Tab(text["tab_text_to_image"]):
-                    text_to_image.build(text_model)
-                    latent.build(text_model)
-                    interpolation.build(text_model)
-                    if "SPACE_ID" not in os.environ:  # there any visitor could fill the disk with models
-                        pipeline.build()
+                with gr.Tab(text["tab_text_to_image"]), gr.Tabs():
+                    build_text_tabs(text_model)
         with gr.Accordion(text["about"], open=False):
             gr.Markdown(prose("about"))
         remember_page(page)
         api.build(pixel_models, text_model)
     return page.queue(max_size=32)
+
+
+def build_text_tabs(model: LatentModel) -> None:
+    """Lay out all that is about pictures from text inside the current gr.Tabs."""
+    text = labels()
+    with gr.Tab(text["draw"]):
+        text_to_image.build(model)
+    with gr.Tab(text["interpolation"]):
+        interpolation.build(model)
+    with gr.Tab(text["why_latent"]):
+        latent.build(model)
+    if "SPACE_ID" not in os.environ:  # there any visitor could fill the disk with models
+        with gr.Tab(text["pipeline"]):
+            pipeline.build()
 
 
 def launch_options() -> dict:
@@ -73,9 +85,7 @@ def launch_options() -> dict:
     )
     return {
         "theme": theme,
-        "css": static("style.css"),
-        "head": preload(),
-        "app_kwargs": {"routes": [ROUTE], **APP_OPTIONS},
+        "app_kwargs": {"routes": [ROUTE], "middleware": [Middleware(PageHead)], **APP_OPTIONS},
         "max_file_size": f"{MAX_MEGABYTES}mb",
         "run_history": False,
         "ssr_mode": False,

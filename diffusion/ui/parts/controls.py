@@ -13,10 +13,14 @@ from diffusion.ui.text import labels
 
 
 @contextmanager
-def workspace() -> Iterator[tuple[gr.Column, gr.Column]]:
-    """The place for the pictures and, beside or below it, the one for the controls."""
+def workspace() -> Iterator[tuple[gr.Column, gr.Column, gr.Column]]:
+    """The places for the pictures, for what draws them, and for the other controls.
+
+    Where there is room they stand beside the pictures; else what draws stands above, and the others below.
+    """
     with gr.Row(elem_classes="workspace"):
-        yield gr.Column(scale=3, min_width=320), gr.Column(scale=1, min_width=260, elem_classes="side")
+        actions = gr.Column(elem_classes="actions")
+        yield gr.Column(elem_classes="stage-place"), actions, gr.Column(elem_classes="side")
 
 
 def film_scrubber(view: str, controls: dict[str, str] | None = None) -> Scrubber:
@@ -54,8 +58,12 @@ def prompt_box(value: str, key: str, **options: Any) -> gr.Textbox:
     return gr.Textbox(value, label=labels()[key], elem_classes="prompt", **options)
 
 
-def steps_slider(most: int, value: int) -> gr.Slider:
-    return gr.Slider(1, most, value, step=1, label=labels()["num_steps"])
+def steps_choice(most: int, value: int) -> Scrubber:
+    """A number of steps from 1 to `most`; its slider goes in steps of about two."""
+    series = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+    choices = [*(number for number in series if number < most), most]
+    parts = {"choices": " ".join(map(str, choices)), "most": str(most)}
+    return Scrubber("steps", value, parts=parts, words=("view_missing",))
 
 
 def guidance_slider(value: float, most: float = 10, info: str | None = None) -> gr.Slider:

@@ -1,4 +1,4 @@
-"""The page's JavaScript: ES modules at an address that changes with their content."""
+"""The page's scripts and styles: at an address that changes with their content."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -8,7 +8,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 STATIC = Path(__file__).parents[1] / "static"
-MODULES = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in sorted(STATIC.glob("*/*.js"))}
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
+MODULES = {
+    path.relative_to(STATIC).as_posix(): path.read_bytes()
+    for path in sorted(STATIC.glob("*/*"))
+    if path.suffix in MEDIA_TYPES
+}
 CACHED = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -20,17 +25,12 @@ def address_of(modules: dict[str, bytes]) -> str:
 ADDRESS = address_of(MODULES)
 
 
-def preload() -> str:
-    """Links for the page's head: views and what they import come together, not one after the other."""
-    return "".join(f'<link rel="modulepreload" href=".{ADDRESS}/{name}">' for name in MODULES)
-
-
 async def serve(request: Request) -> Response:
-    """A module; its text is the one that the address was made of, whatever becomes of the file."""
-    module = MODULES.get(request.path_params["name"])
-    if module is None:
+    """A file; its text is the one that the address was made of, whatever becomes of the file."""
+    name = request.path_params["name"]
+    if name not in MODULES:
         return Response(status_code=404)
-    return Response(module, media_type="text/javascript", headers=CACHED)
+    return Response(MODULES[name], media_type=MEDIA_TYPES[Path(name).suffix], headers=CACHED)
 
 
 # With gr.set_static_paths browsers would ask for each file at every visit, and see the server's folders; a

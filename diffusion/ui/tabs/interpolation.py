@@ -232,41 +232,51 @@ def film_messages(model: LatentModel, journey: Journey) -> Iterator[dict[str, An
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def request_controls(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
-    """The inputs in the order of `checked_journey`, the two buttons, and the place for a problem."""
+def end_prompt_field(model: LatentModel, end: str) -> gr.Textbox:
+    with gr.Column(min_width=110):
+        return prompt_field(model, labels()[f"{end}_prompt_default"], f"{end}_prompt")
+
+
+def ends(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
+    """Lay out what changes between which ends, the two buttons, and the place for a problem."""
     text = labels()
     mode = gr.Radio([(text[f"mode_{name}"], name) for name in MODES], value="prompts", label=text["mode"])
-    start_prompt, end_prompt = (
-        prompt_field(model, text[f"{end}_prompt_default"], f"{end}_prompt") for end in ("start", "end")
-    )
+    with gr.Row():
+        start_prompt, end_prompt = (end_prompt_field(model, end) for end in ("start", "end"))
+    start, stop = controls.start_and_stop(text["interpolate"])
+    return [mode, start_prompt, end_prompt], start, stop, controls.problem_line()
+
+
+def settings(model: LatentModel, mode: gr.Radio, *prompts: gr.Textbox) -> list[Any]:
+    """Lay out the other inputs; after those of `ends` they are in the order of `checked_journey`."""
+    text = labels()
     with gr.Row():
         start_seed, end_seed = controls.seed_number(0, "start_seed"), controls.seed_number(1, "end_seed")
-    start, stop = controls.start_and_stop(text["interpolate"])
-    problem = controls.problem_line()
     frames = gr.Slider(MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, 9, step=2, label=text["num_frames"])
     with gr.Accordion(text["more"], open=False):
-        steps = controls.steps_slider(most_steps(model), 15)
+        steps = controls.steps_choice(most_steps(model), 15)
         guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
     say_why(end_seed, {"mode": mode}, {"mode === 'prompts'": "seed_b_unused"})
-    say_why(end_prompt, {"mode": mode}, {"mode === 'noises'": "prompt_b_unused"})
+    say_why(prompts[1], {"mode": mode}, {"mode === 'noises'": "prompt_b_unused"})
     silent = "!a.trim() && (mode === 'noises' || !b.trim())"
     reasons = {silent: "guidance_needs_prompt", "guidance === 0": "guidance_drops_prompt"}
-    watched = {"mode": mode, "a": start_prompt, "b": end_prompt, "guidance": guidance}
+    watched = {"mode": mode, "a": prompts[0], "b": prompts[1], "guidance": guidance}
     say_why(guidance, watched, reasons)
-    sent = [mode, start_prompt, end_prompt, start_seed, end_seed, frames, steps, guidance]
-    return sent, start, stop, problem
+    return [start_seed, end_seed, frames, steps, guidance]
 
 
 def build(model: LatentModel) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
-    controls.lead(f"## {text['interpolation']}\n\n{text['interpolation_lead']}")
-    with controls.workspace() as (stage, side):
+    controls.lead(text["interpolation_lead"])
+    with controls.workspace() as (stage, actions, side):
         with stage:
             parts = {"slider": text["journey_slider"], "position": text["journey_position"]}
             scrubber = Scrubber("interpolation", parts=parts)
+        with actions:
+            changing, start, stop, problem = ends(model)
         with side:
-            request, start, stop, problem = request_controls(model)
+            request = [*changing, *settings(model, *changing)]
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         return film_messages(model, checked_journey(model, *sent))

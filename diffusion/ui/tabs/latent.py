@@ -138,7 +138,7 @@ def example_tiles() -> list[dict[str, str]]:
 def build(model: LatentModel) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
-    controls.lead(f"## {text['why_latent']}\n\n{text['why_latent_lead']}")
+    controls.lead(text["why_latent_lead"])
     measure = gr.Button(text["measure"], variant="primary", elem_classes="narrow")
     costs = Scrubber("latent", known_costs(model))
 

@@ -112,7 +112,7 @@ def settings() -> list[Any]:
     name = gr.Textbox(DEFAULT_PIPELINE, label=text["pipeline_name"], info=text["pipeline_name_info"])
     prompt = controls.prompt_box(text["pipeline_prompt"], "prompt", max_lines=3)
     negative = controls.prompt_box("", "negative_prompt")
-    steps = controls.steps_slider(MAX_PIPELINE_STEPS, 30)
+    steps = controls.steps_choice(MAX_PIPELINE_STEPS, 30)
     guidance = controls.guidance_slider(7.5, most=MAX_GUIDANCE)
     off = "guidance <= 1"
     say_why(guidance, {"guidance": guidance}, {off: "pipeline_guidance_off"})
@@ -123,17 +123,18 @@ def settings() -> list[Any]:
 def build() -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
-    with gr.Accordion(text["pipeline"], open=False, elem_classes="pipeline-panel"):
+    with gr.Column(elem_classes="pipeline-panel"):
         controls.lead(text["pipeline_lead"])
         if best_device() == "cpu":
             controls.lead(text["pipeline_no_gpu"].format(most=f"{MAX_CPU_PARAMETERS / 1e6:,.0f}"))
-        with controls.workspace() as (stage, side):
+        with controls.workspace() as (stage, actions, side):
             with stage:
                 scrubber = controls.film_scrubber("pipeline")
-            with side:
+            with actions:
                 start, stop = controls.start_and_stop(text["draw"])
                 status = controls.lead(None)
                 problem = controls.problem_line(missing_packages())
+            with side:
                 chosen = settings()
     name, prompt = chosen[:2]
 

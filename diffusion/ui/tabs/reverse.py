@@ -113,7 +113,7 @@ def settings(models: dict[str, Model]) -> list[Any]:
     label = class_choice(first)
     guidance = controls.guidance_slider(CLASS_GUIDANCE, info=text["guidance_info"])
     images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
-    steps = controls.steps_slider(MAX_CLASS_STEPS, 20)
+    steps = controls.steps_choice(MAX_CLASS_STEPS, 20)
     sampler = controls.sampler_choice()
     seed = controls.seed_number()
     with gr.Accordion(text["more"], open=False):
@@ -134,13 +134,15 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         film: of the first, which plays before anything is sampled; None if it has none.
     """
     text, again = labels(), new_id("opening")
-    with controls.workspace() as (stage, side):
+    controls.lead(text["reverse_lead"])
+    with controls.workspace() as (stage, actions, side):
         with stage:
             scrubber = controls.film_scrubber("reverse", {"opening": again})
-        with side:
+        with actions:
             start, stop = controls.start_and_stop(text["sample"])
             opening = gr.Button(text["opening_film"], size="sm", elem_id=again, visible=film is not None)
             problem = controls.problem_line()
+        with side:
             chosen = settings(models)
     label, model, schedule = chosen[0], chosen[5], chosen[6]
 

@@ -112,16 +112,13 @@ def examples(model: LatentModel) -> tuple[list[list[str]], list[str]]:
     return [[p] for p in prompts], [f"{p} {mark}" if p.lower() in held_out else p for p in prompts]
 
 
-def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Dataset]:
-    """Lay out the prompt, Draw, whose elem_id is `draw`, and Stop, and the examples."""
+def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML, gr.Dataset]:
+    """Lay out the prompt, Draw, whose elem_id is `draw`, Stop, the place for a problem, and the examples."""
     text = labels()
     samples, sample_labels = examples(model)
-    controls.lead(text["text_to_image_lead"].format(shape=" × ".join(map(str, model.sample_shape))))
-    with gr.Row():
-        with gr.Column(scale=4, min_width=240):
-            prompt = prompt_field(model, samples[0][0], "prompt", max_lines=3)
-        with gr.Column(scale=1, min_width=240):
-            start, stop = controls.start_and_stop(text["draw"], draw)
+    prompt = prompt_field(model, samples[0][0], "prompt", max_lines=3)
+    start, stop = controls.start_and_stop(text["draw"], draw)
+    problem = controls.problem_line()
     pick = gr.Dataset(
         components=[prompt],
         samples=samples,
@@ -131,7 +128,7 @@ def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button
         label=text["prompt_try"],
         elem_classes="prompt-examples",
     )
-    return prompt, start, stop, pick
+    return prompt, start, stop, problem, pick
 
 
 def second_picture(model: LatentModel, prompt: gr.Textbox, guidance: gr.Slider) -> list[Any]:
@@ -158,7 +155,7 @@ def settings(model: LatentModel, prompt: gr.Textbox) -> list[Any]:
     """Lay out the controls beside the stage, in the order in which `checked_prompt_request` takes them."""
     text = labels()
     guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
-    steps = controls.steps_slider(MAX_PROMPT_STEPS, DEFAULT_STEPS)
+    steps = controls.steps_choice(MAX_PROMPT_STEPS, DEFAULT_STEPS)
     seed = controls.seed_number()
     second = second_picture(model, prompt, guidance)
     with gr.Accordion(text["more"], open=False):
@@ -191,11 +188,12 @@ def tell_effects(
 def build(model: LatentModel) -> None:
     """Lay out the tab inside the current gr.Blocks."""
     draw = new_id("draw")
-    prompt, start, stop, pick = ask(model, draw)
-    problem = controls.problem_line()
-    with controls.workspace() as (stage, side):
+    controls.lead(labels()["text_to_image_lead"].format(shape=" × ".join(map(str, model.sample_shape))))
+    with controls.workspace() as (stage, actions, side):
         with stage:
             scrubber = controls.film_scrubber("text_to_image", {"draw": draw})
+        with actions:
+            prompt, start, stop, problem, pick = ask(model, draw)
         with side:
             chosen = settings(model, prompt)
 

@@ -94,7 +94,13 @@ export class Grid {
     Object.assign(this, { count, height, width, channels, columns });
     this.canvas.width = columns * width;
     this.canvas.height = Math.ceil(count / columns) * height;
+    this.canvas.style.setProperty("--aspect", this.aspect);
     this.image = this.context.createImageData(this.canvas.width, this.canvas.height);
+  }
+
+  // Width / height.
+  get aspect() {
+    return this.canvas.width / this.canvas.height;
   }
 
   // A latent's channels as so many grey pictures.

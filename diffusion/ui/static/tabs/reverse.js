@@ -1,5 +1,5 @@
 // The Reverse tab: a film of x_t, ε̂ and x̂_0, frame by frame as the server makes it, then the browser's own.
-import { elementById, onNextFrame } from "../lib/dom.js";
+import { elementById, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { decibels, fixed, milliseconds } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
@@ -7,6 +7,7 @@ import { state, subscribe } from "../lib/state.js";
 import { View } from "../lib/view.js";
 
 const PLANES = ["x_t", "eps_hat", "x_0_hat"];
+const WIDE = 1.6; // width / height from which the small pictures stand below the large one
 
 export function mount(context) {
   const view = new Reverse(context);
@@ -58,16 +59,21 @@ class Reverse extends View {
       const [count, ...shape] = film.shape(name);
       this.grids[name].resize(count, shape);
     }
+    const { aspect } = this.grids.x_t;
+    this.find(".stage").style.setProperty("--aspect", aspect);
+    this.find(".stage").classList.toggle("wide", aspect > WIDE);
   }
 
   draw() {
     const { value: k, film } = this.transport;
     if (!film?.has(k)) return;
-    for (const name of PLANES) this.grids[name].show(film.plane(k, name));
     const row = film.rows[k];
+    const predicted = row || k === 0 ? k : k - 1; // at t = 0 nothing is left to predict
+    for (const name of PLANES) this.grids[name].show(film.plane(name === "eps_hat" ? predicted : k, name));
     this.part("update").hidden = !row;
     this.part("finished").hidden = Boolean(row);
     this.fill({ k: String(k), N: String(film.info.num_steps) });
+    this.fill({ whose: row ? this.text.film_eps : phrase(this.text.last_eps, film.rows[predicted] ?? {}) });
     if (row) this.showStep(row);
     else this.fill({ t: "0", snr: "∞", ms: "–" });
   }

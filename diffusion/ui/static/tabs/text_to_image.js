@@ -53,6 +53,7 @@ class TextToImage extends View {
       (_, i) => new Variant(this.find("template"), film, i, { text: this.text, onLook }),
     );
     this.part("variants").replaceChildren(...this.variants.map((variant) => variant.root));
+    this.part("rests").replaceChildren(...this.variants.map((variant) => variant.rest));
     this.root.classList.toggle("pair", this.variants.length > 1);
     this.part("combining").hidden = this.variants.every((variant) => !variant.guided);
     this.part("memorised").hidden = true;

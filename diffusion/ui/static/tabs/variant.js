@@ -13,7 +13,7 @@ export class Variant {
   // `text` are the page's texts; onLook is called when another token is looked at.
   constructor(template, film, index, { text, onLook }) {
     Object.assign(this, { film, index, text, onLook, about: film.info.variants[index] });
-    this.root = template.content.cloneNode(true).firstElementChild;
+    [this.root, this.rest] = template.content.cloneNode(true).children;
     this.guided = this.about.guidance_scale !== 1;
     const [channels, height, width] = this.shape("latent");
     this.heat = Object.assign(this.canvas("heat"), { width, height });
@@ -22,12 +22,16 @@ export class Variant {
     this.listTokens();
   }
 
+  find(selector) {
+    return this.root.querySelector(selector) ?? this.rest.querySelector(selector);
+  }
+
   part(role) {
-    return this.root.querySelector(`[data-role="${role}"]`);
+    return this.find(`[data-role="${role}"]`);
   }
 
   canvas(name) {
-    return this.root.querySelector(`canvas[data-c="${name}"]`);
+    return this.find(`canvas[data-c="${name}"]`);
   }
 
   shape(plane) {
@@ -45,7 +49,7 @@ export class Variant {
   label(channels) {
     const { guidance_scale: scale, negative, notes } = this.about;
     const without = this.text[negative ? "with_negative" : "without_prompt"];
-    for (const place of this.root.querySelectorAll('[data-role="without"]')) place.textContent = without;
+    for (const place of this.rest.querySelectorAll('[data-role="without"]')) place.textContent = without;
     this.canvas("without").setAttribute("aria-label", without);
     this.part("channels").textContent = phrase(this.text.latent_channels, { count: channels });
     this.canvas("latent").setAttribute("aria-label", this.part("channels").textContent);

@@ -1,0 +1,24 @@
+// A number of steps: any number can be typed, the slider has those that are worth comparing.
+import { remember } from "../lib/session.js";
+
+export function mount({ element, props }) {
+  const root = element.querySelector(".steps");
+  const choices = root.dataset.choices.split(" ").map(Number);
+  const [number, slider] = ["number", "slider"].map((role) => root.querySelector(`[data-role="${role}"]`));
+  slider.max = choices.length - 1;
+  const distance = (choice, value) => Math.abs(Math.log(choice / value));
+  const show = (value) => {
+    if (Number(number.value) !== value) number.value = value;
+    const nearest = choices.reduce((a, b) => (distance(b, value) < distance(a, value) ? b : a));
+    slider.value = choices.indexOf(nearest);
+    slider.setAttribute("aria-valuetext", value);
+  };
+  const choose = (value) => {
+    props.value = value;
+    show(value);
+  };
+  slider.addEventListener("input", () => choose(choices[slider.value]));
+  number.addEventListener("input", () => number.value !== "" && choose(Number(number.value)));
+  remember(root.dataset.key, { save: () => props.value, restore: choose });
+  return () => show(props.value);
+}
