@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import needs_browser
+from pages import shared, until
 from playwright.sync_api import expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
@@ -108,6 +109,57 @@ def test_it_is_asked_again_as_soon_as_the_connection_is_back(question, hangs):
     question.wait_for_function("problems.length === 1")
     question.clock.run_for(1000 if hangs else 0)
     question.wait_for_function("asked.length === 2")
+
+
+def test_a_seed_that_was_typed_offline_is_not_shown_before_its_noise(page):
+    seed = page.locator(".lab.forward [data-role=seed]")
+    problem = page.locator(".lab.forward [data-role=seed-problem]")
+    page.context.set_offline(True)
+    seed.fill("5")
+    seed.press("Tab")
+    expect(problem).to_have_text("The server does not answer. Trying again until it does …")
+    expect(seed).to_have_value("0")
+    page.context.set_offline(False)
+    expect(seed).to_have_value("5")
+    expect(problem).to_be_hidden()
+    assert shared(page, "seed") == 5
+
+
+def test_a_seed_that_is_none_leaves_the_one_in_use(page):
+    seed = page.locator(".lab.forward [data-role=seed]")
+    seed.fill("-1")
+    seed.press("Tab")
+    expect(page.locator(".lab.forward [data-role=seed-problem]")).to_contain_text("whole number")
+    expect(seed).to_have_value("0")
+
+
+def test_while_the_noise_of_a_seed_is_on_its_way_the_page_says_so(page):
+    answers = []
+    page.route("**/component_server/**", lambda route: answers.append(route))
+    page.locator(".lab.forward [data-role=seed]").fill("5")
+    page.locator(".lab.forward [data-role=seed]").press("Tab")
+    waiting = page.locator(".lab.forward [data-role=waiting]")
+    expect(waiting).to_be_visible()
+    until(page, lambda: answers)
+    answers[0].continue_()
+    expect(waiting).to_be_hidden()
+    assert shared(page, "seed") == 5
+
+
+def test_a_length_that_was_chosen_offline_is_not_shown_before_its_tables(page):
+    page.get_by_role("tab", name="Schedules").click()
+    length = page.locator(".lab.schedules [data-role=length]")
+    problem = page.locator(".lab.schedules [data-role=length-problem]")
+    page.context.set_offline(True)
+    length.evaluate("slider => { slider.value = 50; slider.dispatchEvent(new Event('input')); }")
+    expect(problem).to_have_text("The server does not answer. Trying again until it does …")
+    expect(length).to_have_value("1000")
+    expect(page.locator(".lab.schedules output[data-n=T]")).to_have_text("1000")
+    page.context.set_offline(False)
+    expect(length).to_have_value("50")
+    expect(page.locator(".lab.schedules output[data-n=T]")).to_have_text("50")
+    expect(page.locator(".lab.schedules input[data-role=t]")).to_have_attribute("max", "50")
+    expect(problem).to_be_hidden()
 
 
 def test_a_picture_chosen_offline_is_judged_when_the_server_is_there_again(page):
