@@ -2,7 +2,9 @@
 
 import base64
 import io
+import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from playwright.sync_api import expect
 from diffusion.pipelines import loading as pipelines
 from diffusion.pipelines.filming import PipelineRequest, film
 from diffusion.pipelines.loading import load_pipeline
+from diffusion.ui.page import build_page
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.tabs import pipeline as panel
+from diffusion.ui.text import labels
 
 STEPS = 5
 RED = PipelineRequest("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)
@@ -211,3 +215,14 @@ def test_stop_ends_a_film_and_the_next_one_starts(opened):
 def test_the_panel_adds_no_endpoint(text_server):
     endpoints = Client(text_server.url, verbose=False).view_api(print_info=False, return_format="dict")
     assert not [name for name in endpoints["named_endpoints"] if "pipeline" in name or "stream" in name]
+
+
+def test_where_the_packages_are_missing_the_page_has_nothing_of_it(model, tiny_model, monkeypatch):
+    def shown() -> set[str]:
+        blocks = build_page({"tiny": tiny_model, "text": model}).blocks.values()
+        return {getattr(block, "label", None) for block in blocks}
+
+    words = {labels()["pipeline"], labels()["pipeline_name"]}
+    assert words <= shown()
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    assert not words & shown()

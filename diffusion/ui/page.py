@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from diffusion.films.film import load_film
 from diffusion.models.model import LatentModel, Model
+from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api
 from diffusion.ui.parts.modules import ROUTE
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
@@ -73,7 +74,8 @@ def build_text_tabs(model: LatentModel) -> None:
         interpolation.build(model)
     with gr.Tab(text["why_latent"]):
         latent.build(model)
-    if "SPACE_ID" not in os.environ:  # there any visitor could fill the disk with models
+    # On a Space any visitor could fill the disk with models.
+    if missing_packages() is None and "SPACE_ID" not in os.environ:
         with gr.Tab(text["pipeline"]):
             pipeline.build()
 

@@ -35,10 +35,9 @@ def lead(text: str | None) -> gr.Markdown:
     return gr.Markdown(text, container=False, elem_classes="lead")
 
 
-def problem_line(text: str | None = None) -> gr.HTML:
+def problem_line() -> gr.HTML:
     """The place for the sentence about what was refused: announced, and in sight when it comes."""
     return gr.HTML(
-        text,
         html_template=static("lib/problem.html"),
         js_on_load=fill(static("on_problem.js"), {"modules": ADDRESS}),
         apply_default_css=False,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from diffusion.devices import best_device
 from diffusion.pipelines.filming import PipelineFrame, PipelineRequest, film
-from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineCache, missing_packages
+from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineCache
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
@@ -109,7 +109,8 @@ def row(frame: PipelineFrame) -> Row:
 def settings() -> list[Any]:
     """Lay out what can be set, in the order in which `checked_pipeline_request` takes it."""
     text = labels()
-    name = gr.Textbox(DEFAULT_PIPELINE, label=text["pipeline_name"], info=text["pipeline_name_info"])
+    default = "" if best_device() == "cpu" else DEFAULT_PIPELINE  # which is too large for a CPU
+    name = gr.Textbox(default, label=text["pipeline_name"], info=text["pipeline_name_info"])
     prompt = controls.prompt_box(text["pipeline_prompt"], "prompt", max_lines=3)
     negative = controls.prompt_box("", "negative_prompt")
     steps = controls.steps_choice(MAX_PIPELINE_STEPS, 30)
@@ -133,7 +134,7 @@ def build() -> None:
             with actions:
                 start, stop = controls.start_and_stop(text["draw"])
                 status = controls.lead(None)
-                problem = controls.problem_line(missing_packages())
+                problem = controls.problem_line()
             with side:
                 chosen = settings()
     name, prompt = chosen[:2]

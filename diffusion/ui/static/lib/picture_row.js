@@ -87,9 +87,18 @@ export class PictureRow {
     this.chosen = tile;
     for (const each of this.element.querySelectorAll("[data-key]"))
       each.setAttribute("aria-pressed", each.dataset.key === tile?.key);
+    this.scrollTo(this.element.querySelector('[aria-pressed="true"]'));
     this.part("own").hidden = !tile?.own;
     for (const radio of this.part("fit").querySelectorAll("input"))
       radio.checked = radio.value === tile?.own?.fit;
+  }
+
+  // Where the row is longer than the page is wide. Never up or down: a hand may be elsewhere.
+  scrollTo(tile) {
+    const row = tile?.parentElement;
+    if (!row || row.scrollWidth <= row.clientWidth) return;
+    const [outer, inner] = [row.getBoundingClientRect(), tile.getBoundingClientRect()];
+    row.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
   }
 
   // From now on it is remembered which tile is chosen; the one that was is chosen as soon as it is there.

@@ -43,7 +43,10 @@ export class Question {
     this.place = place;
   }
 
+  // Others may use the place as well: only its own sentence is taken away.
   say(sentence) {
+    if (!sentence && this.place.textContent !== this.said) return;
+    this.said = sentence;
     tell(this.place, sentence);
   }
 }
