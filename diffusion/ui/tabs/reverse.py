@@ -140,10 +140,10 @@ def build(models: dict[str, Model], film: Film | None) -> None:
             scrubber = controls.film_scrubber("reverse", {"opening": again})
         with actions:
             start, stop = controls.start_and_stop(text["sample"])
-            opening = gr.Button(text["opening_film"], size="sm", elem_id=again, visible=film is not None)
             problem = controls.problem_line()
         with side:
             chosen = settings(models)
+            opening = gr.Button(text["opening_film"], size="sm", elem_id=again, visible=film is not None)
     label, model, schedule = chosen[0], chosen[5], chosen[6]
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
