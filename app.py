@@ -5,14 +5,13 @@ Address and port are Gradio's own: GRADIO_SERVER_NAME, GRADIO_SERVER_PORT.
 """
 
 import os
-import signal
 import sys
 from pathlib import Path
 
 from diffusion.console import escape_output
 from diffusion.hub import HubError, load_model
 from diffusion.models.folder import CheckpointError
-from diffusion.ui.page import build_page, launch_options
+from diffusion.ui.page import build_page, launch_options, leave_no_upload_behind
 
 # In checkpoints/; the first that is there is the default, and emoji has a tab of its own.
 SHIPPED = ("cifar10", "mnist", "mnist-cosine", "mnist-linear", "emoji")
@@ -30,8 +29,9 @@ def main() -> None:
         models = {model.name: model for model in map(load_model, sources)}
     except (CheckpointError, HubError) as error:
         sys.exit(f"app.py: {error}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as with Ctrl-C: uploads are deleted
-    build_page(models).launch(**launch_options())
+    page = build_page(models)
+    leave_no_upload_behind(page)
+    page.launch(**launch_options())
 
 
 if __name__ == "__main__":

@@ -93,7 +93,6 @@ def sample(
     """
     check_name("sampler", sampler, SAMPLERS)
     eta = {"ddpm": 1.0, "ddim": eta, "dpm++2m": 0.0}[sampler]
-    noise = noise or (lambda t: fresh_noise(0, x_T.shape, t))
     x_t = x_T
     previous: Step | None = None  # of a multistep sampler
     for t, s in pairwise(steps):
@@ -101,9 +100,7 @@ def sample(
         alpha, sigma = schedule.alpha_sigma(t_batch, x_t)
         x_0_hat = denoise(x_t, t_batch)
         update = _update(schedule, t, s, eta, previous)
-        x_s = _apply(update, x_t, x_0_hat, previous, alpha, sigma)
-        if update.noise_weight > 0:
-            x_s = x_s + update.noise_weight * noise(t).to(x_s)
+        x_s = _apply(update, t, x_t, x_0_hat, previous, alpha, sigma, noise)
         yield (step := Step(t, s, x_t, eps_from_x_0(x_0_hat, x_t, alpha, sigma), x_0_hat, x_s, update))
         x_t, previous = x_s, step if sampler == "dpm++2m" else None
 
@@ -122,10 +119,21 @@ def _update(schedule: NoiseSchedule, t: int, s: int, eta: float, previous: Step 
 
 
 def _apply(
-    update: Update, x_t: Tensor, x_0_hat: Tensor, previous: Step | None, alpha: Tensor, sigma: Tensor
+    update: Update,
+    t: int,
+    x_t: Tensor,
+    x_0_hat: Tensor,
+    previous: Step | None,
+    alpha: Tensor,
+    sigma: Tensor,
+    noise: Callable[[int], Tensor] | None,
 ) -> Tensor:
-    """DDIM Eq. 12 without its fresh noise: towards x̂_0, along the predicted noise."""
+    """DDIM Eq. 12: towards x̂_0, along the predicted noise, plus fresh noise."""
     if previous is not None and update.extrapolation:
         x_0_hat = x_0_hat + update.extrapolation * (x_0_hat - previous.x_0_hat)
     eps = eps_from_x_0(x_0_hat, x_t, alpha, sigma)
-    return update.x_0_weight * x_0_hat + update.eps_weight * eps
+    x_s = update.x_0_weight * x_0_hat + update.eps_weight * eps
+    if update.noise_weight == 0:
+        return x_s
+    z = fresh_noise(0, x_t.shape, t) if noise is None else noise(t)
+    return x_s + update.noise_weight * z.to(x_t)

@@ -1,8 +1,11 @@
 """The whole page: header, tabs, endpoints."""
 
 import os
+import signal
+from typing import Any
 
 import gradio as gr
+from gradio.route_utils import delete_files_created_by_app
 from starlette.middleware import Middleware
 
 from diffusion.films.film import load_film
@@ -78,6 +81,19 @@ def build_text_tabs(model: LatentModel) -> None:
     if missing_packages() is None and "SPACE_ID" not in os.environ:
         with gr.Tab(text["pipeline"]):
             pipeline.build()
+
+
+def leave_no_upload_behind(page: gr.Blocks) -> None:
+    """Let SIGTERM delete what the clock has not, and then end the program as ever."""
+
+    def end(number: int, _: Any) -> None:
+        try:
+            delete_files_created_by_app(page, age=None)
+        finally:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def launch_options() -> dict:

@@ -15,8 +15,10 @@ function upperProduct(a, b) {
 // 4 × 32 random bits from a counter of four such words and a key of two.
 export function philox([a, b, c, d], [first, second]) {
   for (let round = 0; round < ROUNDS; round++) {
-    const [x, y] = [upperProduct(MULTIPLIERS[1], c) ^ b ^ first, upperProduct(MULTIPLIERS[0], a) ^ d ^ second];
-    [a, b, c, d] = [x >>> 0, Math.imul(MULTIPLIERS[1], c) >>> 0, y >>> 0, Math.imul(MULTIPLIERS[0], a) >>> 0];
+    const x = upperProduct(MULTIPLIERS[1], c) ^ b ^ first;
+    const y = upperProduct(MULTIPLIERS[0], a) ^ d ^ second;
+    [b, d] = [Math.imul(MULTIPLIERS[1], c) >>> 0, Math.imul(MULTIPLIERS[0], a) >>> 0];
+    [a, c] = [x >>> 0, y >>> 0];
     [first, second] = [(first + KEY_STEPS[0]) >>> 0, (second + KEY_STEPS[1]) >>> 0];
   }
   return [a, b, c, d];
