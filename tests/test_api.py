@@ -223,7 +223,7 @@ def test_endpoint_returns_the_picture_and_all_about_it(model, text_server):
     assert [token["position"] for token in about["tokens"]] == list(range(1, len(about["tokens"]) + 1))
     assert {token["word"] for token in about["tokens"]} == {0, 1}
     assert all(token["known"] for token in about["tokens"])
-    assert "Held out" in about["notes"][0] and len(about["nearest"]["nearest"]) == 3
+    assert "Held out" in about["notes"][-1] and len(about["nearest"]["nearest"]) == 3
 
 
 def test_endpoint_reads_an_emoji_as_its_name_and_names_what_it_does_not_know(text_server):

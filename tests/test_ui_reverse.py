@@ -13,6 +13,7 @@ from test_streaming import decode
 
 from diffusion import make_film
 from diffusion.ui.parts import streaming
+from diffusion.ui.parts.class_film import class_frames
 from diffusion.ui.tabs import reverse
 
 
@@ -30,7 +31,9 @@ def test_messages_are_the_film(tiny_model, monkeypatch, pause):
     sent = {frame["k"]: frame for message in messages for frame in message["frames"]}
     assert sorted(sent) == [0, 1, 2, 3]
     for k, frame in enumerate(film.frames):
-        assert np.array_equal(decode(sent[k]["pixels"]), frame.ravel())
+        assert np.array_equal(decode(sent[k]["pixels"])[: frame.size], frame.ravel())
+    names = [plane["name"] for plane in messages[0]["info"]["planes"]]
+    assert names == ["x_t", "eps_hat", "x_0_hat", "with", "without"]
     assert sent[3]["row"] is None and [sent[k]["row"]["t"] for k in range(3)] == [1000, 667, 333]
     json.dumps(messages)
 
@@ -81,6 +84,37 @@ def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
             grid = film.frames[of, kind].reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
             assert distance(pixels(page, f".lab.reverse [data-c={name}]")[..., 0], grid) <= 1, (k, name)
     assert page.locator(".lab.reverse [data-n=t]").first.inner_text() == "50"
+
+
+@needs_browser
+def test_under_guidance_both_predictions_are_shown_where_they_differ_most(page, tiny_model):
+    page.get_by_role("tab", name="Reverse").click()
+    guided = page.locator(".lab.reverse [data-role=guided]")
+    slider = page.locator(".lab.reverse [data-role=t]")
+    expect(guided).to_be_hidden()  # the opening film keeps no two predictions
+    sample(page, Seed=5)
+    expect(slider).to_have_attribute("max", "20", timeout=20_000)
+    asked = class_request(
+        tiny_model, class_label="*", seed=5, num_steps=20, num_images=4, sampler="dpm++2m", guidance_scale=1.5
+    )
+    steps = [planes for planes, _ in class_frames(tiny_model, asked)][:-1]
+    differ = [np.square(each["with"].astype(int) - each["without"]).mean() for each in steps]
+    most = int(np.argmax(differ))
+    told = guided.locator("[data-role=apart]")
+    for k, shown in ((20, most), (0, 0), (13, 13)):
+        drag(page, "reverse", k)
+        expect(told).to_contain_text(f"Step {shown} is shown")
+        for name in ("with", "without"):
+            grid = steps[shown][name].reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
+            assert distance(pixels(page, f".lab.reverse [data-c={name}]")[..., 0], grid) <= 1, (k, name)
+    curve = guided.locator("svg")
+    curve.scroll_into_view_if_needed()
+    box = curve.bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2)
+    expect(page.locator(".lab.reverse [data-role=number]")).to_have_value("19")
+    choose(page, "Class", "none")
+    sample(page, Seed=6)
+    expect(guided).to_be_hidden()
 
 
 @needs_browser
@@ -141,6 +175,7 @@ def test_the_opening_film_can_be_had_again(page):
     """While another one is made, too."""
     page.get_by_role("tab", name="Reverse").click()
     lab, made = page.locator(".lab.reverse"), page.locator(".lab.reverse .made")
+    expect(made).to_contain_text("3 images by tiny")
     opening = lab.get_attribute("data-film")
     sample(page, Steps=1000)
     expect(made).to_contain_text("1000 steps", timeout=20_000)

@@ -62,6 +62,29 @@ def scrub(page, k):
     frames(page)
 
 
+def peak(film) -> int:
+    """The step at which the predictions with and without the prompt differ most."""
+    both = ((frame.planes[name].astype(int) for name in ("with", "without")) for frame in film[:-1])
+    return int(np.argmax([np.square(one - other).mean() for one, other in both]))
+
+
+@needs_browser
+def test_guidance_is_shown_where_it_matters_and_a_step_can_be_chosen_on_the_curve(opened, model):
+    page = opened()
+    (film,) = variants_of(model, prompt_request(model, seed=0, steps=20))
+    told = page.locator(".lab.text_to_image [data-role=apart]")
+    expect(told).to_contain_text(f"Step {peak(film)} is shown, where they differ most: by")
+    expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value("20")
+    curve = page.locator(".lab.text_to_image svg[data-chart=apart]")
+    curve.scroll_into_view_if_needed()
+    box = curve.bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2)
+    expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value("19")
+    expect(told).to_contain_text("Step 19 is shown: they differ by")
+    expect(told).to_contain_text(f"most at step {peak(film)}.")
+    assert len(curve.locator("path.apart").get_attribute("d").split("L")) == 20
+
+
 @needs_browser
 def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, model):
     page = opened()
@@ -71,7 +94,8 @@ def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, 
     for k in (20, 0, 7):
         scrub(page, k)
         for name in ("decoded", "with", "without", "sketch"):
-            shown = torch.from_numpy(film[k].planes[name])
+            step = peak(film) if k == 20 and name.startswith("with") else k  # of the result no step is left
+            shown = torch.from_numpy(film[step].planes[name])
             assert_close(pixels(page, f".lab.text_to_image [data-c={name}]"), shown)
     chips = page.locator(".lab.text_to_image .chip")
     attention = film[7].planes["attention"]
@@ -108,9 +132,9 @@ def test_examples_comparison_and_refusals(opened, model):
         sketch = to_uint8(model.decode(model.net.sketch(model.context([prompt]))))[0].permute(1, 2, 0)
         assert_close(pixels(page, f".rest:nth-of-type({number + 1}) [data-c=sketch]"), sketch)
     before = page.locator(".lab.text_to_image").get_attribute("data-film")
-    page.locator(".side:visible input[type=number][aria-label*=Steps]").first.fill("2.5")
+    page.locator(".side:visible").get_by_label("Seed").first.fill("1.5")
     page.get_by_role("button", name="Draw", exact=True).click()
-    expect(page.get_by_text("The number of steps must be a whole number from 1 to 100.")).to_be_visible()
+    expect(page.get_by_text("The seed must be a whole number from 0").first).to_be_visible()
     assert page.locator(".lab.text_to_image").get_attribute("data-film") == before
 
 

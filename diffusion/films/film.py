@@ -160,6 +160,11 @@ def run_sampler(
         eta=eta,
         schedule=schedule,
     )
+    yield from with_rows(steps, schedule)
+
+
+def with_rows(steps: Iterator[Step], schedule: NoiseSchedule) -> Iterator[tuple[Step, dict[str, float]]]:
+    """Each step as it is made, with its table row."""
     started = time.perf_counter()
     for step in steps:
         yield step, step_row(step, schedule, time.perf_counter() - started)

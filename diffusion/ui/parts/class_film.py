@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from diffusion.films.film import KINDS, final_frame, run_sampler, step_frame
+from diffusion.data.images import to_pixels
+from diffusion.films.film import KINDS, final_frame, step_frame, walk, with_rows
 from diffusion.models.model import Model
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, refusal, whole_number
 from diffusion.ui.parts.streaming import Planes, Row
+from diffusion.ui.parts.watched import WatchedDenoiser
 from diffusion.ui.text import labels
 
 MAX_CLASS_STEPS = 1000
@@ -111,22 +113,31 @@ def as_planes(frame: np.ndarray) -> Planes:
 
 @on_gpu
 def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[Planes, Row]]:
-    """Every frame, a plane (B, H, W, C) for each of KINDS, with its table row; the last one has none."""
+    """Every frame, with its table row; the last one has none.
+
+    Planes are (B, H, W, C): KINDS, and under guidance what it combines, PREDICTIONS; the last frame repeats
+    the last step's.
+    """
     indices = request.classes_in(model.classes or ())
     class_labels = None if indices is None else torch.tensor(indices, device=model.device)
     schedule = model.schedule
     if request.schedule != model.schedule_name:
         schedule = SCHEDULES[request.schedule](model.schedule.num_timesteps)
-    for step, row in run_sampler(
+    guided = model.denoiser(
+        class_labels=class_labels, guidance_scale=request.guidance_scale, schedule=schedule
+    )
+    denoise = WatchedDenoiser(guided)
+    steps = walk(
         model,
+        denoise,
+        num_steps=request.num_steps,
         seed=request.seed,
         num_images=request.num_images,
-        num_steps=request.num_steps,
         sampler=request.sampler,
         eta=request.eta,
-        class_labels=class_labels,
-        guidance_scale=request.guidance_scale,
         schedule=schedule,
-    ):
-        yield as_planes(step_frame(step)), row
-    yield as_planes(final_frame(step.x_s)), None
+    )
+    for step, row in with_rows(steps, schedule):
+        combined = {name: to_pixels(x_0_hat) for name, x_0_hat in denoise.predictions.items()}
+        yield as_planes(step_frame(step)) | combined, row
+    yield as_planes(final_frame(step.x_s)) | combined, None

@@ -1,6 +1,5 @@
 """Drawing a prompt: a checked request, the walk from noise to a picture, and all that is shown of it."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -12,9 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from diffusion.data.images import to_pixels, to_signed, to_uint8
-from diffusion.denoiser import GuidedDenoiser, combine
 from diffusion.films.emoji_atlas import Atlas
-from diffusion.films.film import EPS_RANGE, step_row, walk
+from diffusion.films.film import EPS_RANGE, walk, with_rows
 from diffusion.models.model import LatentModel
 from diffusion.nets.attention_maps import recorded_attention
 from diffusion.samplers import SAMPLERS
@@ -22,6 +20,7 @@ from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, choices, real_number, whole_number
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.streaming import Planes, Row
+from diffusion.ui.parts.watched import PREDICTIONS, WatchedDenoiser
 from diffusion.ui.text import labels
 
 MAX_PROMPT_STEPS = 100
@@ -131,7 +130,7 @@ def checked_prompt_request(
     )
 
 
-class WatchedDenoiser:
+class WatchedVariant:
     """A variant's denoiser, which keeps what is shown of its last call.
 
     Attributes:
@@ -143,30 +142,27 @@ class WatchedDenoiser:
     def __init__(self, model: LatentModel, variant: Variant) -> None:
         self.net = model.net
         self.context = model.context([variant.prompt.text])
-        self.denoise = model.denoiser(
+        guided = model.denoiser(
             context=self.context,
             negative_prompts=[variant.negative.text],
             guidance_scale=variant.guidance_scale,
         )
+        self.denoise = WatchedDenoiser(guided)
         self.predictions: dict[str, Tensor] = {}
         self.attention: list[Tensor] = []
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         with recorded_attention(self.net) as self.attention:  # not between calls: variants take turns
-            if isinstance(self.denoise, GuidedDenoiser):
-                both = self.denoise.predictions(x_t, t)
-                x_0_hat = combine(*both, self.denoise.guidance_scale)
-                self.predictions = {"decoded": x_0_hat, "with": both[0], "without": both[1]}
-            else:
-                self.predictions = {"decoded": self.denoise(x_t, t)}
-        return self.predictions["decoded"]
+            x_0_hat = self.denoise(x_t, t)
+        self.predictions = {"decoded": x_0_hat} | self.denoise.predictions
+        return x_0_hat
 
 
 def empty_frame(model: LatentModel, variant: Variant) -> PromptFrame:
     """Before the first step: zeros, by the names and in the shapes of every frame's planes."""
     _, *size = model.sample_shape
     channels, height, width = model.image_shape
-    predictions = ("decoded",) if variant.guidance_scale == 1 else ("decoded", "with", "without")
+    predictions = ("decoded",) if variant.guidance_scale == 1 else ("decoded", *PREDICTIONS)
     shapes = {
         "latent": model.sample_shape,
         **dict.fromkeys((*predictions, "sketch"), (height, width, channels)),
@@ -181,17 +177,14 @@ def variant_frames(model: LatentModel, variant: Variant, request: PromptRequest)
     The same arguments give the same picture, whatever else is drawn beside it. The last frame repeats the
     last step's predictions and attention.
     """
-    denoise = WatchedDenoiser(model, variant)
+    denoise = WatchedVariant(model, variant)
     sketch = _decoded(model, {"sketch": model.sketch(denoise.context)})
     steps = walk(model, denoise, num_steps=request.num_steps, seed=request.seed, sampler=request.sampler)
-    started = time.perf_counter()
-    for step in steps:
-        row = step_row(step, model.schedule, time.perf_counter() - started)
+    for step, row in with_rows(steps, model.schedule):
         pictures = _decoded(model, denoise.predictions) | sketch
         attention, most = token_attention(denoise.attention, variant.prompt, step.x_t.shape[2:])
         planes = {"latent": _shown_latent(step.x_t), **pictures, "attention": attention}
         yield PromptFrame(planes, most, row)
-        started = time.perf_counter()
     result = {"latent": _shown_latent(step.x_s), **_decoded(model, {"decoded": step.x_s})}
     yield PromptFrame(planes | result, most, None)
 

@@ -43,6 +43,7 @@ def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] 
         indices: of the images' classes; None for no class.
     """
     text, eta = labels(), settings.get("eta", 0)
+    guidance = 1.0 if indices is None else settings["guidance_scale"]
     made = text["made"].format(
         count=settings["num_images"],
         model=model.name,
@@ -51,9 +52,14 @@ def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] 
         steps=settings["num_steps"],
         schedule=settings["schedule"],
         classes=class_words(model.classes or (), indices),
-        guidance=guidance_words(1.0 if indices is None else settings["guidance_scale"]),
+        guidance=guidance_words(guidance),
     )
-    return {"num_steps": settings["num_steps"], "num_timesteps": model.schedule.num_timesteps, "made": made}
+    return {
+        "num_steps": settings["num_steps"],
+        "num_timesteps": model.schedule.num_timesteps,
+        "guidance_scale": guidance,
+        "made": made,
+    }
 
 
 def class_words(classes: Sequence[str], indices: Sequence[int] | None) -> str:

@@ -26,6 +26,13 @@ export function differenceOf(one, other, gain = 1) {
   return out;
 }
 
+// Root mean square of the difference of two pictures in bytes.
+export function distanceBetween(one, other) {
+  let sum = 0;
+  for (let i = 0; i < one.length; i++) sum += (one[i] - other[i]) ** 2;
+  return Math.sqrt(sum / one.length);
+}
+
 // RGBA bytes as those of `channels` channels: red, green and blue, or their luminance.
 export function withChannels(rgba, channels) {
   const out = new Uint8ClampedArray((rgba.length / 4) * channels);

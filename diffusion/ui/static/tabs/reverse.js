@@ -1,6 +1,7 @@
 // The Reverse tab: a film of x_t, ε̂ and x̂_0, frame by frame as the server makes it, then the browser's own.
 import { elementById, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
+import { Guidance } from "../lib/guidance.js";
 import { decibels, fixed, milliseconds } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
 import { state, subscribe } from "../lib/state.js";
@@ -20,6 +21,8 @@ class Reverse extends View {
   constructor(context) {
     super(context);
     this.grids = Object.fromEntries(PLANES.map((name) => [name, new Grid(this.canvas(name))]));
+    const goTo = (k) => this.transport.userSet(k);
+    this.guidance = new Guidance(this.root, { text: this.text, goTo });
     this.transport = new FilmTransport(this.root, {
       text: this.text,
       onFilm: (film) => this.prepare(film),
@@ -62,11 +65,14 @@ class Reverse extends View {
     const { aspect } = this.grids.x_t;
     this.find(".stage").style.setProperty("--aspect", aspect);
     this.find(".stage").classList.toggle("wide", aspect > WIDE);
+    const names = { with: this.text.with_class, without: this.text.without_class };
+    this.guidance.prepare(film, { scale: film.info.guidance_scale, names });
   }
 
   draw() {
     const { value: k, film } = this.transport;
     if (!film?.has(k)) return;
+    this.guidance.draw(k);
     const row = film.rows[k];
     const predicted = row || k === 0 ? k : k - 1; // at t = 0 nothing is left to predict
     for (const name of PLANES) this.grids[name].show(film.plane(name === "eps_hat" ? predicted : k, name));

@@ -49,9 +49,8 @@ class TextToImage extends View {
       this.looked = variant;
       this.redraw();
     };
-    this.variants = film.info.variants.map(
-      (_, i) => new Variant(this.find("template"), film, i, { text: this.text, onLook }),
-    );
+    const options = { text: this.text, onLook, goTo: (k) => this.transport.userSet(k) };
+    this.variants = film.info.variants.map((_, i) => new Variant(this.find("template"), film, i, options));
     this.part("variants").replaceChildren(...this.variants.map((variant) => variant.root));
     this.part("rests").replaceChildren(...this.variants.map((variant) => variant.rest));
     this.root.classList.toggle("pair", this.variants.length > 1);

@@ -1,22 +1,24 @@
 // A picture in the making on the tab Text to image: its tokens, what the network sees and expects.
 import { button, node, phrase } from "../lib/dom.js";
 import { percent } from "../lib/numbers.js";
-import { Grid, differenceOf } from "../lib/pictures.js";
+import { Guidance } from "../lib/guidance.js";
+import { Grid } from "../lib/pictures.js";
 
 const SHADE = 0.82; // over a place that does not look at the token at all
-const PICTURES = ["decoded", "with", "without", "difference", "sketch"];
+const PICTURES = ["decoded", "sketch"];
 
 export class Variant {
   pinned = null; // the number of a token
   hovered = null; // the same
 
-  // `text` are the page's texts; onLook is called when another token is looked at.
-  constructor(template, film, index, { text, onLook }) {
+  // `text` are the page's texts; onLook is called when another token is looked at, goTo with a step to go to.
+  constructor(template, film, index, { text, onLook, goTo }) {
     Object.assign(this, { film, index, text, onLook, about: film.info.variants[index] });
     [this.root, this.rest] = template.content.cloneNode(true).children;
     this.guided = this.about.guidance_scale !== 1;
     const [channels, height, width] = this.shape("latent");
     this.heat = Object.assign(this.canvas("heat"), { width, height });
+    this.guidance = new Guidance(this.rest, { text, goTo });
     this.addGrids();
     this.label(channels);
     this.listTokens();
@@ -48,13 +50,13 @@ export class Variant {
 
   label(channels) {
     const { guidance_scale: scale, negative, notes } = this.about;
-    const without = this.text[negative ? "with_negative" : "without_prompt"];
-    for (const place of this.rest.querySelectorAll('[data-role="without"]')) place.textContent = without;
-    this.canvas("without").setAttribute("aria-label", without);
+    const names = {
+      with: this.text.with_prompt,
+      without: this.text[negative ? "with_negative" : "without_prompt"],
+    };
+    this.guidance.prepare(this.film, { prefix: `${this.index}.`, scale, names });
     this.part("channels").textContent = phrase(this.text.latent_channels, { count: channels });
     this.canvas("latent").setAttribute("aria-label", this.part("channels").textContent);
-    this.part("scale").textContent = scale;
-    this.part("guided").hidden = !this.guided;
     this.part("off").hidden = this.guided;
     this.part("notes").textContent = notes.join(" ");
     this.part("notes").hidden = !notes.length;
@@ -110,9 +112,8 @@ export class Variant {
 
   draw(k) {
     const plane = (name) => this.film.plane(k, `${this.index}.${name}`);
-    for (const name of this.guided ? ["with", "without"] : []) this.grids[name].show(plane(name));
     for (const name of ["latent", "decoded", "sketch"]) this.grids[name].show(plane(name));
-    if (this.guided) this.grids.difference.show(differenceOf(plane("with"), plane("without")));
+    this.guidance.draw(k);
     this.drawHeat(k);
   }
 

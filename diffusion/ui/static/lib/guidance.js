@@ -1,0 +1,84 @@
+// What guidance combines: the two predictions of a step and their difference, and over all steps how large that is.
+import { Chart } from "./chart.js";
+import { phrase } from "./dom.js";
+import { Grid, differenceOf, distanceBetween } from "./pictures.js";
+
+const PICTURES = ["with", "without", "difference"];
+
+export class Guidance {
+  // root has the markup of guidance.html. text: the page's texts. goTo is called with the step that is chosen
+  // on the curve.
+  constructor(root, { text, goTo }) {
+    Object.assign(this, { root, text, goTo });
+    this.place = root.querySelector('[data-role="guided"]');
+    this.grids = Object.fromEntries(PICTURES.map((name) => [name, new Grid(this.canvas(name))]));
+    this.chart = new Chart(this.place.querySelector("svg"), {
+      lines: ["apart"],
+      move: (share) => this.goTo(Math.round(share * this.last)),
+      ...this.axes(1, 1),
+    });
+  }
+
+  canvas(name) {
+    return this.place.querySelector(`canvas[data-c="${name}"]`);
+  }
+
+  axes(most, last) {
+    const yTicks = [[0, "0"], [most, most.toFixed(0)]];
+    return { y: [0, most], yTicks, xTicks: [[0, "0"], [1, String(last)]], xTitle: this.text.step };
+  }
+
+  write(role, content) {
+    for (const place of this.place.querySelectorAll(`[data-role="${role}"]`)) place.textContent = content;
+  }
+
+  // film: of which all is shown that has these names: `prefix` and with, without. scale: of the guidance.
+  // names: what the two predictions are called.
+  prepare(film, { prefix = "", scale, names }) {
+    Object.assign(this, { film, prefix, apart: [], shown: film.planes[`${prefix}with`] !== undefined });
+    this.place.hidden = !this.shown;
+    if (!this.shown) return;
+    const shape = film.shape(`${prefix}with`);
+    const [count, ...size] = shape.length > 3 ? shape : [1, ...shape];
+    for (const name of PICTURES) this.grids[name].resize(count, size);
+    for (const name of ["with", "without"]) {
+      this.write(name, names[name]);
+      this.canvas(name).setAttribute("aria-label", names[name]);
+    }
+    this.write("scale", scale);
+    this.last = Math.max(1, film.info.num_steps - 1); // of the steps
+  }
+
+  plane(k, name) {
+    return this.film.plane(k, `${this.prefix}${name}`);
+  }
+
+  // Where the predictions differ most, of the steps that are there.
+  get peak() {
+    this.film.rows.forEach((_, k) => {
+      this.apart[k] ??= distanceBetween(this.plane(k, "with"), this.plane(k, "without"));
+    });
+    return this.apart.indexOf(Math.max(...this.apart));
+  }
+
+  // Frame k; of the result, which nothing was predicted for, the step at which the predictions differed most.
+  draw(k) {
+    if (!this.shown) return;
+    const peak = this.peak;
+    const step = this.film.rows[k] ? k : peak;
+    const [one, other] = ["with", "without"].map((name) => this.plane(step, name));
+    this.grids.with.show(one);
+    this.grids.without.show(other);
+    this.grids.difference.show(differenceOf(one, other));
+    this.drawCurve(Math.max(1, this.apart[peak]));
+    this.chart.cursor("apart", step / this.last);
+    this.write("apart", phrase(step === peak ? this.text.apart_most : this.text.apart_here, {
+      k: step, peak, rms: this.apart[step].toFixed(1),
+    }));
+  }
+
+  drawCurve(most) {
+    this.chart.setAxes(this.axes(most, this.last));
+    this.chart.plot("apart", Array.from({ length: this.last + 1 }, (_, k) => this.apart[k] ?? NaN));
+  }
+}
