@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -106,3 +108,17 @@ def test_a_broken_atlas_is_none(emoji, tmp_path):
     save_atlas(tmp_path, emoji.subset(torch.arange(4)))
     (tmp_path / "atlas.png").write_bytes(b"PNG?")
     assert load_atlas(tmp_path) is None
+
+
+def test_what_emoji_are_made_of(few):
+    assert few.found == [f"{len(few.characters)} emoji, named in 14 languages"]
+    part = few.contents[""]
+    assert (
+        part.pictures == len(few.characters) and part == few.subset(torch.arange(part.pictures)).contents[""]
+    )
+    for changed in (
+        replace(few, images=few.images // 2),
+        replace(few, names=few.names | {"en": few.names["ko"]}),
+        few.subset(torch.arange(part.pictures - 1)),
+    ):
+        assert changed.contents != few.contents

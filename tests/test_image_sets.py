@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -79,3 +81,20 @@ def test_a_broken_data_set_is_named(tmp_path, broken):
     file.write_bytes(broken(file.read_bytes()))
     with pytest.raises(DataError, match="data.safetensors is broken, or not a data set"):
         load_images(file)
+
+
+def test_contents_are_the_same_wherever_a_data_set_was_kept(tmp_path):
+    data = toy(6, labels=torch.arange(6) % 2, classes=("a", "b"))
+    save_images(tmp_path / "data", data)
+    assert load_images(tmp_path / "data").contents == data.contents
+    assert [part.pictures for part in data.contents.values()] == [3, 3]
+    other = toy(6, labels=torch.arange(6) // 3, classes=("a", "b"))
+    assert all(other.contents[name] != data.contents[name] for name in "ab")
+    assert toy(6).contents[""].pictures == 6 and toy(6).found == ["6 pictures, no classes"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of what is mapped")
+def test_a_data_set_that_was_read_may_go_away(tmp_path):
+    save_images(tmp_path / "data", toy())
+    kept = load_images(tmp_path / "data")
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text() and len(kept.images) == 10
