@@ -109,11 +109,12 @@ export class Chart {
       this.add("line", { x1: MARGIN.left, x2: this.right, y1: y, y2: y, class: "grid" });
       this.add("text", { x: MARGIN.left - 5, y: y + 4, "text-anchor": "end" }, label);
     }
+    const y = this.size.height - 7;
     for (const [share, label] of xTicks) {
       const anchor = share < 1 ? "middle" : "end";
-      this.add("text", { x: this.xAt(share), y: this.size.height - 7, "text-anchor": anchor }, label);
+      this.add("text", { x: this.xAt(share), y, "text-anchor": anchor }, label);
     }
-    if (xTitle) this.add("text", { x: this.xAt(0.75), y: this.size.height - 7, "text-anchor": "middle" }, xTitle);
+    if (xTitle) this.add("text", { x: this.xAt(0.75), y, "text-anchor": "middle" }, xTitle);
     if (yTitle) this.add("text", { x: MARGIN.left + 6, y: MARGIN.top + 12 }, yTitle);
   }
 

@@ -1,4 +1,4 @@
-// What guidance combines: the two predictions of a step and their difference, and over all steps how large that is.
+// What guidance combines: the two predictions of a step, and their difference; over all steps its size.
 import { Chart } from "./chart.js";
 import { phrase } from "./dom.js";
 import { Grid, differenceOf, distanceBetween } from "./pictures.js";
