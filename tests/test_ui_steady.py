@@ -111,7 +111,9 @@ def test_drawing_moves_no_button(page):
     open_tab(page, "Draw")
     page.get_by_label("Prompt", exact=True).fill("zzz green heart")
     page.keyboard.press("Tab")
-    page.wait_for_timeout(1000)  # what is said of the prompt comes below its field, before anything is pressed
+    page.wait_for_timeout(
+        1000
+    )  # what is said of the prompt comes below its field, before anything is pressed
     draw, before = button(page, "Draw"), page.locator(".lab.text_to_image").get_attribute("data-film")
     draw.scroll_into_view_if_needed()
     moved = watch(page, draw)
