@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from conftest import DRAWN, needs_browser, open_page, visit
-from pages import distance, frames, pixels
+from pages import distance, frames, pixels, until
 from playwright.sync_api import expect
 
 pytestmark = needs_browser
@@ -48,6 +48,36 @@ def test_reduced_motion_plays_nothing_by_itself(browser, server):
     still = [pixels(page, ".hero canvas")]
     time.sleep(1)
     assert distance(still[0], pixels(page, ".hero canvas")) == 0
+    page.close()
+
+
+def test_the_opening_film_can_be_paused_and_stays_so(browser, server):
+    page = open_page(browser, server)
+    play = page.locator(".hero [data-role=play]")
+    expect(play).to_have_attribute("aria-pressed", "true")
+    box = play.bounding_box()
+    assert box["width"] >= 44 and box["height"] >= 44
+    play.focus()
+    page.keyboard.press("Enter")
+    for _ in range(2):
+        expect(play).to_have_attribute("aria-pressed", "false")
+        still = pixels(page, ".hero canvas")
+        time.sleep(1)
+        assert distance(still, pixels(page, ".hero canvas")) == 0
+        page.reload()
+        page.wait_for_selector(DRAWN)
+    play.click()
+    until(page, lambda: distance(still, pixels(page, ".hero canvas")) > 0)
+    page.close()
+
+
+def test_reduced_motion_lets_the_opening_film_wait(browser, server):
+    page = open_page(browser, server, reduced_motion="reduce")
+    play = page.locator(".hero [data-role=play]")
+    expect(play).to_have_attribute("aria-pressed", "false")
+    still = pixels(page, ".hero canvas")
+    play.click()
+    until(page, lambda: distance(still, pixels(page, ".hero canvas")) > 0)
     page.close()
 
 

@@ -167,6 +167,21 @@ def test_nothing_ticked_draws_one_picture_and_what_is_ticked_is_what_is_drawn(op
 
 
 @needs_browser
+def test_a_comparison_on_a_phone_shows_both_predictions_and_their_difference(opened):
+    page = opened(390)
+    page.get_by_label("another prompt").check()
+    page.get_by_label("Second prompt").fill("pizza")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    expect(page.locator(".lab.text_to_image .variant")).to_have_count(2)
+    finished(page)
+    for name in ("with", "without", "difference"):
+        shown = page.locator(f".guided [data-c={name}]")
+        expect(shown).to_have_count(2)
+        assert all(canvas.bounding_box()["width"] >= 60 for canvas in shown.all()), name
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@needs_browser
 def test_controls_without_effect_say_why(opened):
     page = opened()
     page.context.set_offline(True)
