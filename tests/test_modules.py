@@ -18,6 +18,7 @@ from diffusion import cosine_schedule, linear_schedule
 from diffusion.ui.parts.modules import ADDRESS, MODULES, ROUTE, STATIC, address_of
 from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.scrubber import fill, static
+from diffusion.ui.text import labels
 
 
 @pytest.fixture(scope="module")
@@ -260,10 +261,11 @@ def test_a_film_hands_out_its_planes(call):
     assert found[6:] == [[0, 1, 2, 3], [4, 5, 6], [0]]
 
 
-FILM_TRANSPORT = """async ([path, planes]) => {
-  const { FilmTransport } = await import(path);
-  const root = document.querySelector(".lab");
-  const transport = new FilmTransport(root, { text: { valuetext_film: "" }, onFilm() {}, onChange() {} });
+FILM_TRANSPORT = """async ([folder, planes, strings]) => {
+  const { FilmTransport } = await import(`${folder}/film_transport.js`);
+  const { View } = await import(`${folder}/view.js`);
+  const view = new View({ element: document.body, props: { strings } });
+  const transport = new FilmTransport(view, { onFilm() {}, onChange() {} });
   const info = { planes, num_steps: 9, num_timesteps: 9, made: "" };
   window.send = (film, k) => {
     transport.receive({ film, info, frames: [{ k, pixels: "", row: { t: 9 - k } }] });
@@ -279,10 +281,10 @@ def test_a_film_is_followed_until_a_hand_or_a_key_is_on_it(browser, site, touche
     page.goto(site)
     page.set_content(
         '<section class="lab"><div class="stage" tabindex="0">x</div>'
-        + fill(static("lib/transport.html"), {})
+        + fill(static("lib/transport.html") + static("lib/progress_line.html"), {})
         + '<p data-role="made"></p></section>'
     )
-    page.evaluate(FILM_TRANSPORT, [f"{ADDRESS}/lib/film_transport.js", [{"name": "x", "shape": [1]}]])
+    page.evaluate(FILM_TRANSPORT, [f"{ADDRESS}/lib", [{"name": "x", "shape": [1]}], labels()])
     assert [page.evaluate("k => send('a', k)", k) for k in range(4)] == [0, 1, 2, 3]
     if touched == "stage key":
         page.locator(".stage").press("Home")

@@ -71,7 +71,9 @@ def test_a_film_its_place_and_its_settings_outlive_the_page(page, come_back):
     page.get_by_role("button", name="Sample", exact=True).click()
     made = page.locator(".lab.reverse .made")
     expect(made).to_contain_text("seed 5", timeout=20_000)
-    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("max", "6", timeout=20_000)
+    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute(
+        "data-made", "6", timeout=20_000
+    )
     drag(page, "reverse", 4)
     sentence, before = made.inner_text(), shown(page, "reverse", ["x_t", "eps_hat", "x_0_hat"])
     come_back(page)
@@ -150,8 +152,9 @@ def test_a_film_in_the_making_is_kept_as_far_as_it_came(page):
     frames(page, 30)
     page.reload()
     settle(page)
-    expect(page.locator(".lab.reverse .made")).to_contain_text("1000 steps")
+    expect(page.locator(".lab.reverse .made")).to_contain_text("of 1000 steps")
     expect(slider).to_have_value("1")
+    expect(slider).to_have_attribute("max", "1000")
 
 
 def test_a_new_browser_tab_starts_afresh(page, browser, text_server):

@@ -1,5 +1,6 @@
 """Films as messages: planes, pace, and refusals told in a sentence."""
 
+import asyncio
 import base64
 import json
 
@@ -13,7 +14,7 @@ from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts import streaming
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import encode, stream_frames, whole_film, with_refusals
+from diffusion.ui.parts.streaming import encode, in_line, per_step, stream_frames, whole_film
 
 
 def decode(pixels: str) -> np.ndarray:
@@ -57,29 +58,62 @@ def test_an_array_is_encoded_in_its_own_order():
     assert decode(encode(turned)).tolist() == [0, 3, 1, 4, 2, 5]
 
 
+# ---- in line ---------------------------------------------------------------------------------------------
+
+
+def told(messages, *values, visitor="visitor", when=0.0):
+    """What the page is told, but how long it took."""
+
+    async def collect():
+        ask, _ = in_line(messages)
+        return [sent async for sent in ask(gr.Request(session_hash=visitor), *values, when)]
+
+    found = asyncio.run(collect())
+    for message, _ in found:
+        if message.get("progress"):
+            assert message["progress"].pop("seconds") >= 0
+    return found
+
+
+def making(**message):
+    return message | {"progress": {"ended": None}}
+
+
+def ended(how, **message):
+    return message | {"progress": {"ended": how}}
+
+
+def test_the_last_message_comes_again_when_all_is_made():
+    assert told(lambda number: ({"k": k} for k in range(number)), 2) == [
+        (making(k=0), ""),
+        (making(k=1), ""),
+        (ended("whole", k=1), ""),
+    ]
+
+
 @pytest.mark.parametrize("error", [InputError, PipelineError, HubError, CheckpointError])
 def test_a_refusal_becomes_the_last_output(error):
-    def outputs(number):
+    def messages(number):
         yield {"k": 0}
         if number > 1:
             raise error("No more than one.")
-        yield {"k": 1}
 
-    assert list(with_refusals(outputs)(1)) == [({"k": 0}, ""), ({"k": 1}, "")]
-    assert list(with_refusals(outputs)(2)) == [({"k": 0}, ""), (gr.skip(), "No more than one.")]
+    assert told(messages, 1) == [(making(k=0), ""), (ended("whole", k=0), "")]
+    assert told(messages, 2) == [(making(k=0), ""), (ended("stopped", k=0), "No more than one.")]
 
 
-def test_several_outputs_stand_before_the_sentence():
-    def outputs():
-        yield "film", "loading"
+def test_what_is_refused_at_once_leaves_the_view_as_it_is():
+    def messages(number):
         raise InputError("No.")
 
-    assert list(with_refusals(outputs, ("kept", "idle"))()) == [
-        ("film", "loading", ""),
-        ("kept", "idle", "No."),
-    ]
+    assert told(messages, 1) == [(gr.skip(), "No.")]
 
 
 def test_other_errors_are_not_hidden():
     with pytest.raises(ZeroDivisionError):
-        list(with_refusals(lambda: [1 // 0])())
+        told(lambda: iter([1 // 0]))
+
+
+@pytest.mark.parametrize("scales, calls, predictions", [([1], 1, 1), ([2], 1, 2), ([0, 1], 2, 3)])
+def test_guidance_costs_a_prediction_but_no_call(scales, calls, predictions):
+    assert per_step(scales) == {"calls": calls, "predictions": predictions}

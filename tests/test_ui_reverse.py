@@ -72,7 +72,9 @@ def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
     sample(page, Seed=5)
     made = page.locator(".lab.reverse .made")
     expect(made).to_contain_text("4 images by tiny, seed 5", timeout=20_000)
-    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("max", "20", timeout=20_000)
+    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute(
+        "data-made", "20", timeout=20_000
+    )
     how = {"class_labels": torch.tensor([0, 1, 2, 0]), "guidance_scale": 1.5}
     film = make_film(tiny_model, seed=5, num_images=4, num_steps=20, **how)
     for k in (20, 0, 7, 19):
@@ -123,12 +125,14 @@ def test_stop_keeps_what_was_made(page):
     page.wait_for_timeout(300)
     sample(page, Steps=1000)
     expect(page.locator(".lab.reverse .made")).to_contain_text("1000 steps", timeout=20_000)
-    page.wait_for_function("Number(document.querySelector('.lab.reverse input[data-role=t]').max) > 3")
+    page.wait_for_function(
+        "Number(document.querySelector('.lab.reverse input[data-role=t]').dataset.made) > 3"
+    )
     page.get_by_role("button", name="Stop", exact=True).click()
     page.wait_for_timeout(1500)
-    kept = int(page.locator(".lab.reverse input[data-role=t]").get_attribute("max"))
+    kept = int(page.locator(".lab.reverse input[data-role=t]").get_attribute("data-made"))
     page.wait_for_timeout(700)
-    assert int(page.locator(".lab.reverse input[data-role=t]").get_attribute("max")) == kept < 1000
+    assert int(page.locator(".lab.reverse input[data-role=t]").get_attribute("data-made")) == kept < 1000
     drag(page, "reverse", 3)
     expect(page.locator(".lab.reverse [data-n=k]").first).to_have_text("3")
 
@@ -179,12 +183,14 @@ def test_the_opening_film_can_be_had_again(page):
     opening = lab.get_attribute("data-film")
     sample(page, Steps=1000)
     expect(made).to_contain_text("1000 steps", timeout=20_000)
-    page.wait_for_function("Number(document.querySelector('.lab.reverse input[data-role=t]').max) > 3")
+    page.wait_for_function(
+        "Number(document.querySelector('.lab.reverse input[data-role=t]').dataset.made) > 3"
+    )
     page.get_by_role("button", name="Show the opening film again").click()
     expect(made).to_contain_text("3 images by tiny")
     page.wait_for_timeout(1500)
     assert lab.get_attribute("data-film") == opening
-    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("max", "6")
+    expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("data-made", "6")
 
 
 @needs_browser

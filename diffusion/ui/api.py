@@ -1,9 +1,10 @@
 """The public endpoints, for `gradio_client` and plain HTTP. Everything else on the page is private."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from functools import partial, wraps
+from typing import Any, TypeVar
 
 import gradio as gr
 import torch
@@ -31,6 +32,7 @@ from diffusion.ui.parts.inputs import (
     uploaded_picture,
     whole_number,
 )
+from diffusion.ui.parts.line import LINE
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, MIN_TIMESTEPS, corrupt_picture
 from diffusion.ui.parts.prompt_film import (
     DEFAULT_STEPS,
@@ -38,7 +40,9 @@ from diffusion.ui.parts.prompt_film import (
     checked_prompt_request,
     draw_prompt,
 )
-from diffusion.ui.parts.streaming import ONE_AT_A_TIME, Concurrency
+from diffusion.ui.parts.streaming import IN_LINE, Concurrency
+
+T = TypeVar("T")
 
 CORRUPT = """Noise a picture: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, as the Forward tab shows it.
 
@@ -141,6 +145,16 @@ def text_to_image_with(model: LatentModel) -> Callable[..., tuple[Image.Image, d
     return text_to_image
 
 
+def in_turn(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """The same function, which waits in line for the networks."""
+
+    @wraps(function)
+    async def wait(*sent: Any) -> T:
+        return await LINE.take(partial(function, *sent))
+
+    return wait
+
+
 SEED_RANGE = f"whole number, 0 to {MAX_SEED}"
 
 
@@ -188,7 +202,7 @@ def register_denoise(models: dict[str, Model]) -> None:
         value(1, "integer", f"1 to {MAX_IMAGES}"),
     ]
     outputs = [png_output(), gr.JSON(visible=False)]
-    register(denoise_with(models), DENOISE, inputs, outputs, ONE_AT_A_TIME)
+    register(in_turn(denoise_with(models)), DENOISE, inputs, outputs, IN_LINE)
 
 
 def register_text_to_image(model: LatentModel) -> None:
@@ -201,7 +215,7 @@ def register_text_to_image(model: LatentModel) -> None:
         value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
     ]
     outputs = [png_output(), gr.JSON(visible=False)]
-    register(text_to_image_with(model), TEXT_TO_IMAGE, inputs, outputs, ONE_AT_A_TIME)
+    register(in_turn(text_to_image_with(model)), TEXT_TO_IMAGE, inputs, outputs, IN_LINE)
 
 
 def build(models: dict[str, Model], text_model: LatentModel | None = None) -> None:

@@ -9,7 +9,7 @@ Here is also what the events that send them have in common.
 
 import base64
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
 import gradio as gr
@@ -19,11 +19,15 @@ from diffusion.hub import HubError
 from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.parts.line import LINE, LONGEST, Ticket, Waiting
 
+NOW_LAST = "(...sent) => [...sent.slice(0, -1), performance.timeOrigin + performance.now()]"
 MESSAGE_SECONDS = 0.06  # at least, between two messages to the page
 
 Planes = dict[str, np.ndarray]  # uint8 arrays by name; of one dimension, in last place: a file of any length
 Row = dict[str, Any] | None
+Message = dict[str, Any]
+Handler = Callable[..., AsyncIterator[tuple[Any, str]]]
 
 
 class Frame(NamedTuple):
@@ -86,6 +90,12 @@ def stream_frames(
             before, fresh, sent = fresh, [], time.monotonic()
 
 
+def per_step(guidance_scales: Sequence[float]) -> dict[str, int]:
+    """What a step costs that makes pictures with these scales of guidance: calls of the network, and its
+    predictions. Guidance needs two, which are made in one call."""
+    return {"calls": len(guidance_scales), "predictions": sum(1 + (scale != 1) for scale in guidance_scales)}
+
+
 # ---- events ----------------------------------------------------------------------------------------------
 
 
@@ -103,27 +113,67 @@ class Private(TypedDict):
     api_visibility: Literal["private"]
 
 
-ONE_AT_A_TIME: Concurrency = {"concurrency_id": "model", "concurrency_limit": 1}  # all that use a network
+# All that use a network come to the line at once; there one has its turn.
+IN_LINE: Concurrency = {"concurrency_id": "model", "concurrency_limit": LONGEST + 1}
 PRIVATE: Private = {"show_progress": "hidden", "api_visibility": "private"}
 REFUSALS = (InputError, PipelineError, HubError, CheckpointError)
 
 
-def with_refusals(
-    outputs: Callable[..., Iterable[Any]], refused: tuple[Any, ...] = (gr.skip(),)
-) -> Callable[..., Iterator[tuple[Any, ...]]]:
-    """An event's handler whose last output is the sentence beside the control, which tells of a refusal.
+def wish(
+    messages: Callable[..., Iterable[Message]],
+    triggers: Sequence[Callable[..., Any]],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    stops: Sequence[gr.Button] = (),
+) -> None:
+    """Events that ask for what needs a network, and buttons that stop it, inside the current gr.Blocks.
+
+    The view is told who comes before, {"waiting": {"before", "own"}}; then it gets each message with
+    "progress", the "seconds" so far, and the last one again, with "ended" in its progress: "whole" or
+    "stopped". Asked for again by the same visitor, it stops what was asked for before, after the network call
+    that runs.
 
     Args:
-        outputs: for the values of a request, what goes to the other outputs, again and again: one value, or
-            a tuple of several.
-        refused: what goes to them if one of REFUSALS is raised.
+        messages: for the values of `inputs`, what goes to the view; it may raise REFUSALS.
+        triggers: events, such as a button's `click`.
+        inputs: what can be set.
+        outputs: the view, and the place for a sentence of refusal.
+        stops: what gives the wish up.
     """
+    when = gr.Number(visible=False)  # the page's clock: wishes may arrive in another order
+    ask, give_up = in_line(messages)
+    how: dict[str, Any] = {"trigger_mode": "multiple", **IN_LINE, **PRIVATE}
+    for trigger in triggers:
+        trigger(ask, [*inputs, when], outputs, js=NOW_LAST, **how)
+    for button in stops:
+        button.click(give_up, when, None, js=NOW_LAST, queue=False, **PRIVATE)
 
-    def handle(*request: Any) -> Iterator[tuple[Any, ...]]:
+
+def in_line(messages: Callable[..., Iterable[Message]]) -> tuple[Handler, Callable[..., Awaitable[None]]]:
+    """The handlers of `wish`: to ask, and to stop. The last value sent to each is when that was."""
+
+    async def ask(request: gr.Request, *sent: Any) -> AsyncIterator[tuple[Any, str]]:
+        *values, when = sent
+        ticket, started, message = Ticket(request.session_hash, messages, when), 0.0, Message()
         try:
-            for values in outputs(*request):
-                yield (*(values if isinstance(values, tuple) else (values,)), "")
+            made = messages(*values)
+            async for told in LINE.serve(ticket, lambda: iter(made)):
+                if isinstance(told, Waiting):
+                    yield {"waiting": told._asdict()}, ""
+                    continue
+                started, message = started or time.monotonic(), told
+                yield message | _progress(started), ""
         except REFUSALS as error:
-            yield (*refused, str(error))
+            yield message | _progress(started, "stopped") if started else gr.skip(), str(error)
+            return
+        if not ticket.replaced:
+            yield message | _progress(started, "whole" if ticket.wanted else "stopped"), ""
 
-    return handle
+    async def give_up(request: gr.Request, when: float) -> None:
+        LINE.give_up(request.session_hash, messages, when)
+
+    return ask, give_up
+
+
+def _progress(started: float, ended: str | None = None) -> Message:
+    return {"progress": {"seconds": time.monotonic() - started if started else 0, "ended": ended}}

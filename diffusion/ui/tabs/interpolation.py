@@ -23,14 +23,7 @@ from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_numbe
 from diffusion.ui.parts.prompt_field import prompt_field
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber, new_id
-from diffusion.ui.parts.streaming import (
-    ONE_AT_A_TIME,
-    PRIVATE,
-    Frame,
-    encode,
-    film_message,
-    with_refusals,
-)
+from diffusion.ui.parts.streaming import Frame, encode, film_message, per_step, wish
 from diffusion.ui.text import labels
 
 MODES = ("prompts", "noises", "both")
@@ -77,11 +70,13 @@ class Pictures(NamedTuple):
         first: the number of the first one.
         pictures: (B, H, W, channels) uint8: what is expected so far, in the end what was drawn.
         finished: they are drawn.
+        calls: of the network so far, from the first frame on.
     """
 
     first: int
     pictures: np.ndarray
     finished: bool
+    calls: int
 
 
 def checked_journey(
@@ -149,14 +144,16 @@ def drawn_frames(model: LatentModel, journey: Journey) -> Iterator[Pictures]:
     """
     noises = slerp(*end_noises(model, journey), journey.weights)
     parts = zip(noises.split(BATCH), contexts(model, journey).split(BATCH))
+    calls = 0
     for i, (x_T, context) in enumerate(parts):
         denoise = model.denoiser(context=context, guidance_scale=journey.guidance_scale)
         looked = time.monotonic()
         for step in walk(model, denoise, num_steps=journey.num_steps, x_T=x_T):
+            calls += 1
             if time.monotonic() - looked > PREVIEW_SECONDS:
-                yield Pictures(i * BATCH, to_pixels(model.decode(step.x_0_hat)), finished=False)
+                yield Pictures(i * BATCH, to_pixels(model.decode(step.x_0_hat)), False, calls)
                 looked = time.monotonic()
-        yield Pictures(i * BATCH, to_pixels(model.decode(step.x_s)), finished=True)
+        yield Pictures(i * BATCH, to_pixels(model.decode(step.x_s)), True, calls)
 
 
 # ---- messages --------------------------------------------------------------------------------------------
@@ -188,6 +185,7 @@ def film_info(model: LatentModel, journey: Journey) -> dict[str, Any]:
         "latent_shape": list(model.sample_shape),
         "frames": frames,
         "made": made(model, journey),
+        "per_step": per_step([journey.guidance_scale]),
     }
 
 
@@ -220,11 +218,12 @@ def film_messages(model: LatentModel, journey: Journey) -> Iterator[dict[str, An
     """
     film, info = new_id(model.name), film_info(model, journey)
     channels, height, width = model.image_shape
-    yield film_message(film, info, [], {"picture": np.zeros((height, width, channels), np.uint8)})
+    nothing = {"picture": np.zeros((height, width, channels), np.uint8)}
+    yield film_message(film, info, [], nothing) | {"calls": 0}
     before: list[Frame] = []
-    for first, pictures, finished in drawn_frames(model, journey):
+    for first, pictures, finished, calls in drawn_frames(model, journey):
         frames = [Frame(k, {"picture": p}, {"finished": finished}) for k, p in enumerate(pictures, first)]
-        yield film_message(film, info, before + frames)
+        yield film_message(film, info, before + frames) | {"calls": calls}
         if finished:
             before = frames
 
@@ -281,7 +280,5 @@ def build(model: LatentModel) -> None:
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         return film_messages(model, checked_journey(model, *sent))
 
-    stream, shown = with_refusals(messages), [scrubber, problem]
     triggers = [start.click, request[1].submit, request[2].submit]
-    asked = gr.on(triggers, stream, request, shown, trigger_mode="always_last", **ONE_AT_A_TIME, **PRIVATE)
-    stop.click(None, None, None, cancels=[asked], **PRIVATE)
+    wish(messages, triggers, request, [scrubber, problem], [stop])

@@ -23,7 +23,7 @@ from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.own_picture import open_picture, picture_row, sent_picture
 from diffusion.ui.parts.scrubber import Scrubber, data_url
-from diffusion.ui.parts.streaming import ONE_AT_A_TIME, PRIVATE, encode
+from diffusion.ui.parts.streaming import encode, wish
 from diffusion.ui.text import labels
 
 NOT_EMOJI = ("sunset", "cat", "card")  # of the preset pictures
@@ -141,6 +141,7 @@ def build(model: LatentModel) -> None:
     controls.lead(text["why_latent_lead"])
     measure = gr.Button(text["measure"], variant="primary", elem_classes="narrow")
     costs = Scrubber("latent", known_costs(model))
+    problem = controls.problem_line()
 
     def reconstruct(request: dict[str, Any]) -> dict[str, Any]:
         return chosen_picture(model, request)
@@ -149,4 +150,4 @@ def build(model: LatentModel) -> None:
     first = {"examples": examples, "shown": chosen_picture(model, examples[0])}
     parts = picture_row(text["latent_examples"])
     Scrubber("reconstruction", first, [reconstruct, open_picture], parts)
-    measure.click(partial(cost_messages, model), None, costs, **ONE_AT_A_TIME, **PRIVATE)
+    wish(partial(cost_messages, model), [measure.click], [], [costs, problem])

@@ -16,14 +16,7 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
 from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import (
-    ONE_AT_A_TIME,
-    PRIVATE,
-    Planes,
-    Row,
-    stream_frames,
-    with_refusals,
-)
+from diffusion.ui.parts.streaming import Message, Planes, Row, per_step, stream_frames, wish
 from diffusion.ui.text import labels
 
 MAX_PIPELINE_STEPS, MAX_PIPELINE_CHARACTERS, MAX_NAME = 100, 2000, 300
@@ -75,7 +68,7 @@ def film_info(name: str, request: PipelineRequest, first: PipelineFrame) -> dict
         name=name,
         kind=type(pipeline).__name__,
         scheduler=type(scheduler).__name__,
-        steps=request.num_steps,
+        steps="{steps}",
         guidance=guidance_words(request.guidance_scale if guided else 1.0),
         seed=request.seed,
     )
@@ -85,6 +78,7 @@ def film_info(name: str, request: PipelineRequest, first: PipelineFrame) -> dict
         "num_timesteps": scheduler.config.get("num_train_timesteps", 1000),
         "image_shape": [height, width],
         "made": made,
+        "per_step": per_step([request.guidance_scale if guided else 1.0]),
     }
 
 
@@ -97,6 +91,12 @@ def film_messages(name: str, request: PipelineRequest) -> Iterator[dict[str, Any
         yield from stream_frames(new_id("pipeline"), film_info(name, request, first), frames)
     finally:
         filmed.close()
+
+
+def load_and_draw(name: str, request: PipelineRequest) -> Iterator[Message]:
+    """The same, after a word about what takes its time."""
+    yield {"note": labels()["pipeline_loading"].format(name=name)}
+    yield from film_messages(name, request)
 
 
 def row(frame: PipelineFrame) -> Row:
@@ -133,19 +133,14 @@ def build() -> None:
                 scrubber = controls.film_scrubber("pipeline")
             with actions:
                 start, stop = controls.start_and_stop(text["draw"])
-                status = controls.lead(None)
                 problem = controls.problem_line()
             with side:
                 chosen = settings()
     name, prompt = chosen[:2]
 
-    def messages(*sent: Any) -> Iterator[tuple[Any, str]]:
+    def messages(*sent: Any) -> Iterator[Message]:
         name, request = checked_pipeline_request(*sent)
-        yield gr.skip(), text["pipeline_loading"].format(name=name)
-        for message in film_messages(name, request):
-            yield message, ""
+        return load_and_draw(name, request)
 
-    stream, shown = with_refusals(messages, (gr.skip(), "")), [scrubber, status, problem]
     triggers = [start.click, prompt.submit, name.submit]
-    asked = gr.on(triggers, stream, chosen, shown, **ONE_AT_A_TIME, **PRIVATE)
-    stop.click(lambda: "", None, status, cancels=[asked], **PRIVATE)
+    wish(messages, triggers, chosen, [scrubber, problem], [stop])

@@ -22,13 +22,7 @@ from diffusion.ui.parts.class_film import (
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import (
-    ONE_AT_A_TIME,
-    PRIVATE,
-    stream_frames,
-    whole_film,
-    with_refusals,
-)
+from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
 from diffusion.ui.text import labels
 
 CLASS_GUIDANCE = 1.5  # which draws well: of four digits without class and guidance, one is none
@@ -49,7 +43,7 @@ def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] 
         model=model.name,
         seed=settings["seed"],
         sampler=settings["sampler"] + (text["with_eta"].format(eta=f"{eta:g}") if eta else ""),
-        steps=settings["num_steps"],
+        steps="{steps}",
         schedule=settings["schedule"],
         classes=class_words(model.classes or (), indices),
         guidance=guidance_words(guidance),
@@ -59,6 +53,7 @@ def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] 
         "num_timesteps": model.schedule.num_timesteps,
         "guidance_scale": guidance,
         "made": made,
+        "per_step": per_step([guidance]),
     }
 
 
@@ -160,7 +155,5 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         network = models[choice(name, "model", models)]
         return class_choice(network, label), schedule_choice(network, schedule)
 
-    run = start.click(with_refusals(messages), chosen, [scrubber, problem], **ONE_AT_A_TIME, **PRIVATE)
-    for button in (stop, opening):
-        button.click(None, None, None, cancels=[run], **PRIVATE)
+    wish(messages, [start.click], chosen, [scrubber, problem], [stop, opening])
     model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)

@@ -1,5 +1,6 @@
 """The tab Text to image: a prompt becomes a picture, and each step shows what the network reads and sees."""
 
+import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -28,15 +29,7 @@ from diffusion.ui.parts.prompt_film import (
 )
 from diffusion.ui.parts.prompts import reader
 from diffusion.ui.parts.scrubber import data_url, new_id
-from diffusion.ui.parts.streaming import (
-    ONE_AT_A_TIME,
-    PRIVATE,
-    Planes,
-    Row,
-    film_message,
-    stream_frames,
-    with_refusals,
-)
+from diffusion.ui.parts.streaming import PRIVATE, Planes, Row, film_message, per_step, stream_frames, wish
 from diffusion.ui.text import labels
 
 
@@ -56,7 +49,7 @@ def film_info(model: LatentModel, request: PromptRequest) -> dict[str, Any]:
         model=model.name,
         seed=request.seed,
         sampler=request.sampler,
-        steps=request.num_steps,
+        steps="{steps}",
         guidance=" / ".join(dict.fromkeys(guidance_words(each.guidance_scale) for each in request.variants)),
     )
     return {
@@ -64,6 +57,7 @@ def film_info(model: LatentModel, request: PromptRequest) -> dict[str, Any]:
         "num_steps": request.num_steps,
         "num_timesteps": model.schedule.num_timesteps,
         "made": made,
+        "per_step": per_step([variant.guidance_scale for variant in request.variants]),
     }
 
 
@@ -200,11 +194,9 @@ def build(model: LatentModel) -> None:
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         return film_messages(model, checked_prompt_request(model, *sent))
 
-    stream, request, shown = with_refusals(messages), [prompt, *chosen], [scrubber, problem]
     fields = [prompt, *(field for field in chosen if isinstance(field, gr.Textbox))]
-    triggers = [start.click, *(field.submit for field in fields)]
-    # Asked again while it draws, it draws that next.
-    asked = gr.on(triggers, stream, request, shown, trigger_mode="always_last", **ONE_AT_A_TIME, **PRIVATE)
-    picked = pick.click(lambda sample: sample[0] if sample else gr.skip(), pick, prompt, **PRIVATE)
-    drawn = picked.then(stream, request, shown, **ONE_AT_A_TIME, **PRIVATE)
-    stop.click(None, None, None, cancels=[asked, drawn], **PRIVATE)
+    # The prompt is there before it is drawn, and without asking Python: examples may be tapped fast.
+    prompts = json.dumps([sample for (sample,) in examples(model)[0]])
+    picked = pick.click(None, pick, prompt, js=f"(number) => {prompts}[number]", **PRIVATE)
+    triggers: list[Any] = [start.click, *(field.submit for field in fields), picked.then]
+    wish(messages, triggers, [prompt, *chosen], [scrubber, problem], [stop])

@@ -1,6 +1,7 @@
 // The transports of films that Python makes frame by frame.
 import { phrase } from "./dom.js";
 import { Film } from "./film.js";
+import { Progress } from "./progress.js";
 import { keep, kept } from "./session.js";
 import { Transport } from "./transport.js";
 
@@ -27,15 +28,18 @@ export class LiveTransport extends Transport {
 
 // Of a film that comes in messages.
 export class FilmTransport extends LiveTransport {
+  film = null;
+  seen = new Set(); // ids of the films that were on show
+
   // onFilm is called when another film begins.
-  constructor(root, { text, onFilm, onChange }) {
+  constructor(view, { onFilm, onChange }) {
     const describe = (k) => {
       if (!this.film) return "";
       const { num_steps: N, num_timesteps: T } = this.film.info;
-      return phrase(text.valuetext_film, { k, N, t: Math.round(this.film.rows[k]?.t ?? 0), T });
+      return phrase(view.text.valuetext_film, { k, N, t: Math.round(this.film.rows[k]?.t ?? 0), T });
     };
-    super(root, { seconds: 4, describe, onChange });
-    Object.assign(this, { onFilm, film: null });
+    super(view.root, { seconds: 4, describe, onChange });
+    Object.assign(this, { view, onFilm, progress: new Progress(view) });
   }
 
   // Show the film that was on show when the page was left, where it stood. Whether there was one.
@@ -46,27 +50,57 @@ export class FilmTransport extends LiveTransport {
     return this.film !== null;
   }
 
-  show(film) {
-    this.pause();
-    this.film = film;
-    this.root.querySelector('[data-role="made"]').textContent = film.info.made;
-    this.onFilm(film);
-    this.root.dataset.film = film.id;
-    this.keep();
-    if (film.last >= 0) this.setRange(film.last, 0);
-  }
-
   keep() {
     keep(`${this.root.id} film`, () => this.film.record);
   }
 
+  show(film) {
+    this.pause();
+    this.film = film;
+    this.seen.add(film.id);
+    this.onFilm(film);
+    this.root.dataset.film = film.id;
+    this.grow(0);
+  }
+
+  // The film has got some frames.
+  grow(value) {
+    const { info, last } = this.film;
+    const [N, k] = [info.num_steps, Math.max(last, 0)];
+    this.setRange(k, value, N);
+    const steps = k < N ? phrase(this.view.text.so_many_of, { k, N }) : N;
+    this.view.part("made").textContent = phrase(info.made, { steps });
+    this.showProgress();
+    this.keep();
+  }
+
+  // A film without a clock came with the page; one that has not ended was left.
+  showProgress() {
+    const { info, last, rows } = this.film;
+    const [N, k] = [info.num_steps, Math.max(last, 0)];
+    if (!info.progress) {
+      this.progress.clear();
+      return;
+    }
+    const { calls, predictions } = info.per_step;
+    const made = { calls: calls * rows.length, predictions: predictions * rows.length };
+    this.progress.show({ k, N, ...info.progress, ...made });
+  }
+
   receive(message) {
+    if (this.progress.takes(message)) return;
+    if (message.film) this.receiveFrames(message);
+    else if (this.film) this.showProgress(); // given up before it began
+    else this.progress.clear();
+  }
+
+  receiveFrames(message) {
     if (message.film !== this.film?.id) {
+      if (this.seen.has(message.film)) return; // it was given up for the one on show
       this.show(new Film(message));
       this.live = true;
     }
-    const { last } = this.film.add(message);
-    this.keep();
-    if (last >= 0) this.setRange(last, this.live ? last : this.value);
+    this.film.add(message).info.progress = message.progress;
+    this.grow(this.live ? this.film.last : this.value);
   }
 }

@@ -66,9 +66,13 @@ export class Transport {
     this.following = false;
   }
 
-  setRange(last, value = this.value) {
+  // From 0 to `last`. If there will be `most`, the slider is as long, and what is not made yet is not there.
+  setRange(last, value = this.value, most = last) {
     this.last = last;
-    this.slider.max = this.number.max = last;
+    this.slider.max = this.number.max = most;
+    this.slider.dataset.made = last;
+    this.slider.classList.toggle("partly", last < most);
+    this.slider.style.setProperty("--made", last / Math.max(most, 1));
     this.set(value);
   }
 
@@ -85,6 +89,7 @@ export class Transport {
   set(value) {
     this.value = Math.min(Math.max(value, 0), this.last);
     this.slider.value = this.value;
+    this.slider.style.setProperty("--at", this.value / Math.max(this.slider.max, 1));
     if (document.activeElement !== this.number) this.number.value = this.value;
     this.onChange(this.value);
     if (this.shared && !this.following && this.last) update({ progress: this.value / this.last });

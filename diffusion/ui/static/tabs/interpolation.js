@@ -5,6 +5,7 @@ import { Film } from "../lib/film.js";
 import { LiveTransport } from "../lib/film_transport.js";
 import { fixed, percent } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
+import { Progress } from "../lib/progress.js";
 import { keep, kept } from "../lib/session.js";
 import { View } from "../lib/view.js";
 
@@ -17,6 +18,7 @@ export function mount(context) {
 
 class Interpolation extends View {
   film = null; // its rows tell whether a picture is finished
+  seen = new Set(); // ids of the films that were on show
   noises = []; // the noise of each frame in bytes
   reel = []; // for each frame {place, grid}
 
@@ -25,6 +27,7 @@ class Interpolation extends View {
     this.noise = new Grid(this.canvas("noise"));
     this.picture = new Grid(this.canvas("picture"));
     this.redraw = onNextFrame(this.root, () => this.draw());
+    this.progress = new Progress(this, "picture");
     this.transport = new LiveTransport(this.root, {
       seconds: 3,
       describe: (k) => this.describe(k),
@@ -53,11 +56,19 @@ class Interpolation extends View {
 
   // The same frames come again as they clear up.
   receive(message) {
+    if (this.progress.takes(message)) return;
+    if (message.film) this.receiveFrames(message);
+    else this.showProgress(); // given up before it began
+  }
+
+  receiveFrames(message) {
     if (message.film !== this.film?.id) {
+      if (this.seen.has(message.film)) return; // it was given up for the one on show
       this.begin(new Film(message));
       this.transport.live = true;
     }
-    this.film.add(message);
+    const { progress, calls } = message;
+    Object.assign(this.film.add(message).info, { progress, calls });
     this.showFrames(message.frames.map(({ k }) => k));
     keep(`${this.root.id} film`, () => this.film.record);
     if (this.whole && this.root.dataset.done !== "true") this.finish();
@@ -67,13 +78,25 @@ class Interpolation extends View {
     for (const k of numbers) this.showInReel(k);
     this.part("idle").hidden = true;
     for (const role of ["start", "arrow", "picture", "formula"]) this.part(role).hidden = false;
+    this.showProgress();
     if (this.film.last < 0) {
       this.showEmpty();
       return;
     }
     const { live, value } = this.transport;
-    this.transport.setRange(this.film.last, live ? numbers.at(-1) : value);
+    this.transport.setRange(this.film.last, live ? numbers.at(-1) : value, this.film.info.frames.length - 1);
     this.redraw();
+  }
+
+  showProgress() {
+    if (!this.film) {
+      this.progress.clear();
+      return;
+    }
+    const { frames, progress, calls, per_step: per } = this.film.info;
+    const k = this.film.rows.filter((row) => row.finished).length;
+    const predictions = calls * per.predictions;
+    this.progress.show({ k, N: frames.length, ...progress, calls, predictions });
   }
 
   get whole() {
@@ -84,6 +107,7 @@ class Interpolation extends View {
   begin(film) {
     this.transport.pause();
     this.film = film;
+    this.seen.add(film.id);
     const { info } = film;
     this.noise.resizeForLatent(info.latent_shape);
     this.picture.resize(1, this.film.shape("picture"));

@@ -1,6 +1,7 @@
 // Why latent?: bars of what one step costs on pixels and on latents, and what that makes of a picture's time.
 import { node, phrase } from "../lib/dom.js";
 import { digits, time } from "../lib/numbers.js";
+import { Progress } from "../lib/progress.js";
 import { remember } from "../lib/session.js";
 import { View } from "../lib/view.js";
 
@@ -23,12 +24,17 @@ class Latent extends View {
   constructor(context) {
     super(context);
     this.part("steps").addEventListener("input", () => this.shown && this.draw());
+    this.progress = new Progress(this);
     const restore = (measured) => (this.measured = measured);
     remember(`${this.root.id} measured`, { save: () => this.measured, restore });
   }
 
   // {shapes, operations, measured?, busy?}: a measurement stays until there is a new one.
   receive(message) {
+    if (this.progress.takes(message)) return;
+    if (message.busy) this.progress.prepare("");
+    else this.progress.clear();
+    if (!message.shapes) return; // given up before it began
     this.measured = message.measured ?? this.measured;
     this.shown = { ...message, measured: this.measured };
     this.draw();

@@ -20,8 +20,7 @@ class Pipeline extends View {
     super(context);
     this.latents = new Grid(this.canvas("latents"));
     this.picture = this.canvas("picture");
-    this.transport = new FilmTransport(this.root, {
-      text: this.text,
+    this.transport = new FilmTransport(this, {
       onFilm: (film) => this.prepare(film),
       onChange: onNextFrame(this.root, () => this.draw()),
     });

@@ -12,19 +12,16 @@ const WIDE = 1.6; // width / height from which the small pictures stand below th
 
 export function mount(context) {
   const view = new Reverse(context);
-  return (message) => view.receive(message);
+  return (message) => view.transport.receive(message);
 }
 
 class Reverse extends View {
-  left = null; // the id of the film that gave way to the opening one
-
   constructor(context) {
     super(context);
     this.grids = Object.fromEntries(PLANES.map((name) => [name, new Grid(this.canvas(name))]));
     const goTo = (k) => this.transport.userSet(k);
     this.guidance = new Guidance(this.root, { text: this.text, goTo });
-    this.transport = new FilmTransport(this.root, {
-      text: this.text,
+    this.transport = new FilmTransport(this, {
       onFilm: (film) => this.prepare(film),
       onChange: onNextFrame(this.root, () => this.draw()),
     });
@@ -41,15 +38,7 @@ class Reverse extends View {
 
   async offerShipped() {
     const opening = await elementById(this.controls.opening);
-    opening.addEventListener("click", () => {
-      this.left = this.transport.film?.id;
-      this.playShipped();
-    });
-  }
-
-  // What of an abandoned film was under way still arrives.
-  receive(message) {
-    if (message.film !== this.left) this.transport.receive(message);
+    opening.addEventListener("click", () => this.playShipped());
   }
 
   playShipped() {

@@ -18,8 +18,7 @@ class TextToImage extends View {
   constructor(context) {
     super(context);
     this.redraw = onNextFrame(this.root, () => this.draw());
-    this.transport = new FilmTransport(this.root, {
-      text: this.text,
+    this.transport = new FilmTransport(this, {
       onFilm: (film) => this.prepare(film),
       onChange: this.redraw,
     });
