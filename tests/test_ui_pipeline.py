@@ -102,6 +102,13 @@ def test_the_film_arrives_whole(folder, filmed):
     assert arrived[STEPS]["row"] is None
 
 
+@pytest.mark.parametrize("scale, told", [(3, "guidance 3"), (1, "no guidance"), (0, "no guidance")])
+def test_the_caption_tells_the_guidance_that_the_pipeline_applied(folder, scale, told):
+    """Which is none at 1 and below."""
+    asked = PipelineRequest("red cat", num_steps=2, guidance_scale=scale)
+    assert f", {told}, " in list(panel.film_messages(folder, asked))[-1]["info"]["made"]
+
+
 def test_closing_the_messages_stops_the_pipeline(folder):
     calls = []
     unet = panel.cache.get(folder).unet
