@@ -157,6 +157,8 @@ def test_nothing_ticked_draws_one_picture_and_what_is_ticked_is_what_is_drawn(op
     draw()
     expect(variants).to_have_count(2)
     expect(made).to_contain_text("guidance 3 / no guidance")
+    first, second = (variant.bounding_box() for variant in variants.all())
+    assert first["y"] == second["y"] and first["x"] + first["width"] <= second["x"]  # beside each other
     expect(variants.nth(1).locator(".chip")).to_have_text(["gr", "een", "heart"])
     page.get_by_label("Second prompt").fill(" red heart ")
     page.get_by_label("another guidance").uncheck()
