@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from diffusion.ui.parts.inputs import InputError
-from diffusion.ui.parts.line import Line, Ticket, Waiting
+from diffusion.ui.parts.line import Line, Ticket, Waiting, asked_in_line
 
 
 class Work:
@@ -207,5 +207,23 @@ def test_a_full_line_refuses_with_a_sentence():
         for visit in (*visits, changed):
             visit.work.go.release()
         await asyncio.gather(*(visit.task for visit in (*visits, changed)))
+
+    run(scenario)
+
+
+def test_what_the_page_asks_waits_in_line_and_the_newest_question_is_answered(monkeypatch):
+    async def scenario(line):
+        monkeypatch.setattr("diffusion.ui.parts.line.LINE", line)
+        ask, waiting = asked_in_line(lambda request: request["number"] * 10)
+        visit = Visit(line, Ticket("a", "draw"), Work(1))
+        await until(lambda: line.tickets)
+        first, second = (asyncio.create_task(ask({"asker": "b", "number": k})) for k in (1, 2))
+        await until(lambda: len(line.tickets) == 2)
+        assert waiting({"asker": "b"}) == {"before": 1} and waiting({"asker": "c"}) == {"before": 0}
+        visit.work.go.release()
+        assert await asyncio.gather(first, second) == [None, 20]
+        await visit.task
+        with pytest.raises(InputError):
+            await ask({"asker": "b", "number": "x"})
 
     run(scenario)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import wraps
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,14 @@ def answering(function: Callable[[dict], Any]) -> Callable[[Any], Any]:
         except InputError as error:
             return {"problem": str(error)}
 
-    return answer
+    @wraps(function)
+    async def answer_later(request: Any) -> Any:
+        try:
+            return await function(request if isinstance(request, dict) else {})
+        except InputError as error:
+            return {"problem": str(error)}
+
+    return answer_later if iscoroutinefunction(function) else answer
 
 
 def uploaded_picture(path: str | Path) -> Image.Image:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Callable, Generator, Hashable, Iterat
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial, wraps
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
-from diffusion.ui.parts.inputs import refusal
+from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 
 LONGEST = 32  # in line, with the one whose turn it is
 MEMORY = 1000  # how many visitors' wishes are known as the newest
@@ -89,10 +90,13 @@ class Line:
                 self.worker.submit(items.close)  # before the next turn: there is one thread
             self.leave(ticket)
 
-    async def take(self, work: Callable[[], T]) -> T:
-        """What `work` returns, when it is a program's turn. Raises InputError if the line is full."""
-        results = self.serve(Ticket(None, None), lambda: (work() for _ in range(1)))
-        return [result async for result in results if not isinstance(result, Waiting)][0]
+    async def take(self, work: Callable[[], T], ticket: Ticket | None = None) -> T | None:
+        """What `work` returns, at its turn; None if a newer ticket has replaced this one.
+
+        Without a ticket it is a program's, which nobody replaces. Raises InputError if the line is full.
+        """
+        results = self.serve(ticket or Ticket(None, None), lambda: (work() for _ in range(1)))
+        return next(iter([result async for result in results if not isinstance(result, Waiting)]), None)
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a function returns in the networks' thread."""
@@ -149,3 +153,20 @@ class Line:
 
 
 LINE = Line()
+
+
+def asked_in_line(answer: Callable[[dict[str, Any]], Any]) -> list[Callable[[dict[str, Any]], Any]]:
+    """Functions that the page may call: this one, which uses a network, in line; and one that tells meanwhile
+    how many are before, {"before"}. A request has "asker", who asks, and "number", which of its questions."""
+
+    @wraps(answer)
+    async def ask(request: dict[str, Any]) -> Any:
+        number = whole_number(request.get("number", 0), "number", 0, MAX_SEED)
+        ticket = Ticket(str(request.get("asker")), "answer", number)
+        return await LINE.take(partial(answer, request), ticket)
+
+    def waiting(request: dict[str, Any]) -> dict[str, int]:
+        places = [i for i, ticket in enumerate(LINE.tickets) if ticket.visitor == str(request.get("asker"))]
+        return {"before": places[-1] if places else 0}
+
+    return [ask, waiting]

@@ -21,6 +21,7 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import choice
+from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row, sent_picture
 from diffusion.ui.parts.scrubber import Scrubber, data_url
 from diffusion.ui.parts.streaming import encode, wish
@@ -149,5 +150,5 @@ def build(model: LatentModel) -> None:
     examples = example_tiles()
     first = {"examples": examples, "shown": chosen_picture(model, examples[0])}
     parts = picture_row(text["latent_examples"])
-    Scrubber("reconstruction", first, [reconstruct, open_picture], parts)
+    Scrubber("reconstruction", first, [*asked_in_line(reconstruct), open_picture], parts)
     wish(partial(cost_messages, model), [measure.click], [], [costs, problem])

@@ -15,6 +15,7 @@ from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
+from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.streaming import encode, whole_film
@@ -163,6 +164,6 @@ def build(models: dict[str, Model]) -> None:
         return answer_for(model, request)
 
     parts = {"slider": text["level_slider"], "position": text["level"], **picture_row(text["examples"])}
-    Scrubber("objective", objective_message(model, history), [predict, open_picture], parts)
+    Scrubber("objective", objective_message(model, history), [*asked_in_line(predict), open_picture], parts)
     parts = {"slider": text["training_slider"], "position": text["moment"]}
     Scrubber("training", history_message(model, history), parts=parts)

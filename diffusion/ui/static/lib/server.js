@@ -1,17 +1,20 @@
 // Asking Python. Gradio answers a call that fails, offline or with the server gone, with undefined, silently.
 
-import { tell } from "./dom.js";
+import { phrase, tell } from "./dom.js";
 
 const FIRST_PAUSE = 1; // seconds until a failed call is made again; each pause is twice the one before
 const LONGEST_PAUSE = 30;
+const TELL_PAUSE = 1; // seconds between two looks at who is before
 
 export class Question {
   newest = 0; // number of the last request
 
   // ask: a function of a view's `server`. place: an element with role="alert" near the hand, for the sentence
-  // about what went wrong, which goes when there is an answer. text: the page's texts.
-  constructor(ask, place, text) {
-    Object.assign(this, { ask, place, text });
+  // about what went wrong, which goes when there is an answer. text: the page's texts. waiting: a function of
+  // `server` that tells how many are before, if the answer needs a network.
+  constructor(ask, place, text, waiting = null) {
+    Object.assign(this, { ask, place, text, waiting });
+    this.asker = crypto.getRandomValues(new Uint32Array(4)).join("-");
   }
 
   // The answer to a request, which is made again until there is one. Undefined if a newer request was made
@@ -20,7 +23,8 @@ export class Question {
   async answer(request, onProblem = () => {}) {
     const number = ++this.newest;
     for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      const reply = await attempt(this.ask(request));
+      const { asker } = this;
+      const reply = await this.meanwhile(number, attempt(this.ask({ ...request, asker, number })));
       if (number !== this.newest) return undefined;
       const problem = reply ? reply.problem : this.text.no_answer;
       this.say(problem ?? "");
@@ -30,6 +34,20 @@ export class Question {
       await nextChance(pause);
       if (number !== this.newest) return undefined;
     }
+  }
+
+  // Each second until there is a reply, say how many are before.
+  meanwhile(number, reply) {
+    if (!this.waiting) return reply;
+    let open = true;
+    const timer = setInterval(async () => {
+      const place = await this.waiting({ asker: this.asker });
+      if (open && number === this.newest && place?.before) this.say(phrase(this.text.before_you, place));
+    }, 1000 * TELL_PAUSE);
+    return reply.finally(() => {
+      open = false;
+      clearInterval(timer);
+    });
   }
 
   // The answer is not wanted any more.

@@ -82,7 +82,7 @@ class Objective extends View {
       choose: (tile) => this.choose(tile),
     });
     subscribe(({ picture }) => picture && this.row.showOwn());
-    this.question = new Question(this.server.predict, this.row.part("problem"), this.text);
+    this.question = new Question(this.server.predict, this.row.part("problem"), this.text, this.server.waiting);
     this.row.rememberTile();
   }
 

@@ -22,7 +22,7 @@ class Reconstruction extends View {
     this.row = new PictureRow(this, { tiles, choose: (tile) => this.choose(tile) });
     this.shown = tiles[0];
     this.row.mark(this.shown);
-    this.question = new Question(this.server.reconstruct, this.row.part("problem"), this.text);
+    this.question = new Question(this.server.reconstruct, this.row.part("problem"), this.text, this.server.waiting);
     this.receive(shown);
     this.row.rememberTile();
   }
