@@ -82,7 +82,8 @@ class Objective extends View {
       choose: (tile) => this.choose(tile),
     });
     subscribe(({ picture }) => picture && this.row.showOwn());
-    this.question = new Question(this.server.predict, this.row.part("problem"), this.text, this.server.waiting);
+    const { predict, waiting } = this.server;
+    this.question = new Question(predict, this.row.part("problem"), this.text, waiting);
     this.row.rememberTile();
   }
 

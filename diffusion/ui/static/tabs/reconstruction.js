@@ -22,7 +22,8 @@ class Reconstruction extends View {
     this.row = new PictureRow(this, { tiles, choose: (tile) => this.choose(tile) });
     this.shown = tiles[0];
     this.row.mark(this.shown);
-    this.question = new Question(this.server.reconstruct, this.row.part("problem"), this.text, this.server.waiting);
+    const { reconstruct, waiting } = this.server;
+    this.question = new Question(reconstruct, this.row.part("problem"), this.text, waiting);
     this.receive(shown);
     this.row.rememberTile();
   }
