@@ -267,7 +267,7 @@ def test_modes_refusals_and_the_film_that_stays(opened):
 @needs_browser
 def test_controls_without_effect_say_why_and_the_caption_tells_what_was_applied(opened):
     page = opened()
-    side = page.locator(".side", has=page.get_by_label("Prompt A"))
+    side = page.locator(".workspace:visible")
     told = "No effect: the {} does not change."
     noise, prompt = (side.get_by_text(told.format(name)) for name in ("noise", "prompt"))
     expect(noise).to_be_visible()
