@@ -223,7 +223,7 @@ def run_to_its_end(run: Run, deadline: float) -> None:
         again = "" if run.complete else "; the same command continues"
         print(f"{run.images_seen:,} images, {config.out}{again}", flush=True)
         if config.push_to_hub and run.complete:
-            print(push_to_hub(config.out, config.push_to_hub), flush=True)
+            print(push_to_hub(config.out, config.push_to_hub, config.public, print), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

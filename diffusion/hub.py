@@ -3,7 +3,10 @@
 `huggingface_hub` is imported where it is used, so that everything else works without it.
 """
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,11 @@ from diffusion.films.emoji_atlas import ATLAS_FILES
 from diffusion.films.film import FILM_FILES
 from diffusion.films.quality_curves import CURVES_FILE
 from diffusion.films.samples import SAMPLES_FILE
-from diffusion.films.training_history import HISTORY_FILES
-from diffusion.models.card import CARD_FILE, METRICS_FILE
-from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder
+from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES
+from diffusion.models.card import CARD_FILE, METRICS_FILE, dataset_of, is_generated
+from diffusion.models.folder import MODEL_FILES, TOKENIZER_FILE, CheckpointError, load_folder
 from diffusion.models.model import Model
+from diffusion.models.weights import CONFIG_FILE, INDEX_FILE, SHARD_NAME, WEIGHTS_FILE, read_object
 from diffusion.names import on_disk
 from diffusion.training.progress import LOG_FILE
 
@@ -78,36 +82,101 @@ def local_copy(path_or_repo_id: str | Path, files: Iterable[str]) -> Path:
         raise HubError(f"{path} is no folder here, and could not be loaded from the Hub: {reason}") from None
 
 
-def push_to_hub(path: str | Path, repo_id: str) -> str:
-    """Create the model repo if need be, and upload a model's folder (not a run's state).
+def push_to_hub(
+    path: str | Path, repo_id: str, public: bool = False, tell: Callable[[str], None] | None = None
+) -> str:
+    """Upload a model's folder: neither a run's state nor pictures of data that is not a published data set.
+
+    In a repo that is there, a card that somebody wrote or edited stays, and so does all that no push made.
 
     Args:
         path: a folder that `load_model` can read.
-        repo_id: "user/name".
+        repo_id: "user/name"; a model repo of this name is made if need be.
+        public: whether a repo that is made now is for everybody to see; one that is there stays as it is.
+        tell: gets what will go where and what will not, line by line, before it goes; None prints to stderr.
 
     Returns:
         The address of the model's page.
 
     Raises:
         CheckpointError: the folder holds no usable model.
-        HubError: no token, no network, or the Hub refused; the folder is untouched.
+        HubError: no token, no network, the Hub refused, or another model is there; nothing is changed.
     """
-    load_folder(Path(path))
-    hub = _client()
-    failed = f"{path} was not uploaded to {repo_id}"
+    folder, failed = Path(path), f"{path} was not uploaded to {repo_id}"
+    model = load_folder(folder)
     if reason := why_not_pushable(repo_id) or why_unreachable():
         raise HubError(f"{failed}: {reason}")
+    hub = _client()
     try:
-        api = hub.HfApi()
-        address = api.create_repo(repo_id, repo_type="model", exist_ok=True)
-        # In one commit: weights that the folder does not have, in one file or in shards, go from the repo.
-        patterns = {"allow_patterns": list(HUB_FILES), "delete_patterns": list(MODEL_FILES)}
-        api.upload_folder(repo_id=repo_id, folder_path=path, **patterns)
+        _push(folder, model, repo_id, public, tell or partial(print, file=sys.stderr))
     except hub.errors.HFValidationError:
         raise HubError(f"{failed}: that cannot be a repo's name, use user/name.") from None
     except Exception as error:  # the client lets its HTTP library's errors through
         raise HubError(f"{failed}: {_reason(error)}") from None
-    return str(address)
+    return f"{hub.constants.ENDPOINT}/{repo_id}"
+
+
+def _push(folder: Path, model: Model, repo_id: str, public: bool, tell: Callable[[str], None]) -> None:
+    """`push_to_hub` once all that it needs is there. Raises whatever the client does."""
+    hub = _client()
+    api, repo = hub.HfApi(), _Repo(repo_id)
+    if repo.config and "unet" not in repo.config:
+        raise HubError("the repo holds another model, which is left as it is: use a repo of its own.")
+    uploads = {file.name: file for file in sorted(folder.iterdir()) if _is_of_a_model(file)}
+    if EXAMPLES_FILE in uploads and dataset_of(model) is None:
+        del uploads[EXAMPLES_FILE]
+        tell(f"{EXAMPLES_FILE} stays here: it shows pictures that were trained on.")
+    if CARD_FILE in uploads and not repo.takes_card(uploads[CARD_FILE]):
+        del uploads[CARD_FILE]
+        tell(f"{repo_id} keeps its {CARD_FILE}, which somebody wrote or edited on the Hub.")
+    api.create_repo(repo_id, private=not public, exist_ok=True)
+    tell(f"To {repo_id}, {repo.described(public)}:")
+    for name, file in uploads.items():
+        tell(f"  {name}, {file.stat().st_size:,} bytes")
+    # In one commit, so that there is always a whole model.
+    added = [hub.CommitOperationAdd(name, file) for name, file in uploads.items()]
+    deleted = [hub.CommitOperationDelete(name) for name in repo.replaced() - uploads.keys()]
+    api.create_commit(repo_id, [*added, *deleted], commit_message=f"Upload {model.name}")
+
+
+def _is_of_a_model(file: Path) -> bool:
+    return file.is_file() and (file.name in HUB_FILES or bool(SHARD_NAME.fullmatch(file.name)))
+
+
+class _Repo:
+    """What is at the root of a repo before a push; nothing, if there is no such repo yet."""
+
+    def __init__(self, repo_id: str) -> None:
+        hub = _client()
+        self.repo_id = repo_id
+        self.private: bool | None = None
+        self.names: set[str] = set()
+        with suppress(hub.errors.RepositoryNotFoundError):
+            info = hub.HfApi().model_info(repo_id)
+            self.private = info.private
+            self.names = {each.rfilename for each in info.siblings or () if "/" not in each.rfilename}
+        config = self.file(CONFIG_FILE)
+        self.config = read_object(config) if config else {}
+
+    def file(self, name: str) -> Path | None:
+        """A local copy of a file, if the repo has it."""
+        return Path(_client().hf_hub_download(self.repo_id, name)) if name in self.names else None
+
+    def described(self, public: bool) -> str:
+        if self.private is None:
+            return f"a new repo, {'public' if public else 'private'}"
+        return f"which is there, {'private' if self.private else 'public'}, and stays so"
+
+    def takes_card(self, card: Path) -> bool:
+        """Whether this card may be written: there is none, or one that was generated and not edited."""
+        there = self.file(CARD_FILE)
+        return there is None or there.read_bytes() == card.read_bytes() or is_generated(there.read_bytes())
+
+    def replaced(self) -> set[str]:
+        """Files of the model that an earlier push left, which another model may do without."""
+        told_by_text = {TOKENIZER_FILE} if "text" in self.config else set()
+        shards = {name for name in self.names if SHARD_NAME.fullmatch(name)}
+        return self.names & {WEIGHTS_FILE, INDEX_FILE, *shards, *told_by_text}
 
 
 def why_not_pushable(repo_id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub on loopback: what `huggingface_hub`'s client needs to push and pull a model, in memory.
+"""A Hugging Face Hub on loopback: what its client needs to push and pull models and Spaces, in memory.
 
 The client must be told of it by the environment that its process starts with: see `HubServer.environment`.
 """
@@ -21,11 +21,12 @@ def blob_id(content: bytes) -> str:
 
 
 class Repo:
-    """The files of a model repo's only branch, by path."""
+    """The files of a repo's only branch, by path."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.large: set[str] = set()  # paths that were uploaded by way of LFS
+        self.private = False
 
     @property
     def commit(self) -> str:
@@ -125,7 +126,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(403, "Forbidden")
         repo_id = f"{user}/{asked['name']}"
         status = 409 if repo_id in self.hub.repos else 200
-        self.hub.repos.setdefault(repo_id, Repo())
+        if status == 200:
+            self.hub.repos[repo_id] = repo = Repo()
+            repo.private = (
+                asked.get("visibility", "private" if asked.get("private") else "public") == "private"
+            )
         self.answer(status, {"url": f"{self.hub.address}/{repo_id}", "name": repo_id})
 
     def validate_yaml(self, content: bytes) -> None:
@@ -188,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
         if repo is None:
             return self.refuse(404 if self.headers.get("Authorization") else 401, "RepoNotFound")
         siblings = [{"rfilename": path} for path in repo.files]
-        self.answer(200, {"id": repo_id, "sha": repo.commit, "siblings": siblings, "private": False})
+        self.answer(200, {"id": repo_id, "sha": repo.commit, "siblings": siblings, "private": repo.private})
 
     def tree(self, repo_id: str, _: bytes) -> None:
         entries = []
@@ -213,18 +218,18 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, content, ETag=f'"{etag}"', X_Repo_Commit=repo.commit)
 
 
-REPO = r"([^/]+/[^/]+)"
+REPO, KIND = r"([^/]+/[^/]+)", "(?:models|spaces)"
 ROUTES = [  # method and path, handler, whether it needs a token
     (r"(?:GET|HEAD) /", Handler.root, False),
     (r"GET /api/whoami-v2", Handler.whoami, True),
     (r"POST /api/repos/create", Handler.create_repo, True),
     (r"POST /api/validate-yaml", Handler.validate_yaml, False),
-    (rf"POST /api/models/{REPO}/preupload/main", Handler.preupload, True),
-    (rf"POST /{REPO}\.git/info/lfs/objects/batch", Handler.lfs_batch, True),
+    (rf"POST /api/{KIND}/{REPO}/preupload/main", Handler.preupload, True),
+    (rf"POST /(?:spaces/)?{REPO}\.git/info/lfs/objects/batch", Handler.lfs_batch, True),
     (r"PUT /objects/(\w+)", Handler.put_object, False),  # signed addresses on the real Hub
     (r"POST /verify/(\w+)", Handler.verify_object, True),
-    (rf"POST /api/models/{REPO}/commit/main", Handler.commit, True),
-    (rf"GET /api/models/{REPO}(?:/revision/\w+)?", Handler.repo_info, False),
-    (rf"GET /api/models/{REPO}/tree/\w+/?", Handler.tree, False),
-    (rf"(?:GET|HEAD) /{REPO}/resolve/\w+/(.+)", Handler.resolve, False),
+    (rf"POST /api/{KIND}/{REPO}/commit/main", Handler.commit, True),
+    (rf"GET /api/{KIND}/{REPO}(?:/revision/\w+)?", Handler.repo_info, False),
+    (rf"GET /api/{KIND}/{REPO}/tree/\w+/?", Handler.tree, False),
+    (rf"(?:GET|HEAD) /(?:spaces/)?{REPO}/resolve/\w+/(.+)", Handler.resolve, False),
 ]

@@ -14,7 +14,7 @@ from diffusion.training.presets import PRESETS
 
 
 def test_there_are_few_flags():
-    assert len(flags()) <= 15
+    assert len(flags()) <= 16
     help_text = subprocess.run(
         [sys.executable, str(ROOT / "train.py"), "--help"], capture_output=True, text=True, timeout=60
     ).stdout
@@ -29,12 +29,14 @@ def test_without_flags_the_preset_is_taken_as_it_is(preset):
 
 def test_flags_replace_values_of_the_preset():
     given = "--data-dir d --out o --total-images 5 --time-limit 1.5 --batch-size 2 --seed 7"
-    given += " --device cpu --compile blocks --channels-last --schedule linear --push-to-hub user/name"
+    given += (
+        " --device cpu --compile blocks --channels-last --schedule linear --push-to-hub user/name --public"
+    )
     config = parse_config(["folder", *given.split()])
     assert (config.stage.data.data_dir, config.out) == (Path("d"), Path("o"))
     assert (config.total_images, config.time_limit, config.batch_size, config.seed) == (5, 1.5, 2, 7)
     assert (config.device, config.compile, config.push_to_hub) == ("cpu", "blocks", "user/name")
-    assert (config.channels_last, config.stage.schedule) == (True, "linear")
+    assert (config.channels_last, config.public, config.stage.schedule) == (True, True, "linear")
     assert config.stage.channels == PRESETS["folder"].stage.channels
     config = parse_config(["emoji", "--emoji-font", "f", "--autoencoder", "a", "--text-encoder", "t"])
     assert (config.stage.autoencoder, config.stage.text_encoder) == (Path("a"), Path("t"))
@@ -56,6 +58,7 @@ def test_flags_replace_values_of_the_preset():
         "mnist --minutes 0",
         "mnist --schedule cubic",
         "mnist --compile everything",
+        "mnist --public",
         "mnist --device quantum",
         "mnist --channels 3",
         "emoji-mini-text --push-to-hub user/name",

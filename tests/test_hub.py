@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -7,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, randomised
+from conftest import ROOT, randomised, record
 from hub_server import HubServer, Repo
 from training import environment, write_mnist
 
 from diffusion import CheckpointError, UNet, load_model, make_film, save_film, save_model
 from diffusion.films.grids import image_grid, png_bytes
 from diffusion.films.samples import every_class
+from diffusion.films.training_history import load_history
 from diffusion.hub import HUB_FILES
 from diffusion.models import weights
 from diffusion.models.card import save_metrics
@@ -28,6 +31,9 @@ for verb, *arguments in json.loads(sys.argv[1]):
     try:
         if verb == "push":
             answers.append(push_to_hub(*arguments))
+        elif verb == "told":
+            push_to_hub(*arguments, tell=(lines := []).append)
+            answers.append(lines)
         else:
             model = load_model(arguments[0])
             save_model(Path(arguments[1]), model)
@@ -39,7 +45,11 @@ print(json.dumps(answers))
 
 
 def ask(env: dict[str, str], *requests: tuple) -> list:
-    """("push", folder, repo) and ("load", repo, where to save it), from one process with this environment."""
+    """Answers to requests, from one process with this environment.
+
+    ("push", folder, repo): its address; ("told", folder, repo, "public" or ""): what was said of the push;
+    ("load", repo, where to save it): the model's name.
+    """
     command = [sys.executable, "-c", ASK, json.dumps([[str(x) for x in request] for request in requests])]
     done = subprocess.run(
         command, cwd=ROOT, env=environment(**env), capture_output=True, text=True, timeout=100
@@ -123,6 +133,88 @@ def test_shards_replace_one_file_and_the_other_way_round(tiny_model, tmp_path, m
         assert all(torch.equal(loaded[k], original[k]) for k in original)
 
 
+def test_a_repo_is_private_unless_it_is_asked_to_be_public_or_is_there(folder, tmp_path):
+    with HubServer() as hub:
+        hub.repos["user/there"] = Repo()
+        told = ask(
+            hub.environment(tmp_path / "cache"),
+            *(
+                ("told", folder, repo, public)
+                for repo in ("user/mine", "user/there")
+                for public in ("", "public")
+            ),
+            ("told", folder, "user/ours", "public"),
+        )
+        private = {name: repo.private for name, repo in hub.repos.items()}
+        size = len(hub.repos["user/mine"].files["model.safetensors"])
+    assert private == {"user/there": False, "user/mine": True, "user/ours": False}
+    assert [lines[0] for lines in told] == [
+        "To user/mine, a new repo, private:",
+        "To user/mine, which is there, private, and stays so:",
+        "To user/there, which is there, public, and stays so:",
+        "To user/there, which is there, public, and stays so:",
+        "To user/ours, a new repo, public:",
+    ]
+    assert f"  model.safetensors, {size:,} bytes" in told[0] and len(told[0]) == 9
+    assert not any(name in "".join(told[0]) for name in ("state", "notes", "token", "samples/"))
+
+
+def test_no_picture_of_somebodys_own_is_uploaded(folder, tiny_model, tmp_path):
+    record(folder, tiny_model)
+    own = shutil.copytree(folder, tmp_path / "own")
+    save_metrics(own, model := replace(tiny_model, about={"data": "the folder MNIST", "images_seen": 5}), {})
+    save_model(own, model)
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        (of_mnist, of_own) = ask(env, ("told", folder, "user/mnist"), ("told", own, "user/own"))
+        ask(env, ("load", "user/own", tmp_path / "pulled"))
+        mnist, pulled = (set(hub.repos[f"user/{name}"].files) for name in ("mnist", "own"))
+    assert mnist - pulled == {"examples.png"} and not any("stays here" in line for line in of_mnist)
+    assert of_own[0] == "examples.png stays here: it shows pictures that were trained on."
+    (snapshot,) = (tmp_path / "cache").rglob("snapshots/*/training.json")
+    history = load_history(snapshot.parent)
+    assert len(history.frames) == 3 and len(history.examples) == 0
+    card = (own / "README.md").read_text("utf-8")
+    assert all((snapshot.parent / name).exists() for name in re.findall(r"\w+\.(?:png|jsonl?)", card))
+
+
+def test_what_others_put_into_the_repo_stays(folder, tiny_model, tmp_path):
+    names = ("model-old/weights.safetensors", "model-old.safetensors", "old/model.safetensors")
+    theirs = dict.fromkeys((*names, "tokenizer.json", "samples/a.png", "notes.md"), b"theirs")
+    (folder / "model-mine").mkdir()
+    (folder / "model-mine/weights.safetensors").write_bytes(b"private")
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        hub.repos["user/digits"] = repo = Repo()
+        repo.files = dict(theirs)
+        ask(env, ("push", folder, "user/digits"))
+        assert repo.files["README.md"] == (folder / "README.md").read_bytes()
+        save_metrics(folder, tiny_model, {"bits/dim": "2.0"})
+        (told,) = ask(env, ("told", folder, "user/digits"))
+        assert b"bits/dim: 2.0" in repo.files["README.md"] and told[0].startswith("To user/digits")
+        repo.files["README.md"] = edited = repo.files["README.md"].replace(b"## Use", b"## How to use")
+        save_metrics(folder, tiny_model, {"bits/dim": "1.5"})
+        told, again = ask(env, *[("told", folder, "user/digits")] * 2)
+        assert repo.files["README.md"] == edited and b"1.5" in repo.files["metrics.json"]
+        assert told[0] == "user/digits keeps its README.md, which somebody wrote or edited on the Hub."
+        assert again == told and not any(line.startswith("  README.md") for line in told)
+        assert repo.files.items() >= theirs.items() and "model-mine/weights.safetensors" not in repo.files
+
+
+def test_another_programs_model_is_left_alone(folder, tmp_path):
+    configs = [b'{"architectures": ["BertModel"]}', b"[]", b"{", b"\xff"]
+    with HubServer() as hub:
+        for i, config in enumerate(configs):
+            hub.repos[f"user/{i}"] = Repo()
+            hub.repos[f"user/{i}"].files = {"config.json": config, "model.safetensors": b"theirs"}
+        env = hub.environment(tmp_path / "cache")
+        answers = ask(env, *[("push", folder, f"user/{i}") for i in range(len(configs))])
+        left = [repo.files for repo in hub.repos.values()]
+    assert left == [{"config.json": config, "model.safetensors": b"theirs"} for config in configs]
+    for i, answer in enumerate(answers):
+        assert says(answer, "HubError", f"{folder} was not uploaded to user/{i}: ")
+
+
 def test_what_the_hub_does_not_have_or_allow(folder, tmp_path):
     with HubServer() as hub:
         (broken := tmp_path / "broken").mkdir()
@@ -201,7 +293,9 @@ def test_training_pushes_and_says_where(tmp_path):
         trained = load_model(out).net.state_dict()
         done = train(env)
         assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[-1] == f"{hub.address}/user/digits"
+        lines = done.stdout.splitlines()
+        assert lines[-1] == f"{hub.address}/user/digits" and hub.repos["user/digits"].private
+        assert "To user/digits, a new repo, private:" in lines
         assert ask(env, ("load", "user/digits", tmp_path / "pulled")) == ["digits"]
         not_written = {"curves.json", "model-*.safetensors", "model.safetensors.index.json"}
         not_written |= {"tokenizer.json", "atlas.png", "atlas.json"}  # of a text model

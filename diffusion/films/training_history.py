@@ -175,9 +175,13 @@ def load_history(folder: Path) -> History | None:
             return None
         cells = read_grid(folder / SPRITE_FILE, channels, (num_moments * width, num_images * height))
         frames = cells.reshape(num_images, height, num_moments, width, channels).transpose(2, 0, 1, 3, 4)
-        num_examples = info["num_examples"]
-        row = read_grid(folder / EXAMPLES_FILE, channels, (num_examples * width, height))
-        examples = row.reshape(height, num_examples, width, channels).swapaxes(0, 1)
+        if not (folder / EXAMPLES_FILE).exists():  # as in a repo, if the pictures are somebody's own
+            info |= {"num_examples": 0, "example_labels": None}
+            examples = np.zeros((0, height, width, channels), np.uint8)
+        else:
+            num_examples = info["num_examples"]
+            row = read_grid(folder / EXAMPLES_FILE, channels, (num_examples * width, height))
+            examples = row.reshape(height, num_examples, width, channels).swapaxes(0, 1)
         return History(np.ascontiguousarray(frames), np.ascontiguousarray(examples), info)
     except UNREADABLE:
         return None

@@ -1,6 +1,7 @@
 """The model card, and the measured figures that it shows."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from diffusion.nets.step_cost import num_parameters
 CARD_FILE, METRICS_FILE = "README.md", "metrics.json"
 
 UNKNOWN: dict[str, Any] = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}}
+MARK = "<!-- generated, and renewed until somebody edits it: "
 DATASETS = {"MNIST": "ylecun/mnist", "CIFAR-10": "uoft-cs/cifar10"}  # the Hub's names of known data
 
 
@@ -39,7 +41,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
     about = UNKNOWN | model.about
     parameters = num_parameters(*model.parts().values())
-    dataset = next((DATASETS[title] for title in DATASETS if about["data"].startswith(title)), None)
+    dataset = dataset_of(model)
     latent = isinstance(model, LatentModel)
     card = CARD.format(
         licence_of_weights="apache-2.0" if dataset else "other",
@@ -60,7 +62,24 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         history=HISTORY if (path / "training.png").exists() else "",
         **{k: about[k] for k in ("data", "licence", "images_seen")},
     )
-    write_atomically(path / CARD_FILE, card.encode())
+    write_atomically(path / CARD_FILE, _marked(card).encode())
+
+
+def dataset_of(model: Model) -> str | None:
+    """The Hub's name of the data set that a model was trained on; None if it is none that is published."""
+    data = str(model.about.get("data", ""))
+    return next((name for title, name in DATASETS.items() if data.startswith(title)), None)
+
+
+def is_generated(card: bytes) -> bool:
+    """Whether `write_model_card` wrote this, and nobody edited it since."""
+    text = card.decode(errors="replace")
+    return text == _marked(text.rpartition(MARK)[0])
+
+
+def _marked(text: str) -> str:
+    """A card with the line from which `is_generated` knows it."""
+    return f"{text}{MARK}{sha256(text.encode()).hexdigest()} -->\n"
 
 
 def _size(model: Model) -> str:

@@ -66,6 +66,8 @@ def refusals(config: TrainConfig) -> Iterator[str]:
         yield "--out has a name that is no text in UTF-8"
     if config.push_to_hub and isinstance(config.stage, AutoencoderSettings | MatchingSettings):
         yield "--push-to-hub takes a model that draws, and this is a part of one"
+    if config.public and not config.push_to_hub:
+        yield "--public goes with --push-to-hub"
     if config.time_limit is not None and not config.time_limit > 0:
         yield "--time-limit must be above 0 seconds"
     if config.minutes is not None and not config.minutes > 0:

@@ -163,11 +163,12 @@ class TrainConfig(Settings):
     compile: str | None = flag(None, "slower to start, then faster: compile its blocks, or the whole network")
     channels_last: bool = flag(False, "pixels of a channel apart in memory, which suits some GPUs")
     push_to_hub: str | None = flag(None, "afterwards, upload to this Hub repo, user/name")
+    public: bool = flag(False, "make that repo for everybody to see; a new one is private otherwise")
 
 
 FREE_TO_CHANGE = {  # when resuming
     "data_dir", "out", "minutes", "time_limit", "device", "compile", "channels_last", "push_to_hub",
-    "emoji_font", "autoencoder", "text_encoder",
+    "public", "emoji_font", "autoencoder", "text_encoder",
 }  # fmt: skip
 
 

@@ -81,9 +81,13 @@ class Objective extends View {
       face: (tile) => this.faceOf(tile),
       choose: (tile) => this.choose(tile),
     });
-    subscribe(({ picture }) => picture && this.row.showOwn());
     const { predict, waiting } = this.server;
     this.question = new Question(predict, this.row.part("problem"), this.text, waiting);
+    subscribe(({ picture }) => {
+      if (!picture) return;
+      this.row.showOwn();
+      if (!this.wanted && !this.about.examples.length) this.choose(this.row.tiles[0]);
+    });
     this.row.rememberTile();
   }
 
@@ -113,6 +117,7 @@ class Objective extends View {
 
   // `place` is for the sentence about what went wrong: near the hand.
   async choose(tile, place = this.row.part("problem")) {
+    if (!tile) return; // there are no examples, and no picture yet
     this.wanted = tile;
     this.row.mark(tile);
     this.question.moveTo(place);
