@@ -207,7 +207,7 @@ def copied_pipeline(pipeline_folder, tmp_path) -> Path:
 
 
 @contextmanager
-def running_app(folder: Path, *models: Path, **environment: str) -> Iterator[Server]:
+def running_app(folder: Path, *models: Path, root: Path = ROOT, **environment: str) -> Iterator[Server]:
     """The real program, in a process of its own, showing these models; its log and uploads go to `folder`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -224,7 +224,7 @@ def running_app(folder: Path, *models: Path, **environment: str) -> Iterator[Ser
     )
     with open(folder / "log", "a") as log:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "app.py"], cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     running = Server(f"http://127.0.0.1:{port}", folder / "log", folder / "cache")
     try:

@@ -27,6 +27,7 @@ class Repo:
         self.files: dict[str, bytes] = {}
         self.large: set[str] = set()  # paths that were uploaded by way of LFS
         self.private = False
+        self.sdk: str | None = None  # of a Space
 
     @property
     def commit(self) -> str:
@@ -128,6 +129,7 @@ class Handler(BaseHTTPRequestHandler):
         status = 409 if repo_id in self.hub.repos else 200
         if status == 200:
             self.hub.repos[repo_id] = repo = Repo()
+            repo.sdk = asked.get("sdk")
             repo.private = (
                 asked.get("visibility", "private" if asked.get("private") else "public") == "private"
             )
@@ -142,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
         files = [
             {
                 "path": file["path"],
-                "uploadMode": "lfs" if file["path"].endswith((".safetensors", ".png")) else "regular",
+                "uploadMode": "lfs" if b"\0" in base64.b64decode(file["sample"]) else "regular",
                 "shouldIgnore": False,
             }
             for file in json.loads(content)["files"]
