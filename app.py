@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from diffusion.console import escape_output
-from diffusion.hub import HubError, load_model
+from diffusion.hub import HubError, load_models
 from diffusion.models.folder import CheckpointError
-from diffusion.ui.page import build_page, launch_options, leave_no_upload_behind
+from diffusion.ui.parts.environment import SettingError, prepare_environment
 
 # In checkpoints/; the first that is there is the default, and emoji has a tab of its own.
 SHIPPED = ("cifar10", "mnist", "mnist-cosine", "mnist-linear", "emoji")
@@ -22,16 +22,17 @@ def main() -> None:
     folder = Path(__file__).parent / "checkpoints"
     shipped = [str(folder / name) for name in SHIPPED if (folder / name / "config.json").exists()]
     named = [name.strip() for name in os.environ.get("MODEL", "").split(",") if name.strip()]
-    sources = named or shipped
-    if not sources:
+    if not named and not shipped:
         sys.exit("app.py: checkpoints/ is empty; set MODEL to a checkpoint's folder or Hub repo.")
     try:
-        models = {model.name: model for model in map(load_model, sources)}
-    except (CheckpointError, HubError) as error:
+        prepare_environment()
+        from diffusion.ui import page  # and Gradio, which reads what is prepared
+
+        shown = page.build_page(load_models(named or shipped))
+        page.leave_no_upload_behind(shown)
+        shown.launch(**page.launch_options())
+    except (CheckpointError, HubError, SettingError, OSError) as error:
         sys.exit(f"app.py: {error}")
-    page = build_page(models)
-    leave_no_upload_behind(page)
-    page.launch(**launch_options())
 
 
 if __name__ == "__main__":

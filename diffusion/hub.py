@@ -4,8 +4,10 @@
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,30 @@ def load_model(path_or_repo_id: str | Path, device: torch.device | str = "cpu") 
         return load_folder(folder, device, str(path_or_repo_id).partition("/")[2])
     except CheckpointError as error:  # names the repo, not its place in the cache
         raise CheckpointError(str(error).replace(str(folder), str(path_or_repo_id))) from None
+
+
+def load_models(sources: Iterable[str], device: torch.device | str = "cpu") -> dict[str, Model]:
+    """Load several models, by name: a/digits and b/digits where two would be called digits.
+
+    Raises as `load_model` does.
+    """
+    models = {place: load_model(place, device) for place in dict.fromkeys(map(on_disk, sources))}
+    alike = Counter(model.name for model in models.values())
+    named = (
+        (model.name if alike[model.name] == 1 else _end(place, models), model)
+        for place, model in models.items()
+    )
+    return {name: replace(model, name=name) for name, model in named}
+
+
+def _end(place: Path, places: Iterable[Path]) -> str:
+    """As much of the end of a path as no other one ends in."""
+    others = [other.parts for other in places if other != place]
+    lengths = range(2, len(place.parts) + 1)
+    tails = (place.parts[-length:] for length in lengths)
+    return next(
+        ("/".join(tail) for tail in tails if all(o[-len(tail) :] != tail for o in others)), str(place)
+    )
 
 
 def model_folder(path_or_repo_id: str | Path) -> Path:

@@ -214,11 +214,11 @@ def running_app(folder: Path, *models: Path, root: Path = ROOT, **environment: s
         port = probe.getsockname()[1]
     environment = (
         os.environ
+        | {"GRADIO_TEMP_DIR": str(folder / "cache")}
         | environment
         | {
             "MODEL": ",".join(map(str, models)),
             "GRADIO_SERVER_PORT": str(port),
-            "GRADIO_TEMP_DIR": str(folder / "cache"),
             "HF_HUB_OFFLINE": "1",
         }
     )
@@ -235,7 +235,7 @@ def running_app(folder: Path, *models: Path, root: Path = ROOT, **environment: s
         process.wait(20)
 
 
-def wait_for(url: str, process: subprocess.Popen, seconds: float = 90) -> None:
+def wait_for(url: str, process: subprocess.Popen, seconds: float = 300) -> None:
     """Return when the address answers; fail if the process ends or the time is up."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:

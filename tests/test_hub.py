@@ -52,7 +52,7 @@ def ask(env: dict[str, str], *requests: tuple) -> list:
     """
     command = [sys.executable, "-c", ASK, json.dumps([[str(x) for x in request] for request in requests])]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment(**env), capture_output=True, text=True, timeout=100
+        command, cwd=ROOT, env=environment(**env), capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -282,7 +282,7 @@ def test_training_pushes_and_says_where(tmp_path):
     command += ["--out", str(out), "--total-images", "16", "--push-to-hub", "user/digits"]
 
     def train(env: dict[str, str]) -> subprocess.CompletedProcess:
-        return subprocess.run(command, env=environment(**env), capture_output=True, text=True, timeout=100)
+        return subprocess.run(command, env=environment(**env), capture_output=True, text=True, timeout=400)
 
     with HubServer() as hub:
         env = hub.environment(tmp_path / "cache")
