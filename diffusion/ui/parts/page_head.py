@@ -57,5 +57,5 @@ async def send_page(send: Send, start: Message, page: bytes) -> None:
     """Send the page with its new length."""
     others = [header for header in start["headers"] if header[0] != b"content-length"]
     length = (b"content-length", str(len(page)).encode())
-    await send(start | {"headers": [*others, length]})
+    await send({**start, "headers": [*others, length]})
     await send({"type": "http.response.body", "body": page})

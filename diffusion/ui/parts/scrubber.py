@@ -25,7 +25,7 @@ class Scrubber(gr.HTML):
 
     Args:
         view: static/tabs/<view>.html is its markup, the module static/tabs/<view>.js its behaviour.
-        value: the first message to the view.
+        value: the first message to the view, a dictionary, or the number that a control holds.
         server_functions: what the view may ask of Python, one object in, JSON out.
         parts: markup for further [[names]].
         words: the keys of the page's texts that the view uses; None is all of them.
@@ -36,7 +36,7 @@ class Scrubber(gr.HTML):
     def __init__(
         self,
         view: str,
-        value: dict[str, Any] | None = None,
+        value: Any = None,
         server_functions: list[Callable] | None = None,
         parts: dict[str, str] | None = None,
         controls: dict[str, str] | None = None,
