@@ -69,7 +69,7 @@ def test_no_id_and_no_group_of_buttons_stands_twice(page):
     ids = page.evaluate(f"[...document.querySelectorAll('{own}, .lab [id]')].map(x => x.id)")
     assert len(ids) == len(set(ids)) == 4
     groups = page.evaluate("[...document.querySelectorAll('.lab [type=radio]:checked')].map(x => x.name)")
-    assert len(groups) == len(set(groups)) == 2 * 4  # schedule, lock, leader, sampler: one is chosen in each
+    assert len(groups) == len(set(groups)) == 2 * 5  # schedule, lock, leader, β, sampler: one is chosen in each
 
 
 @both
@@ -187,5 +187,5 @@ def test_pipeline(page, copy):
     expect(here.locator(".lab.pipeline .stage")).to_be_visible(timeout=WAIT)
     here.locator("label", has_text="Pipeline").locator("textarea, input").fill("")
     here.get_by_role("button", name="Draw", exact=True).click()
-    expect(here.get_by_text("Name a pipeline")).to_be_visible(timeout=WAIT)
+    expect(here.get_by_text("Name a pipeline: a repo id")).to_be_visible(timeout=WAIT)
     assert there.inner_text() == before
