@@ -141,7 +141,6 @@ def test_the_first_interpolation_moves_no_button_and_its_steps_no_slider(page):
         ("Forward", ".lab.forward [value=cosine]"),
         ("Forward", ".lab.forward .preset:nth-of-type(2)"),
         ("Schedules", ".lab.schedules [value=snr]"),
-        ("Schedules", ".lab.trained [value=ddim]"),
         ("Training", ".lab.objective .preset:last-of-type"),
         ("Training", ".lab.objective [data-role=other-noise]"),
         ("Draw", ".lab.text_to_image .chip"),
