@@ -3,6 +3,7 @@
 `huggingface_hub` is imported where it is used, so that everything else works without it.
 """
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -37,6 +38,10 @@ HUB_FILES = (  # of a model's folder, as globs: all but a run's state
     CURVES_FILE,
     LOG_FILE,
 )
+OTHER_MODELS = {
+    "model_index.json",
+    "adapter_config.json",
+}  # of programs beside whose models ours has no place
 CONNECT_SECONDS = 10
 
 
@@ -65,13 +70,19 @@ def load_models(sources: Iterable[str], device: torch.device | str = "cpu") -> d
 
     Raises as `load_model` does.
     """
-    models = {place: load_model(place, device) for place in dict.fromkeys(map(on_disk, sources))}
+    models = {place: load_model(place, device) for place in dict.fromkeys(map(_resolved, sources))}
     alike = Counter(model.name for model in models.values())
     named = (
         (model.name if alike[model.name] == 1 else _end(place, models), model)
         for place, model in models.items()
     )
     return {name: replace(model, name=name) for name, model in named}
+
+
+def _resolved(source: str) -> Path:
+    """The one path of a folder, however it is written; a Hub repo's name stays."""
+    path = on_disk(source)
+    return path.resolve() if os.path.isdir(path) else path
 
 
 def _end(place: Path, places: Iterable[Path]) -> str:
@@ -92,7 +103,7 @@ def model_folder(path_or_repo_id: str | Path) -> Path:
 def local_copy(path_or_repo_id: str | Path, files: Iterable[str]) -> Path:
     """As `model_folder`, for a repo of any kind, of which it fetches only these files (globs)."""
     path = on_disk(path_or_repo_id)
-    if path.is_dir():
+    if os.path.isdir(path):  # which a name too long is not, either
         return path
     if len(path.parts) != 2 or path.is_absolute() or ".." in path.parts:
         raise CheckpointError(f"{path_or_repo_id} is neither a folder nor a Hub repo like user/name.")
@@ -113,7 +124,8 @@ def push_to_hub(
 ) -> str:
     """Upload a model's folder: neither a run's state nor pictures of data that is not a published data set.
 
-    In a repo that is there, a card that somebody wrote or edited stays, and so does all that no push made.
+    In a repo that is there, a card that somebody wrote or edited stays, and so does all that no push made:
+    where that is in the way, nothing is uploaded.
 
     Args:
         path: a folder that `load_model` can read.
@@ -146,9 +158,10 @@ def _push(folder: Path, model: Model, repo_id: str, public: bool, tell: Callable
     """`push_to_hub` once all that it needs is there. Raises whatever the client does."""
     hub = _client()
     api, repo = hub.HfApi(), _Repo(repo_id)
-    if repo.config and "unet" not in repo.config:
-        raise HubError("the repo holds another model, which is left as it is: use a repo of its own.")
     uploads = {file.name: file for file in sorted(folder.iterdir()) if _is_of_a_model(file)}
+    if theirs := repo.in_the_way(uploads.keys()):
+        found = ", ".join(sorted(theirs))
+        raise HubError(f"the repo holds files of another model, which stay ({found}): use a repo of its own.")
     if EXAMPLES_FILE in uploads and dataset_of(model) is None:
         del uploads[EXAMPLES_FILE]
         tell(f"{EXAMPLES_FILE} stays here: it shows pictures that were trained on.")
@@ -181,8 +194,10 @@ class _Repo:
             info = hub.HfApi().model_info(repo_id)
             self.private = info.private
             self.names = {each.rfilename for each in info.siblings or () if "/" not in each.rfilename}
-        config = self.file(CONFIG_FILE)
-        self.config = read_object(config) if config else {}
+        self.config: dict[str, Any] = {}
+        if config := self.file(CONFIG_FILE):
+            with suppress(CheckpointError):  # what cannot be read is not ours
+                self.config = read_object(config)
 
     def file(self, name: str) -> Path | None:
         """A local copy of a file, if the repo has it."""
@@ -192,6 +207,12 @@ class _Repo:
         if self.private is None:
             return f"a new repo, {'public' if public else 'private'}"
         return f"which is there, {'private' if self.private else 'public'}, and stays so"
+
+    def in_the_way(self, uploads: Iterable[str]) -> set[str]:
+        """What is there of a model that no push made, where one with these files is to be."""
+        if all(isinstance(self.config.get(key), dict) for key in ("unet", "schedule")):
+            return set()
+        return self.names & {*uploads, *self.replaced(), *OTHER_MODELS} - {CARD_FILE}
 
     def takes_card(self, card: Path) -> bool:
         """Whether this card may be written: there is none, or one that was generated and not edited."""

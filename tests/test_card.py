@@ -1,13 +1,14 @@
 from dataclasses import replace
 
 import pytest
+from conftest import ROOT
 from huggingface_hub import ModelCard
 
 from diffusion import make_film, save_film, save_model
 from diffusion.films.film import FILM_FILES
 from diffusion.films.samples import SAMPLES_FILE
 from diffusion.films.training_history import NUMBERS_FILE, SPRITE_FILE
-from diffusion.models.card import CARD_FILE, load_metrics, save_metrics, write_model_card
+from diffusion.models.card import CARD_FILE, is_generated, load_metrics, save_metrics, write_model_card
 from diffusion.training.progress import LOG_FILE
 
 
@@ -45,6 +46,11 @@ def test_the_card_shows_the_files_that_are_there_by_their_names(tiny_model, tmp_
     write_model_card(tmp_path, tiny_model, {})
     full = (tmp_path / CARD_FILE).read_text("utf-8")
     assert all(f"`{name}`" in full for name in optional)
+
+
+def test_the_cards_that_are_shipped_are_as_generated():
+    cards = sorted(ROOT.glob(f"checkpoints/*/{CARD_FILE}"))
+    assert cards and all(is_generated(card.read_bytes()) for card in cards)
 
 
 def test_the_cards_example_runs(tiny_model, tmp_path, monkeypatch):

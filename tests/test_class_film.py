@@ -12,6 +12,7 @@ from diffusion.films.film import run_sampler
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.class_film import checked_class_request, class_frames
 from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.tabs.reverse import class_choice
 
 
 def class_request(tiny_model, **changes):
@@ -38,6 +39,15 @@ def test_each_image_of_another_class(tiny_model):
         (other, _), *_ = class_frames(tiny_model, alike)
         assert np.array_equal(other["x_0_hat"][place], first["x_0_hat"][place])
         assert not np.array_equal(other["x_0_hat"], first["x_0_hat"])
+
+
+def test_a_class_of_the_name_for_each_is_that_class(tiny_model):
+    starred = replace(tiny_model, classes=("a", "*", "c"))
+    assert class_request(starred, class_label="*").classes_in(starred.classes) == [1, 1]
+    with pytest.raises(InputError, match=r"one of: empty, \*, a, c\.$"):
+        class_request(starred, class_label="x")
+    choices = class_choice(starred).choices
+    assert [value for _, value in choices] == ["a", "*", "c", ""]
 
 
 def test_a_request_has_what_is_applied(tiny_model):

@@ -148,5 +148,8 @@ def test_names_of_models(tiny_model, tmp_path, monkeypatch):
     models = load_models(places)
     assert list(models) == ["a/x/digits", "b/x/digits", "y/digits", "other"]
     assert all(model.name == name for name, model in models.items())
+    (tmp_path / "link").symlink_to("a/x")
+    same = ["a/x/digits", str(tmp_path / "a/x/digits"), "b/../a/x/digits", "link/digits"]
+    assert list(load_models(same)) == ["digits"]
     with pytest.raises(CheckpointError):
         load_models(["other", "nowhere"])

@@ -202,17 +202,41 @@ def test_what_others_put_into_the_repo_stays(folder, tiny_model, tmp_path):
 
 
 def test_another_programs_model_is_left_alone(folder, tmp_path):
-    configs = [b'{"architectures": ["BertModel"]}', b"[]", b"{", b"\xff"]
+    configs = [
+        b'{"architectures": ["BertModel"]}',
+        b"{}",
+        b'{"unet": 1}',
+        b'{"unet": {}}',
+        b"[]",
+        b"{",
+        b"\xff",
+    ]
+    theirs = [{"config.json": config, "model.safetensors": b"theirs"} for config in configs]
+    names = ["model.safetensors log.jsonl samples.png README.md", "model-00001-of-00002.safetensors"]
+    names += ["model.safetensors.index.json", "samples.png", "model_index.json unet/config.json"]
+    names += ["adapter_config.json adapter_model.safetensors"]
+    theirs += [dict.fromkeys(several.split(), b"theirs") for several in names]
     with HubServer() as hub:
-        for i, config in enumerate(configs):
+        for i, files in enumerate(theirs):
             hub.repos[f"user/{i}"] = Repo()
-            hub.repos[f"user/{i}"].files = {"config.json": config, "model.safetensors": b"theirs"}
+            hub.repos[f"user/{i}"].files = dict(files)
         env = hub.environment(tmp_path / "cache")
-        answers = ask(env, *[("push", folder, f"user/{i}") for i in range(len(configs))])
+        answers = ask(env, *[("push", folder, f"user/{i}") for i in range(len(theirs))])
         left = [repo.files for repo in hub.repos.values()]
-    assert left == [{"config.json": config, "model.safetensors": b"theirs"} for config in configs]
+    assert left == theirs
     for i, answer in enumerate(answers):
-        assert says(answer, "HubError", f"{folder} was not uploaded to user/{i}: ")
+        assert says(answer, "HubError", f"{folder} was not uploaded to user/{i}: ", "another model")
+        assert str(tmp_path / "cache") not in answer[1]
+
+
+def test_a_repo_without_a_model_takes_one(folder, tmp_path):
+    theirs = dict.fromkeys((".gitattributes", "README.md", "LICENSE"), b"theirs")
+    with HubServer() as hub:
+        hub.repos["user/digits"] = repo = Repo()
+        repo.files = dict(theirs)
+        env = hub.environment(tmp_path / "cache")
+        ask(env, ("push", folder, "user/digits"), ("load", "user/digits", tmp_path / "pulled"))
+        assert repo.files.items() >= theirs.items() and "model.safetensors" in repo.files
 
 
 def test_what_the_hub_does_not_have_or_allow(folder, tmp_path):

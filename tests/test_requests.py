@@ -2,6 +2,7 @@
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 
@@ -167,7 +168,7 @@ def test_an_unknown_component(server, request_):
     assert sentence(server, "/component_server", *request_) == labels()["unknown_component"]
 
 
-@pytest.mark.parametrize("path, body", [("/cancel", {}), ("/reset", [1]), ("/queue/join", {"fn_index": 0})])
+@pytest.mark.parametrize("path, body", [("/cancel", {}), ("/reset", [1]), ("/queue/join", {})])
 def test_other_addresses(server, path, body):
     assert sentence(server, path, body).startswith("The request cannot be read (body")
 
@@ -179,8 +180,26 @@ ODD = [None, {"a": 1}, {"path": "http://127.0.0.1:1/x"} | META, "x", [1], 1e300,
 def test_every_event_of_the_page(text_server, value):
     """Whatever is sent in the place of every argument is answered, or refused by a sentence."""
     config = json.load(urllib.request.urlopen(f"{text_server.url}/config"))
-    for event in (each for each in config["dependencies"] if each["backend_fn"] and each["inputs"]):
-        body = {"data": [value] * len(event["inputs"]), "fn_index": event["id"], "session_hash": "odd"}
-        status, text = asked(text_server, "POST", "/run/predict", body)
-        assert status == 200 or json.loads(text)["error"], event["api_name"]
-        assert not text_server.logged_traceback(), event["api_name"]
+    for event in config["dependencies"]:
+        for data in ([], [value] * len(event["inputs"])):
+            body = {"data": data, "fn_index": event["id"], "session_hash": "odd"}
+            status, text = asked(text_server, "POST", "/run/predict", body)
+            refused = status != 200 and json.loads(text)
+            assert not refused or refused.get("error") or refused["detail"], event["api_name"]
+            assert event["backend_fn"] or status == 404, event["api_name"]
+            assert not text_server.logged_traceback(), event["api_name"]
+
+
+@pytest.mark.parametrize("when", [None, {}, "word"], ids=str)
+def test_a_wish_without_a_time(server, when):
+    """At the address at which the page asks; the sentence comes to where its refusals stand."""
+    config = json.load(urllib.request.urlopen(f"{server.url}/config"))
+    event = next(each for each in config["dependencies"] if each["api_name"] == "ask")
+    session = f"time-{when}"
+    values = {each["id"]: each["props"].get("value") for each in config["components"]}
+    data = [*(values[id_] for id_ in event["inputs"][:-1]), when]
+    body = {"data": data, "fn_index": event["id"]}
+    assert asked(server, "POST", "/queue/join", body | {"session_hash": session})[0] == 200
+    heard = asked(server, "GET", f"/queue/data?session_hash={urllib.parse.quote(session)}")[1]
+    assert "The time of the wish must be a number from 0 to" in heard, heard
+    assert not server.logged_traceback()

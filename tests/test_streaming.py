@@ -109,6 +109,15 @@ def test_what_is_refused_at_once_leaves_the_view_as_it_is():
     assert told(messages, 1) == [(gr.skip(), "No.")]
 
 
+@pytest.mark.parametrize("when", [None, {}, [1], "word", "1", True, -1, float("nan"), float("inf"), 10**400])
+def test_a_time_that_is_none_is_refused(when):
+    _, give_up = in_line(lambda: iter([{}]))
+    said = "The time of the wish must be a number from 0 to 9,007,199,254,740,991."
+    assert told(lambda: iter([{}]), when=when) == [(gr.skip(), said)]
+    with pytest.raises(InputError, match=said):
+        asyncio.run(give_up(gr.Request(session_hash="visitor"), when))
+
+
 def test_other_errors_are_not_hidden():
     with pytest.raises(ZeroDivisionError):
         told(lambda: iter([1 // 0]))

@@ -21,7 +21,7 @@ from diffusion.ui.text import labels
 MAX_CLASS_STEPS = 1000
 MAX_IMAGES = 16
 MAX_STEPS_TIMES_IMAGES = 4000
-EACH = "*"  # in place of a class: every image is of another one
+EACH = "*"  # in place of a class: every image is of another one, unless a class has this very name
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class ClassRequest:
         """For each image, which of the model's classes it is to be of; None for no class."""
         if not self.class_label:
             return None
-        if self.class_label == EACH:
-            return [i % len(classes) for i in range(self.num_images)]
-        return [classes.index(self.class_label)] * self.num_images
+        if self.class_label in classes:
+            return [classes.index(self.class_label)] * self.num_images
+        return [i % len(classes) for i in range(self.num_images)]
 
 
 def checked_class_request(
@@ -80,7 +80,7 @@ def checked_class_request(
     """
     chosen = models[choice(model, "model", models)]
     most = min(MAX_CLASS_STEPS, chosen.schedule.num_timesteps)
-    classes = (EACH, *chosen.classes) if chosen.classes else ()
+    classes = dict.fromkeys((EACH, *chosen.classes)) if chosen.classes else ()
     request = ClassRequest(
         chosen.name,
         whole_number(seed, "seed", 0, MAX_SEED),

@@ -16,6 +16,7 @@ from diffusion.ui.text import labels
 
 MAX_SEED = 2**32 - 1
 MAX_GUIDANCE = 20
+MAX_CLOCK = 2**53 - 1  # milliseconds; up to here a browser's numbers are exact
 
 
 class InputError(gr.Error):

@@ -54,7 +54,8 @@ async def _check_names(request: Request) -> None:
     sent = await _json_sent(request)
     index, endpoint = sent.get("fn_index"), named.get("api_name")
     public = {fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"}
-    if endpoint not in {None, *public} if index is None else str(index) not in map(str, page.fns):
+    handled = {str(id_) for id_, fn in page.fns.items() if fn.fn}  # the others are scripts of the page
+    if endpoint not in {None, *public} if index is None else str(index) not in handled:
         raise HTTPException(NOT_FOUND, labels()["unknown_endpoint"].format(names=", ".join(sorted(public))))
     if "/component_server" in path and str(sent.get("component_id")) not in map(str, page.blocks):
         raise HTTPException(NOT_FOUND, labels()["unknown_component"])

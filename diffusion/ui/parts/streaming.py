@@ -10,6 +10,7 @@ Here is also what the events that send them have in common.
 import base64
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypedDict
 
 import gradio as gr
@@ -18,7 +19,7 @@ import numpy as np
 from diffusion.hub import HubError
 from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.loading import PipelineError
-from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.parts.inputs import MAX_CLOCK, InputError, real_number
 from diffusion.ui.parts.line import LINE, LONGEST, Ticket, Waiting
 
 NOW_LAST = "(...sent) => [...sent.slice(0, -1), performance.timeOrigin + performance.now()]"
@@ -151,11 +152,13 @@ def wish(
 
 def in_line(messages: Callable[..., Iterable[Message]]) -> tuple[Handler, Callable[..., Awaitable[None]]]:
     """The handlers of `wish`: to ask, and to stop. The last value sent to each is when that was."""
+    clock = partial(real_number, name="when", low=0, high=MAX_CLOCK)
 
     async def ask(request: gr.Request, *sent: Any) -> AsyncIterator[tuple[Any, str]]:
         *values, when = sent
-        ticket, started, message = Ticket(request.session_hash, messages, when), 0.0, Message()
+        started, message = 0.0, Message()
         try:
+            ticket = Ticket(request.session_hash, messages, clock(when))
             made = messages(*values)
             async for told in LINE.serve(ticket, lambda: iter(made)):
                 if isinstance(told, Waiting):
@@ -169,8 +172,8 @@ def in_line(messages: Callable[..., Iterable[Message]]) -> tuple[Handler, Callab
         if not ticket.replaced:
             yield message | _progress(started, "whole" if ticket.wanted else "stopped"), ""
 
-    async def give_up(request: gr.Request, when: float) -> None:
-        LINE.give_up(request.session_hash, messages, when)
+    async def give_up(request: gr.Request, when: Any) -> None:
+        LINE.give_up(request.session_hash, messages, clock(when))
 
     return ask, give_up
 

@@ -90,7 +90,8 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
 def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
     """Which class to draw, `wanted` if the model has it."""
     text, classes = labels(), model.classes or ()
-    choices = [(text["each_another"], EACH), *((name, name) for name in classes)] if classes else []
+    each = [] if EACH in classes else [(text["each_another"], EACH)]
+    choices = [*each, *((name, name) for name in classes)] if classes else []
     return gr.Dropdown(
         [*choices, (text["none"], "")],
         value=wanted if wanted in classes else EACH if classes else "",
