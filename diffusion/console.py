@@ -9,7 +9,11 @@ from typing import Any, TextIO, cast
 
 
 def escape_output() -> None:
-    """Print as escapes what the encoding lacks: that of redirected output is often ASCII or cp1252."""
+    """Print as escapes what the encoding lacks: that of redirected output is often ASCII or cp1252.
+
+    What is printed to a closed stream is dropped.
+    """
+    _fill_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -22,6 +26,19 @@ def lenient_output() -> Iterator[None]:
     out, err = (cast(TextIO, _Lenient(stream)) for stream in (sys.stdout, sys.stderr))
     with redirect_stdout(out), redirect_stderr(err):
         yield
+
+
+def _fill_closed_streams() -> None:
+    """The null device in place of each standard stream that is closed, as by `>&-`: Python has None there.
+
+    It takes their numbers too: a file with such a number would get what other programs print.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # each is the lowest that is free
+        os.set_inheritable(number, True)
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 class _Lenient:
