@@ -46,7 +46,7 @@ from diffusion.training.distributed import (
     wrap_for_training,
 )
 from diffusion.training.progress import LOG_FILE, Progress
-from diffusion.training.run_folder import own_folder
+from diffusion.training.run_folder import check_place, own_folder
 from diffusion.training.run_state import load_run, save_run, saved_data, saved_settings
 from diffusion.training.stages import build_stage
 
@@ -191,6 +191,8 @@ def train(config: TrainConfig) -> None:
         raise HubError(f"{config.push_to_hub} could not be uploaded to: {reason}")
     device = join_processes(config.device)
     leads = rank() == 0
+    if leads:
+        check_place(config.out)
     use_tensor_cores()
     with leader_first():  # it fetches what is missing
         data = load_training_data(config).to(device)

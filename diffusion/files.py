@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 STATE_FILE = "state.safetensors"  # in the folder of every run
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"  # in that of every model
 TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of a file and a process: what `write_atomically` replaces it by
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from diffusion.files import CONFIG_FILE, WEIGHTS_FILE
 from diffusion.films.emoji_atlas import ATLAS_FILES
 from diffusion.films.film import FILM_FILES
 from diffusion.films.quality_curves import CURVES_FILE
@@ -23,7 +24,7 @@ from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES
 from diffusion.models.card import CARD_FILE, METRICS_FILE, dataset_of, is_generated
 from diffusion.models.folder import MODEL_FILES, TOKENIZER_FILE, CheckpointError, load_folder
 from diffusion.models.model import Model
-from diffusion.models.weights import CONFIG_FILE, INDEX_FILE, SHARD_NAME, WEIGHTS_FILE, read_object
+from diffusion.models.weights import INDEX_FILE, SHARD_NAME, read_object
 from diffusion.names import on_disk
 from diffusion.training.progress import LOG_FILE
 

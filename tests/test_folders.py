@@ -43,6 +43,7 @@ SYSTEMS = [
     ".thumbnails",
 ]
 SYSTEMS += ["System Volume Information", ".git", "found.000", "RECYCLER", "@Recently-Snapshot", "~snapshot"]
+SYSTEMS += ["@eaDir ", " @eaDir", " .git"]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -148,6 +149,37 @@ def test_parts_of_a_data_set_without_classes(tmp_path):
     assert load(tmp_path).found[0] == "3 pictures, no classes"
 
 
+def test_what_lies_beside_the_parts_of_a_data_set_is_named(tmp_path, pets):
+    shutil.copytree(pets, tmp_path / "set/train")
+    for folder in ("val/cat", "@eaDir"):
+        write(tmp_path / "set" / folder)
+    for name in ("preview.png", "README.txt"):
+        (tmp_path / "set" / name).write_bytes((pets / "cat/0.png").read_bytes())
+    data = load(tmp_path / "set")
+    assert data.contents == load(pets).contents and "left out: val." in data.found[3]
+    assert data.found[1].endswith("@eaDir: It belongs to the system, or is hidden.")
+    assert data.found[2].startswith("Left out: 2, such as ")
+    assert data.found[2].endswith("README.txt: It lies beside the parts of a data set.")
+
+
+def test_a_train_alone_among_loose_pictures_is_a_class(tmp_path):
+    write(tmp_path / "train")
+    (tmp_path / "._0.png").write_bytes(b"a Mac's")
+    (tmp_path / "README.md").write_text("notes")
+    assert load(tmp_path).found[0] == "2 pictures, no classes"
+    write(tmp_path, 1)
+    data = load(tmp_path)
+    assert data.classes == ("train",) and "yet read as a class: train" in data.found[-1]
+    assert any(line.endswith("0.png: It is in none of the class folders.") for line in data.skipped)
+
+
+def test_a_part_without_pictures_is_refused_by_its_name(tmp_path):
+    write(tmp_path / "val/cat")
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DataError, match="/train holds no readable picture"):
+        load(tmp_path)
+
+
 def test_a_train_among_other_vehicles_is_a_class(tmp_path):
     for name in ("car", "train"):
         write(tmp_path / name)
@@ -164,6 +196,7 @@ def test_loose_pictures_beside_folders_without_pictures(tmp_path):
 
 def test_a_folder_around_the_class_folders_is_pointed_out(tmp_path, pets):
     shutil.move(pets, tmp_path / "zip/pets")
+    (tmp_path / "zip/pets/archive_browser.html").write_text("<!doctype html>")
     data = load(tmp_path / "zip")
     assert data.classes == ("pets",)
     assert "The one class, pets, holds folders: if they are the classes, name it." in data.found
@@ -177,9 +210,11 @@ def test_copies_of_a_picture_are_pointed_out(pets):
     )
 
 
-def test_the_folder_of_a_run_is_no_class(pets):
+@pytest.mark.parametrize("files", [("state.safetensors",), ("config.json", "model.safetensors")])
+def test_the_folder_of_a_run_is_no_class(pets, files):
     write(pets / "my-run/samples")
-    (pets / "my-run/state.safetensors").write_bytes(b"")
+    for name in files:
+        (pets / "my-run" / name).write_bytes(b"")
     data = load(pets)
     assert data.classes == ("cat", "dog") and "It is the folder of a run." in data.found[1]
 

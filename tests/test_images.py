@@ -155,6 +155,11 @@ NUMBERS = {
     "floats from 0 to 255": (RAMP * 255).astype(np.float32),
     "floats from −1 to 1": (RAMP * 2 - 1).astype(np.float32),
     "heights in metres": (RAMP * 9000 - 400).astype(np.float32),
+    "floats from 0 to 2.1": (RAMP * 2.1).astype(np.float32),
+    "floats from 0 to 3": (RAMP * 3).astype(np.float32),
+    "hundredths": (RAMP * 0.01).astype(np.float32),
+    "next to nothing": (RAMP * 1e-30).astype(np.float32),
+    "whole floats": GREY.astype(np.float32),
     "counts": (RAMP * 1e6).astype(np.float32),
     "16 bits": (RAMP * 65535).astype(np.uint16),
     "a camera's 12 bits": (RAMP * 4095).astype(np.uint16),
@@ -169,6 +174,22 @@ NUMBERS = {
 def test_a_tiff_of_numbers_is_a_grey_picture(numbers):
     opened = np.asarray(open_image(encoded(Image.fromarray(numbers), "TIFF")), int)
     assert (opened == opened[..., :1]).all() and np.abs(opened[..., 0] - GREY).max() <= 6
+
+
+@pytest.mark.parametrize("no_data", [-9999, -3.4e38, 3.4e38, 1e20])
+@pytest.mark.parametrize("scale", [1, 0.01, 2.1, 3, 255, 9000])
+def test_pixels_without_a_value_do_not_decide_the_scale(scale, no_data):
+    values = (RAMP * scale).astype(np.float32)
+    values[:4] = no_data
+    opened = np.asarray(open_image(encoded(Image.fromarray(values), "TIFF")), int)[..., 0]
+    assert (opened[:4] == (0 if no_data < 0 else 255)).all() and np.abs(opened[4:] - GREY[4:]).max() <= 1
+
+
+def test_floats_that_are_dark_in_part_are_as_they_are():
+    values = (RAMP * 0.05).astype(np.float32)
+    values[0, 0] = 0.8
+    opened = np.asarray(open_image(encoded(Image.fromarray(values), "TIFF")), int)
+    assert opened[0, 0, 0] == 204 and opened.max(axis=(1, 2))[1:].max() == 13
 
 
 def test_pixels_without_a_number_are_black():

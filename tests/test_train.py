@@ -103,6 +103,13 @@ def test_a_place_that_cannot_be_written(tiny):
     assert "/dev/null/x cannot be used: Not a directory" in fails(run=lambda: tiny(out=Path("/dev/null/x")))
 
 
+def test_a_place_that_cannot_be_made_is_refused_before_the_pictures_are_read(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    out = str(tmp_path / "file/run")
+    flags = ["--data-dir", str(tmp_path / "nowhere"), "--out", out]
+    assert f"{out} cannot be used: Not a directory" in fails("folder", *flags)
+
+
 def test_a_folder_that_is_not_there_or_empty(tmp_path):
     flags = ["--out", str(tmp_path / "out"), "--data-dir"]
     assert "nowhere is not a folder" in fails("folder", *flags, str(tmp_path / "nowhere"))

@@ -12,8 +12,10 @@ from torch import Tensor
 MAX_PIXELS = 50_000_000  # 150 MB once it is decoded; most cameras take half as many
 MIN_SIDE = 8  # below it there is nothing to see, and resizing leaves the picture no shape
 IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
-# Bits of which numbers of no fixed range may be made; floats from 0 to 1 count as one bit.
-DEPTHS = (1, 8, 10, 12, 14, 16)
+DEPTHS = (1, 8, 10, 12, 14, 16)  # bits of which whole numbers of no fixed range may be made
+MIN_BRIGHTEST = 0.1  # of floats that are taken as they are, from 0 to 1
+OVERSHOOT = 0.1  # by less, floats from 0 to 1 miss that when they are resampled
+MAX_DISTANCE = 1.5  # from the middle half of all values, in its widths; what lies farther off is an outlier
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a TIFF's tag, and its value where 0 means white
 
 # Pillow warns of large pictures and of odd metadata; `open_image` decides, and says so, itself.
@@ -66,6 +68,11 @@ def open_image(source: str | Path | bytes) -> Image.Image:
         ) from None
 
 
+def looks_like_a_picture(name: str) -> bool:
+    """Whether a file's name ends as those of pictures that `open_image` reads."""
+    return Image.registered_extensions().get(Path(name).suffix.lower()) in IMAGE_FORMATS
+
+
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ImageError(
@@ -92,11 +99,14 @@ def _to_rgb(image: Image.Image, negative: bool) -> Image.Image:
 
 
 def grey_levels(values: np.ndarray) -> np.ndarray:
-    """Numbers of no fixed range, such as a camera's 12 bits or floats, as grey levels.
+    """Numbers of no fixed range, such as a camera's 12 bits, heights or measurements, as grey levels.
+
+    Whole numbers from 0 on fill the smallest of DEPTHS that holds them, in integers as in floats. Others from
+    0 to 1 are taken as they are, unless all are dark. The rest reaches from its lowest to its highest
+    without outliers, such as the −9999 of pixels without a value: these are cut off.
 
     Args:
-        values: (H, W), of any type. From 0 on they fill the smallest of DEPTHS that holds them; negative and
-            larger ones reach from the lowest to the highest. What is not finite is black.
+        values: (H, W), of any type. What is not finite is black.
 
     Returns:
         (H, W) uint8.
@@ -108,13 +118,26 @@ def grey_levels(values: np.ndarray) -> np.ndarray:
     finite = values[np.isfinite(values)]
     if not finite.size:
         raise ImageError("This picture holds no finite numbers.")
-    low, high = finite.min(), finite.max()
-    top = next((2**bits - 1 for bits in DEPTHS if high < 2**bits), None)
-    if top is None or low < -0.1:  # by less, floats from 0 to 1 miss it when they are resampled
-        top = max(high - low, np.finfo(np.float64).tiny)
-        values = values - low
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    return (values / top * 255).round().clip(0, 255).astype(np.uint8)
+    low, top = _known_range(finite) or _own_range(finite)
+    values = np.nan_to_num(values, nan=low, posinf=low, neginf=low)
+    return ((values - low) / (top - low) * 255).round().clip(0, 255).astype(np.uint8)
+
+
+def _known_range(values: np.ndarray) -> tuple[float, float] | None:
+    """The black and the white that such numbers usually have, if they have one."""
+    low, high = values.min(), values.max()
+    if low >= 0 and (values % 1 == 0).all():
+        return next(((0.0, 2.0**bits - 1) for bits in DEPTHS if high < 2**bits), None)
+    return (0.0, 1.0) if low > -OVERSHOOT and MIN_BRIGHTEST < high < 1 + OVERSHOOT else None
+
+
+def _own_range(values: np.ndarray) -> tuple[float, float]:
+    """Without outliers, which are told by how the different values lie: one value may fill many pixels."""
+    first, third = np.quantile(np.unique(values), (0.25, 0.75))
+    distance = MAX_DISTANCE * (third - first)
+    inner = values[(values >= first - distance) & (values <= third + distance)]
+    low, high = inner.min(), inner.max()
+    return _known_range(inner) or (low, high if high > low else np.nextafter(low, np.inf))
 
 
 def centre_crop(image: Image.Image, size: int) -> Image.Image:

@@ -161,7 +161,8 @@ def load_image_folder(data_dir: Path, size: int) -> ImageData:
             whole = [file for file in whole if file.class_name]
         digests = dict(zip(whole, readers.map(_digest, whole)))
     examples = ((file.class_name, readable(file.path), picture) for file, picture in read.items())
-    data = _collect(f"the folder {readable(data_dir.resolve().name)}", data_dir, examples, listing.skipped)
+    title = f"the folder {readable(data_dir.resolve().name)}"
+    data = _collect(title, listing.root, examples, listing.skipped)
     return replace(
         data,
         notes=(*listing.notes, *_notes(listing.classes, digests)),
@@ -174,6 +175,8 @@ def _notes(class_folders: Iterable[str], digests: Mapping[PictureFile, bytes]) -
     classes = {file.class_name for file in digests}
     if empty := sorted({*class_folders} - classes) if any(classes) else []:
         yield f"Without a picture, and so no class: {listed(empty)}."
+    if len(classes) == 1 and any(classes) and all(len(file.parts) > 1 for file in digests):
+        yield f"The one class, {next(iter(classes))}, holds folders: if they are the classes, name it."
     first: dict[bytes, PictureFile] = {}
     copies = [
         (file, first[digest]) for file, digest in digests.items() if first.setdefault(digest, file) != file

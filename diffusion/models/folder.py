@@ -14,13 +14,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from diffusion.checks import check_whole
-from diffusion.files import write_atomically
+from diffusion.files import CONFIG_FILE, WEIGHTS_FILE, write_atomically
 from diffusion.models.model import LatentModel, Model
 from diffusion.models.weights import (
-    CONFIG_FILE,
     INDEX_FILE,
     SHARDS,
-    WEIGHTS_FILE,
     CheckpointError,
     all_finite,
     read_object,

@@ -15,9 +15,9 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from diffusion.files import to_json, write_atomically
+from diffusion.files import CONFIG_FILE, WEIGHTS_FILE, to_json, write_atomically
 
-CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "model.safetensors.index.json"
+INDEX_FILE = "model.safetensors.index.json"
 SHARDS = "model-*.safetensors"  # a glob; what an index may name is stricter
 SHARD_NAME = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}

@@ -1,5 +1,6 @@
 """The folder of a run, for one run alone."""
 
+import errno
 import os
 import socket
 import sys
@@ -40,6 +41,19 @@ def own_folder(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             (folder / LOCK_FILE).unlink()
         os.close(lock)
+
+
+def check_place(folder: Path) -> None:
+    """Find out early whether there can be such a folder; nothing is written.
+
+    Raises:
+        OSError: it cannot be made, or not be written to; names it.
+    """
+    nearest = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _locked(folder: Path) -> int:
