@@ -39,10 +39,7 @@ HUB_FILES = (  # of a model's folder, as globs: all but a run's state
     CURVES_FILE,
     LOG_FILE,
 )
-OTHER_MODELS = {
-    "model_index.json",
-    "adapter_config.json",
-}  # of programs beside whose models ours has no place
+OTHER_MODELS = {"model_index.json", "adapter_config.json"}  # other programs' models have one of these
 CONNECT_SECONDS = 10
 
 
