@@ -1,10 +1,12 @@
 """Every tab of the page, opened and measured."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from conftest import DRAWN
+from conftest import Server, open_page
 from pages import frames
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 WAIT = 60_000  # milliseconds at most
 DRAWS = {
@@ -66,6 +68,11 @@ def measure(page: Page) -> dict[str, Any]:
     return page.evaluate(MEASURE)
 
 
-def wait_for_first_paint(page: Page) -> None:
-    page.wait_for_selector(DRAWN)
+@contextmanager
+def still_page(browser: Browser, server: Server, **options: Any) -> Iterator[Page]:
+    """A page on which nothing plays by itself; no script may fail on it."""
+    page = open_page(browser, server, reduced_motion="reduce", **options)
     frames(page)
+    yield page
+    assert page.errors == []
+    page.close()

@@ -1,8 +1,8 @@
 """The page for every hand, eye and language: sizes of targets, contrast, keys, the language."""
 
 import pytest
-from conftest import needs_browser, visit
-from layout import TABS, open_tab, wait_for_first_paint
+from conftest import DRAWN, needs_browser
+from layout import TABS, open_tab, still_page
 from pages import frames
 from playwright.sync_api import expect
 
@@ -63,22 +63,14 @@ CONTRASTS = """() => {
 
 @pytest.fixture(scope="module")
 def phone(browser, whole_server):
-    page = visit(
-        browser, whole_server, viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce"
-    )
-    wait_for_first_paint(page)
-    yield page
-    assert page.errors == []
-    page.close()
+    with still_page(browser, whole_server, viewport={"width": 390, "height": 844}, has_touch=True) as page:
+        yield page
 
 
 @pytest.fixture
 def laptop(browser, whole_server):
-    page = visit(browser, whole_server, reduced_motion="reduce")
-    wait_for_first_paint(page)
-    yield page
-    assert page.errors == []
-    page.close()
+    with still_page(browser, whole_server) as page:
+        yield page
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -98,7 +90,7 @@ def test_whatever_can_be_pressed_is_large_enough_for_a_finger(phone, tab):
 def test_texts_stand_out_from_what_is_behind_them(browser, whole_server, theme):
     page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     page.goto(f"{whole_server.url}/?__theme={theme}")
-    wait_for_first_paint(page)
+    page.wait_for_selector(DRAWN)
     assert page.evaluate("getComputedStyle(document.body).colorScheme") == theme
     for tab in TABS:
         open_tab(page, tab)
@@ -167,7 +159,7 @@ def test_the_page_says_what_language_it_is_in(browser, whole_server, locale):
     """Whatever the browser's own is; and Gradio's words are in the page's."""
     page = browser.new_page(locale=locale)
     page.goto(whole_server.url)
-    wait_for_first_paint(page)
+    page.wait_for_selector(DRAWN)
     assert page.evaluate("document.documentElement.lang") == "en"
     for tab in TABS:
         open_tab(page, tab)

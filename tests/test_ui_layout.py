@@ -1,8 +1,8 @@
 """The layout: at every width, with the pictures as large as the window allows."""
 
 import pytest
-from conftest import needs_browser, visit
-from layout import DRAWS, TABS, measure, open_tab, press, wait_for_first_paint
+from conftest import needs_browser, open_page
+from layout import DRAWS, TABS, measure, open_tab, press, still_page
 from pages import frames
 
 pytestmark = needs_browser
@@ -22,11 +22,8 @@ NO_FILM = ("Why latent?", "A large one")  # what they show first is bars, and fi
 
 @pytest.fixture(scope="module")
 def page(browser, whole_server):
-    page = visit(browser, whole_server, reduced_motion="reduce")
-    wait_for_first_paint(page)
-    yield page
-    assert page.errors == []
-    page.close()
+    with still_page(browser, whole_server) as page:
+        yield page
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -53,8 +50,7 @@ def test_every_width_has_room_for_all(page, tab):
 @pytest.mark.parametrize("width", [640, 960])
 def test_a_page_at_twice_its_size_has_room_for_all(browser, whole_server, width):
     """200 % zoom is half the width with twice the pixels."""
-    page = visit(browser, whole_server, viewport={"width": width, "height": 400}, device_scale_factor=2)
-    wait_for_first_paint(page)
+    page = open_page(browser, whole_server, viewport={"width": width, "height": 400}, device_scale_factor=2)
     for tab in TABS:
         open_tab(page, tab)
         seen = measure(page)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from conftest import needs_browser, visit
-from layout import open_tab, wait_for_first_paint
+from conftest import needs_browser
+from layout import open_tab, still_page
 from pages import frames
 from playwright.sync_api import Locator, Page, expect
 
@@ -17,11 +17,8 @@ SIZES = {"phone": (390, 844), "laptop": (1280, 800)}
 @pytest.fixture(params=SIZES)
 def page(browser, whole_server, request):
     width, height = SIZES[request.param]
-    page = visit(browser, whole_server, viewport={"width": width, "height": height}, reduced_motion="reduce")
-    wait_for_first_paint(page)
-    yield page
-    assert page.errors == []
-    page.close()
+    with still_page(browser, whole_server, viewport={"width": width, "height": height}) as page:
+        yield page
 
 
 def watch(page: Page, hand: Locator) -> Callable[[], float]:
