@@ -105,11 +105,11 @@ def test_whoever_waits_sees_how_many_are_before(visitor, gate):
     for number, page in enumerate((first, second, third)):
         sample(page, Steps=5, Seed=number)
         until(page, lambda places=number + 1: len(LINE.tickets) == places)
-    expect(progress(second)).to_have_text("1 before you …", timeout=WAIT)
-    expect(progress(third)).to_have_text("2 before you …", timeout=WAIT)
+    expect(progress(second)).to_have_text("1 before you in the queue …", timeout=WAIT)
+    expect(progress(third)).to_have_text("2 before you in the queue …", timeout=WAIT)
     expect(progress(third)).to_have_attribute("aria-live", "polite")
     allow(gate, 5)
-    expect(progress(third)).to_have_text("1 before you …", timeout=WAIT)
+    expect(progress(third)).to_have_text("1 before you in the queue …", timeout=WAIT)
     gate.opened.set()
     for number, page in enumerate((first, second, third)):
         expect(made(page)).to_contain_text(f"seed {number}, dpm++2m, 5 steps", timeout=WAIT)
@@ -126,7 +126,7 @@ def test_the_newest_wish_wins_and_other_visitors_keep_theirs(visitor, gate):
         sample(page, Seed=seed)
     until(page, lambda: len(LINE.tickets) == 3 and LINE.tickets[0].replaced)
     allow(gate, 1)  # the call that runs
-    expect(progress(page)).to_have_text("1 before you …", timeout=WAIT)
+    expect(progress(page)).to_have_text("1 before you in the queue …", timeout=WAIT)
     assert gate.calls < 10
     gate.opened.set()
     expect(made(other)).to_contain_text("seed 9, dpm++2m, 4 steps", timeout=WAIT)
@@ -232,7 +232,7 @@ def test_a_closed_page_gives_up_its_turn(visitor, gate):
     allow(gate, 1)
     expect(made(page)).to_contain_text("1000 steps", timeout=WAIT)
     sample(other, Steps=3)
-    expect(progress(other)).to_have_text("1 before you …", timeout=WAIT)
+    expect(progress(other)).to_have_text("1 before you in the queue …", timeout=WAIT)
     page.goto("about:blank")
     for _ in range(60):
         allow(gate, 1)
@@ -252,7 +252,7 @@ def test_a_picture_for_the_autoencoder_waits_in_the_line_too(visitor, gate):
     lab = page.locator(".lab.reconstruction")
     lab.locator(".preset").nth(2).click()
     problem = lab.locator(".picture-row [data-role=problem]")
-    expect(problem).to_have_text("2 before you …", timeout=WAIT)
+    expect(problem).to_have_text("2 before you in the queue …", timeout=WAIT)
     expect(lab.locator(".preset").nth(2)).to_have_attribute("aria-pressed", "true")
     gate.opened.set()
     expect(problem).to_be_hidden(timeout=WAIT)

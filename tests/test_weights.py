@@ -272,7 +272,7 @@ def test_nothing_unpickles(saved, tmp_path, names):
     refused(saved, naming=sorted(names)[0], saying="")
     (saved / "state.safetensors").write_bytes(pickle.dumps(Payload(tmp_path / "unpickled")))
     with pytest.raises(CheckpointError, match="state.safetensors"):
-        load_run(saved, *training(), {}, {})
+        load_run(saved, *training(), {}, {}, {})
     assert not (tmp_path / "unpickled").exists()
 
 

@@ -1,10 +1,10 @@
 """What settings do: captions tell what was applied, and a control that has no effect says why."""
 
-import json
 from typing import Any
 
 import gradio as gr
 
+from diffusion.files import to_json
 from diffusion.ui.parts.streaming import PRIVATE
 from diffusion.ui.text import labels
 
@@ -25,8 +25,8 @@ def say_why(control: Any, watched: dict[str, Any], reasons: dict[str, str]) -> N
         watched: the components that it depends on, by the names of their values in the conditions.
         reasons: the keys of the sentences, by JavaScript conditions; the first that holds is told.
     """
-    otherwise = json.dumps(control.info)
-    sentences = (f"({condition}) ? {json.dumps(labels()[key])}" for condition, key in reasons.items())
+    otherwise = to_json(control.info)
+    sentences = (f"({condition}) ? {to_json(labels()[key])}" for condition, key in reasons.items())
     info = " : ".join([*sentences, otherwise])
     js = f"({', '.join(watched)}) => ({{__type__: 'update', info: {info}}})"
     gr.on(None, None, list(watched.values()), control, js=js, **PRIVATE)  # at the start too

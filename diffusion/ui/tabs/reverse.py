@@ -80,6 +80,7 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
     indices, known = film.info.get("class_labels"), range(len(model.classes or ()))
     fits = isinstance(indices, list) and all(index in known for index in indices)
     info = film_info(model, film.info, indices if fits else None)
+    info["made"] = labels()["opening"].format(made=info["made"])
     frames = zip(map(as_planes, film.frames), [*film.info["steps"], None])
     return whole_film(f"{model.name}-shipped", info, frames)
 

@@ -1,6 +1,5 @@
 """The tab Text to image: a prompt becomes a picture, and each step shows what the network reads and sees."""
 
-import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from diffusion.files import to_json
 from diffusion.films.emoji_atlas import Atlas
 from diffusion.films.grids import png_bytes
 from diffusion.films.samples import PROMPT_GUIDANCE
@@ -196,7 +196,7 @@ def build(model: LatentModel) -> None:
 
     fields = [prompt, *(field for field in chosen if isinstance(field, gr.Textbox))]
     # The prompt is there before it is drawn, and without asking Python: examples may be tapped fast.
-    prompts = json.dumps([sample for (sample,) in examples(model)[0]])
+    prompts = to_json([sample for (sample,) in examples(model)[0]])
     picked = pick.click(None, pick, prompt, js=f"(number) => {prompts}[number]", **PRIVATE)
     triggers: list[Any] = [start.click, *(field.submit for field in fields), picked.then]
     wish(messages, triggers, [prompt, *chosen], [scrubber, problem], [stop])

@@ -103,7 +103,7 @@ export class Chart {
   }
 
   drawAxes() {
-    const { yTicks, xTicks, xTitle, yTitle } = this.axes;
+    const { yTicks, xTicks, xTitle } = this.axes;
     for (const [value, label] of yTicks) {
       const y = this.yAt(value);
       this.add("line", { x1: MARGIN.left, x2: this.right, y1: y, y2: y, class: "grid" });
@@ -115,7 +115,6 @@ export class Chart {
       this.add("text", { x: this.xAt(share), y, "text-anchor": anchor }, label);
     }
     if (xTitle) this.add("text", { x: this.xAt(0.75), y, "text-anchor": "middle" }, xTitle);
-    if (yTitle) this.add("text", { x: MARGIN.left + 6, y: MARGIN.top + 12 }, yTitle);
   }
 
   drawBand(name, start) {

@@ -4,8 +4,7 @@ import { phrase } from "./dom.js";
 export class Progress {
   // unit: what is counted, "step" or "picture".
   constructor(view, unit = "step") {
-    this.text = view.text;
-    this.names = { unit: this.text[`unit_${unit}`], units: this.text[`units_${unit}`] };
+    Object.assign(this, { text: view.text, unit });
     const place = view.part("progress");
     [this.bar, this.words] = [place.querySelector("progress"), place.querySelector("span")];
   }
@@ -38,13 +37,13 @@ export class Progress {
   show({ k, N, seconds, ended, calls, predictions }) {
     this.bar.max = N;
     this.bar.value = k;
-    const values = { ...this.names, k, N, seconds: seconds.toFixed(1) };
+    const values = { k, N, seconds: seconds.toFixed(1) };
     if (!ended) {
-      this.say(phrase(this.text.making, values), "off"); // the bar is read out instead
+      this.say(phrase(this.text[`making_${this.unit}`], values), "off"); // the bar is read out instead
       return;
     }
     const counted = phrase(this.text[predictions > calls ? "calls_guided" : "calls"], { calls, predictions });
-    this.say(phrase(this.text[`made_${ended}`], { ...values, calls: counted }));
+    this.say(phrase(this.text[`${ended}_${this.unit}`], { ...values, calls: counted }));
   }
 
   say(sentence, live = "polite") {

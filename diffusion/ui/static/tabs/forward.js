@@ -166,6 +166,7 @@ class Forward extends View {
     this.pictures.x_t.mix(state.x0, alpha, state.noise, sigma);
     this.histogram.plot("x_t", density(state.x0, alpha, state.noise, sigma));
     this.histogram.clear("jump");
+    this.fill({ measured_mean: fixed(0), measured_variance: fixed(0) }); // at t = 0 nothing has been added
   }
 
   drawStep(level) {

@@ -149,15 +149,16 @@ class Schedules extends View {
     const chart = this.charts.beta;
     if (this.logarithmic) {
       const yTicks = [[-4, "10⁻⁴"], [-3, "10⁻³"], [-2, "0.01"], [-1, "0.1"], [0, "1"]];
-      chart.setAxes({ ...chart.axes, y: [-4, 0], yTicks, yTitle: this.text.beta_log });
+      chart.setAxes({ ...chart.axes, y: [-4, 0], yTicks });
+      this.fill({ beta_axis: this.text.beta_log });
       for (const [name, values] of [["linear", linear], ["cosine", cosine]])
         chart.plot(name, values.map(Math.log10));
       return;
     }
     const top = Math.min(1, 1.25 * linear.at(-1));
     const yTicks = [0, 0.4, 0.8].map((share) => [share * top, String(+(share * top).toPrecision(2))]);
-    const yTitle = phrase(this.text.beta_linear, { most: cosine.at(-1).toFixed(3) });
-    chart.setAxes({ ...chart.axes, y: [0, top], yTicks, yTitle });
+    chart.setAxes({ ...chart.axes, y: [0, top], yTicks });
+    this.fill({ beta_axis: phrase(this.text.beta_linear, { most: cosine.at(-1).toFixed(3) }) });
     chart.plot("linear", linear);
     chart.plot("cosine", cosine.map((beta) => (beta > top ? NaN : beta)));
   }
