@@ -148,6 +148,7 @@ def test_a_film_in_the_making_is_kept_as_far_as_it_came(page):
     page.get_by_role("button", name="Sample", exact=True).click()
     slider = page.locator(".lab.reverse input[data-role=t]")
     expect(page.locator(".lab.reverse .made")).to_contain_text("1000 steps", timeout=20_000)
+    until(page, lambda: int(slider.get_attribute("data-made")) > 1)
     drag(page, "reverse", 1)
     frames(page, 30)
     page.reload()

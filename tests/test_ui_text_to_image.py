@@ -210,7 +210,7 @@ def test_controls_without_effect_say_why(opened):
 @needs_browser
 def test_below_a_prompt_stands_how_it_will_be_read(opened):
     page = opened()
-    told = page.locator(".lab.remarks:visible [role=status]")
+    told = page.locator(".lab.remarks [role=status]")
     prompt = page.get_by_label("Prompt", exact=True).first
     expect(told.first).to_have_text("")
     prompt.fill("🍕 xylop")
