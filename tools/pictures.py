@@ -46,11 +46,9 @@ def forward(page: Page) -> None:
 
 
 def text_to_image(page: Page) -> None:
-    """The tab Text to image after its first drawing, showing what attends to the last token."""
+    """The tab Text to image after its first drawing."""
     page.get_by_role("tab", name="Text to image").click()
     page.wait_for_selector(".lab.text_to_image [data-role=memorised]:not([hidden])", timeout=60_000)
-    page.locator(".lab.text_to_image .chip").last.click()
-    page.wait_for_timeout(1000)
     page.screenshot(path=DOCS / "text_to_image.png")
 
 
