@@ -128,7 +128,8 @@ def test_a_torn_or_missing_file_is_no_history(tmp_path, tiny_model, name):
     (tmp_path / name).write_bytes(content[: len(content) // 2])
     assert load_history(tmp_path) is None
     (tmp_path / name).unlink()
-    assert load_history(tmp_path) is None
+    history = load_history(tmp_path)  # pictures that are somebody's own are not in a repo
+    assert len(history.examples) == 0 if name == "examples.png" else history is None
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
