@@ -35,7 +35,8 @@ export class Guidance {
   // film: of which all is shown that has these names: `prefix` and with, without. scale: of the guidance.
   // names: what the two predictions are called.
   prepare(film, { prefix = "", scale, names }) {
-    Object.assign(this, { film, prefix, apart: [], shown: film.planes[`${prefix}with`] !== undefined });
+    Object.assign(this, { film, prefix, apart: [], measured: 0 });
+    this.shown = film.planes[`${prefix}with`] !== undefined;
     this.place.hidden = !this.shown;
     if (!this.shown) return;
     const shape = film.shape(`${prefix}with`);
@@ -53,24 +54,28 @@ export class Guidance {
     return this.film.plane(k, `${this.prefix}${name}`);
   }
 
-  // Where the predictions differ most, of the steps that are there.
-  get peak() {
-    this.film.rows.forEach((_, k) => {
+  // How far the predictions of each step are apart, and where most; when steps have come, not at each frame.
+  measure() {
+    const { rows } = this.film;
+    if (this.measured === rows.length) return;
+    this.measured = rows.length;
+    rows.forEach((_, k) => {
       this.apart[k] ??= distanceBetween(this.plane(k, "with"), this.plane(k, "without"));
     });
-    return this.apart.indexOf(Math.max(...this.apart));
+    this.peak = this.apart.indexOf(Math.max(...this.apart));
+    this.drawCurve(Math.max(1, this.apart[this.peak]));
   }
 
   // Frame k; of the result, which nothing was predicted for, the step at which the predictions differed most.
   draw(k) {
     if (!this.shown) return;
-    const peak = this.peak;
+    this.measure();
+    const { peak } = this;
     const step = this.film.rows[k] ? k : peak;
     const [one, other] = ["with", "without"].map((name) => this.plane(step, name));
     this.grids.with.show(one);
     this.grids.without.show(other);
     this.grids.difference.show(differenceOf(one, other));
-    this.drawCurve(Math.max(1, this.apart[peak]));
     this.chart.cursor("apart", step / this.last);
     this.write("apart", phrase(step === peak ? this.text.apart_most : this.text.apart_here, {
       k: step, peak, rms: this.apart[step].toFixed(1),
