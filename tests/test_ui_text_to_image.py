@@ -220,8 +220,11 @@ def test_below_a_prompt_stands_how_it_will_be_read(opened):
     page.get_by_label("another prompt").check()
     page.get_by_label("Second prompt").fill("zzz ")
     expect(told.nth(1)).to_contain_text("In no caption that was trained on: “zzz”.")
+    film = page.locator(".lab.text_to_image").get_attribute("data-film")
     page.get_by_role("button", name="green heart ✦", exact=True).click()  # not typed, but chosen
     expect(told.first).to_contain_text("Held out")
+    expect(page.locator(".lab.text_to_image")).not_to_have_attribute("data-film", film)
+    finished(page)  # a drawing that is cut off would have Gradio load the page again
     page.context.set_offline(True)
     prompt.fill("🏠")
     expect(page.get_by_text("The server does not answer").first).to_be_visible()
