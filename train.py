@@ -28,7 +28,7 @@ from diffusion.data.image_sets import DataError, step_generator
 from diffusion.devices import peak_flops, use_tensor_cores
 from diffusion.films.samples import SHEETS_FOLDER
 from diffusion.films.training_history import Recorder
-from diffusion.hub import HubError, push_to_hub, why_not_pushable
+from diffusion.hub import HubError, load_model, push_to_hub, why_not_pushable
 from diffusion.models.card import load_metrics
 from diffusion.models.folder import CheckpointError
 from diffusion.nets.ema import EMA, ema_beta
@@ -45,6 +45,7 @@ from diffusion.training.distributed import (
     world_size,
     wrap_for_training,
 )
+from diffusion.training.initial import begin_with
 from diffusion.training.progress import LOG_FILE, Progress
 from diffusion.training.run_folder import check_place, own_folder
 from diffusion.training.run_state import load_run, save_run, saved_data, saved_settings
@@ -77,6 +78,8 @@ class Run:
         self.config, self.device = config, device
         self.stage = build_stage(config, data, device)
         self.net = self.stage.net
+        if config.init:
+            begin_with(self.net, self.stage.data.classes, load_model(config.init))
         # This lays out the weights, and what is kept beside each of them is laid out alike.
         self.forward = wrap_for_training(self.net, device, config.compile, config.channels_last)
         self.ema = EMA(self.net)

@@ -18,8 +18,8 @@ from diffusion import (
     sample,
     save_film,
 )
+from diffusion.data.grids import image_grid, png_bytes
 from diffusion.films.film import draw, final_frame, run_sampler, step_frame, walk
-from diffusion.films.grids import image_grid, png_bytes
 from diffusion.films.samples import every_class, save_samples
 from diffusion.noise import fresh_noise
 

@@ -14,7 +14,7 @@ from hub_server import HubServer, Repo
 from training import environment, write_mnist
 
 from diffusion import CheckpointError, UNet, load_model, make_film, save_film, save_model
-from diffusion.films.grids import image_grid, png_bytes
+from diffusion.data.grids import image_grid, png_bytes
 from diffusion.films.samples import every_class
 from diffusion.films.training_history import load_history
 from diffusion.hub import HUB_FILES

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.common import serving
 from diffusion import load_film
+from diffusion.data.grids import image_grid
 from diffusion.films.film import KINDS
-from diffusion.films.grids import image_grid
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

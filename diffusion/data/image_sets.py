@@ -52,6 +52,11 @@ class ImageData:
         labels = None if self.labels is None else self.labels.to(device)
         return replace(self, images=self.images.to(device), labels=labels)
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of the pictures."""
+        return tuple(self.images.shape[1:])
+
     @cached_property
     def contents(self) -> Contents:
         """What it is made of, wherever it lies."""

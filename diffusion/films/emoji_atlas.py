@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffusion.data.emoji import EmojiSet
+from diffusion.data.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.files import to_json, write_atomically
-from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 
 PICTURES_FILE, NAMES_FILE = "atlas.png", "atlas.json"
 ATLAS_FILES = (PICTURES_FILE, NAMES_FILE)

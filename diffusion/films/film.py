@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from typing_extensions import Required, TypedDict, Unpack
 
+from diffusion.data.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.data.images import to_uint8
 from diffusion.denoiser import Denoiser
 from diffusion.files import to_json, write_atomically
-from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.models.model import LatentModel, Model
 from diffusion.noise import draw_noise, fresh_noise
 from diffusion.samplers import Step, Update, sample, timesteps

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import to_pixels, to_signed
 from diffusion.files import write_atomically
 from diffusion.films.film import SamplerSettings, draw
-from diffusion.films.grids import image_grid, png_bytes
 from diffusion.models.model import LatentModel, Model
 from diffusion.nets.autoencoder import Autoencoder
 

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion.data.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.data.image_sets import ImageData
 from diffusion.data.images import to_signed
 from diffusion.files import to_json, write_atomically
 from diffusion.films.film import make_film
-from diffusion.films.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.films.samples import every_class
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.model import Model

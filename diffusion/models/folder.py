@@ -14,6 +14,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from diffusion.checks import check_whole
+from diffusion.data.cats import PARTS_FILES, Cats, read_cats, save_cats
+from diffusion.data.image_sets import DataError
 from diffusion.files import CONFIG_FILE, WEIGHTS_FILE, write_atomically
 from diffusion.models.model import LatentModel, Model
 from diffusion.models.weights import (
@@ -35,7 +37,7 @@ from diffusion.schedules import named_schedule
 TOKENIZER_FILE = "tokenizer.json"
 PARTS = {"autoencoder": "autoencoder", "text": "text encoder"}  # that are trained alone, before the model
 # All that `save_model` may write, as globs.
-MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS, TOKENIZER_FILE)
+MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS, TOKENIZER_FILE, *PARTS_FILES)
 MAX_LENGTH, MAX_SIDE = 10_000, 1024  # of a schedule and of x_T, in a config that may be a stranger's
 Shape = TypeVar("Shape")
 Network = TypeVar("Network", bound=nn.Module)
@@ -57,6 +59,8 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
     path.mkdir(parents=True, exist_ok=True)
     if isinstance(model, LatentModel):
         _write_tokenizer(path, model.tokenizer)
+    if model.cats is not None:
+        save_cats(path, model.cats)
     write_model(path, weights, _config(model))
 
 
@@ -220,6 +224,7 @@ def _untrained_model(path: Path, config: dict[str, Any], name: str) -> Model:
         "classes": _classes(config["classes"], net.config),
         "about": _about(config.get("about", {})),
         "folder": path,
+        "cats": _cats(path, config["classes"], config["sample_shape"]),
     }
     if "text" in config and "autoencoder" in config:
         text = _on_meta(TextEncoder, TextConfig, config["text"])
@@ -239,8 +244,7 @@ def _sample_shape(values: Any, shape: UNetConfig) -> tuple[int, int, int]:
     for value in values:
         check_whole("sample_shape", value, 1, MAX_SIDE)
     in_channels, *sides = values
-    halvings = len(shape.channel_mult) - 1
-    if in_channels != shape.in_channels or len(sides) != 2 or any(side % 2**halvings for side in sides):
+    if in_channels != shape.in_channels or len(sides) != 2 or any(side % shape.factor for side in sides):
         raise ValueError("sample_shape does not fit the network")
     return (in_channels, *sides)
 
@@ -252,6 +256,17 @@ def _classes(names: Any, shape: UNetConfig) -> tuple[str, ...] | None:
     if shape.num_classes != (len(names) if names else None):
         raise ValueError("classes do not fit the network")
     return tuple(nfc(str(name)) for name in names) if names else None
+
+
+def _cats(path: Path, classes: Any, sample_shape: Any) -> Cats | None:
+    """The parts beside the weights, if there are such, which have to fit. Raises ValueError."""
+    try:
+        cats = read_cats(path)
+    except DataError as error:
+        raise CheckpointError(str(error)) from None
+    if cats and (list(cats.classes) != classes or list(cats.image_shape) != sample_shape):
+        raise CheckpointError(f"The parts in {path} are not those of the model's classes and pictures.")
+    return cats
 
 
 def _about(values: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from diffusion.data.cats import Cats
 from diffusion.denoiser import Denoiser, NetworkDenoiser, guide, network_denoiser
 from diffusion.nets.autoencoder import Autoencoder
 from diffusion.nets.text_encoder import TextEncoder, encode_prompts
@@ -33,6 +34,7 @@ class Model:
         classes: class names, if it was trained with labels.
         about: data, licence, settings: what the model card tells.
         folder: where it was loaded from, with the small files beside the weights; None if it was not.
+        cats: all that it could have been trained on, if it is of cats: one can tell what it drew.
 
     Raises:
         ValueError: there is no such schedule or prediction.
@@ -47,6 +49,7 @@ class Model:
     classes: tuple[str, ...] | None = None
     about: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    cats: Cats | None = None
 
     def __post_init__(self) -> None:
         check_name("schedule", self.schedule_name, SCHEDULES)

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import Field
+from dataclasses import Field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -48,6 +48,8 @@ def parse_config(arguments: list[str] | None = None) -> TrainConfig:
         if each.name in given and each.name not in known:
             parser.error(f"{name} means nothing to the preset {preset.preset}")
     config = with_settings(preset, given)
+    if config.init:  # what it knows is refined: half the rate, which falls all the way
+        config = replace(config, learning_rate=config.learning_rate / 2, decay=1 - config.warmup)
     for message in refusals(config):
         parser.error(message)
     return config

@@ -38,7 +38,14 @@ class PictureData(Settings):
 class FolderData(PictureData):
     """A folder of pictures."""
 
-    image_size: int = 32  # to which they are cropped and scaled
+    image_size: int = flag(64, "to which pictures are cropped and scaled, a multiple of 32")
+
+
+@dataclass(frozen=True)
+class CatData(Settings):
+    """Cats, put together from drawn parts."""
+
+    image_size: int = 64
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class DiffusionSettings(Settings):
     blocks_per_level: int = 1
     attention_levels: tuple[int, ...] = (2,)
     dropout: float = 0.0
+    patch_size: int = 1  # pixels along a side that the network sees as one
     schedule: str = flag("cosine", "the noise schedule: linear or cosine")
     num_timesteps: int = 1000
     prediction: Prediction = "v"
@@ -83,6 +91,7 @@ class DiffusionSettings(Settings):
             num_classes,
             context_dim,
             sketch_side,
+            self.patch_size,
         )
 
 
@@ -100,7 +109,7 @@ class PixelDiffusionSettings(DiffusionSettings):
     """Diffusion on pictures as they are."""
 
     stage: str = field(default="diffusion", init=False)
-    data: PictureData
+    data: PictureData | CatData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +166,7 @@ class TrainConfig(Settings):
     decay: float = 0.5  # share of the run, at its end, in which it falls to 0
     gradient_clip: float = 1.0
     ema_width: float = 0.08  # σ_rel of the average, see diffusion/nets/ema.py
+    init: str | None = flag(None, "begin with this checkpoint's weights, a folder or Hub repo: fine-tuning")
     # machine
     seed: int = flag(0, "of the weights, the data order and the noise")
     device: str | None = flag(None, "cuda or cpu; default: the best there is")

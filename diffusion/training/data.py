@@ -2,20 +2,35 @@
 
 from typing import TypeAlias
 
+from diffusion.data.cats import Cats, load_cats
 from diffusion.data.emoji import EmojiSet, load_emoji
 from diffusion.data.image_sets import DataError, ImageData
 from diffusion.data.sources import load_data
-from diffusion.training.config import EmojiData, FolderData, PictureData, PixelDiffusionSettings, TrainConfig
+from diffusion.training.config import (
+    CatData,
+    EmojiData,
+    FolderData,
+    PictureData,
+    PixelDiffusionSettings,
+    TrainConfig,
+)
 
-Data: TypeAlias = ImageData | EmojiSet
+Pictures: TypeAlias = ImageData | Cats
+Data: TypeAlias = Pictures | EmojiSet
 
 
-def load_pictures(preset: str, data: PictureData, train: bool = True) -> ImageData | None:
-    """Pictures to train on, or those held out; None where nothing is.
+def load_held_out(preset: str, data: PictureData | CatData) -> ImageData | None:
+    """Pictures that are not trained on; None where there are none.
 
     Raises:
         DataError: they are neither there nor to be had, or broken.
     """
+    if isinstance(data, CatData):
+        return load_cats(data.image_size).held_out()
+    return _load_pictures(preset, data, train=False)
+
+
+def _load_pictures(preset: str, data: PictureData, train: bool) -> ImageData | None:
     size = {"size": data.image_size} if isinstance(data, FolderData) else {}
     return load_data(preset, data.data_dir, train=train, **size)
 
@@ -44,7 +59,9 @@ def load_training_data(config: TrainConfig) -> Data:
     if not isinstance(config.stage, PixelDiffusionSettings):
         emoji = load_all_emoji(config.stage.data)
         return emoji.subset(~emoji.held_out)
-    pictures = load_pictures(config.preset, config.stage.data)
+    if isinstance(config.stage.data, CatData):
+        return load_cats(config.stage.data.image_size)
+    pictures = _load_pictures(config.preset, config.stage.data, train=True)
     if pictures is None:
         raise DataError(f"{config.preset} has nothing to train on.")
     return pictures

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from diffusion.data.cats import Cats
 from diffusion.data.image_sets import DataError, ImageData
 from diffusion.data.images import to_signed
 from diffusion.films.film import make_film, save_film
@@ -20,7 +21,7 @@ from diffusion.models.model import Model
 from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.schedules import named_schedule
 from diffusion.training.config import DiffusionSettings, PixelDiffusionSettings, TrainConfig
-from diffusion.training.data import load_pictures
+from diffusion.training.data import Pictures, load_held_out
 from diffusion.training.distributed import rank, world_size
 from diffusion.training.stage import D, Forward, Metrics, Stage, Weights
 
@@ -81,16 +82,16 @@ class DiffusionStage(Stage[UNet, D]):
         save_samples(file, self.model(weights, images_seen))
 
 
-class PixelDiffusion(DiffusionStage[ImageData]):
+class PixelDiffusion(DiffusionStage[Pictures]):
     """Diffusion on pictures, with their class labels if they have any.
 
     Args: as of every Stage, and its own settings.
     """
 
     def __init__(
-        self, config: TrainConfig, settings: PixelDiffusionSettings, data: ImageData, device: torch.device
+        self, config: TrainConfig, settings: PixelDiffusionSettings, data: Pictures, device: torch.device
     ) -> None:
-        shape = settings.unet(data.images.shape[1], num_classes=len(data.classes) if data.classes else None)
+        shape = settings.unet(data.image_shape[0], num_classes=len(data.classes) if data.classes else None)
         super().__init__(config, settings, data, shape, device)
         self.settings = settings
 
@@ -108,16 +109,17 @@ class PixelDiffusion(DiffusionStage[ImageData]):
             self.settings.schedule,
             self.schedule.to("cpu"),
             self.settings.prediction,
-            tuple(self.data.images.shape[1:]),
+            self.data.image_shape,
             self.data.classes,
             self.about(images_seen),
+            cats=self.data.to("cpu") if isinstance(self.data, Cats) else None,
         )
 
     @cached_property
     def held_out(self) -> ImageData | None:
         """Images that are not trained on, if the data set has any and they can be had."""
         try:
-            return load_pictures(self.config.preset, self.settings.data, train=False)
+            return load_held_out(self.config.preset, self.settings.data)
         except DataError as error:
             print(f"Not measured: {error}", flush=True)
             return None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from diffusion.training.config import (
     AutoencoderSettings,
+    CatData,
     EmojiData,
     FolderData,
     MatchingSettings,
@@ -19,6 +20,21 @@ RUNS = Path("runs")
 
 _PRESETS = (
     TrainConfig(preset="mnist", out=RUNS / "mnist", stage=PixelDiffusionSettings(data=PictureData())),
+    TrainConfig(
+        preset="cats",
+        out=RUNS / "cats",
+        stage=PixelDiffusionSettings(
+            data=CatData(),
+            channels=64,
+            channel_mult=(1, 1, 2),
+            attention_levels=(1, 2),
+            patch_size=2,
+            weighting="v",
+        ),
+        total_images=450_000,
+        batch_size=64,
+        learning_rate=1e-3,
+    ),
     TrainConfig(
         preset="cifar10",
         out=RUNS / "cifar10",

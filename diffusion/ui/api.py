@@ -11,8 +11,8 @@ import torch
 from gradio.components.api_component import Api
 from PIL import Image
 
+from diffusion.data.grids import image_grid
 from diffusion.data.images import centre_crop
-from diffusion.films.grids import image_grid
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import LatentModel, Model
 from diffusion.schedules import SCHEDULES

@@ -6,8 +6,8 @@ from typing import Any
 
 from PIL import Image
 
+from diffusion.data.grids import png_bytes
 from diffusion.data.images import ImageError, centre_crop, letterbox, open_image
-from diffusion.films.grids import png_bytes
 from diffusion.ui.parts.example_pictures import SIZE
 from diffusion.ui.parts.inputs import InputError, refusal
 from diffusion.ui.parts.scrubber import data_url

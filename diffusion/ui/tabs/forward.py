@@ -4,9 +4,9 @@ from typing import Any
 
 from PIL import Image
 
+from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import letterbox
 from diffusion.films.film import Film
-from diffusion.films.grids import image_grid, png_bytes
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, noise, tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row

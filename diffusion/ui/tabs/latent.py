@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from diffusion.data.grids import png_bytes
 from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.films.film import EPS_RANGE
-from diffusion.films.grids import png_bytes
 from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import psnr
 from diffusion.nets.step_cost import compare, on_pixels, step_operations

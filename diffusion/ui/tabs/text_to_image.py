@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from diffusion.data.grids import png_bytes
 from diffusion.files import to_json
 from diffusion.films.emoji_atlas import Atlas
-from diffusion.films.grids import png_bytes
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts import controls

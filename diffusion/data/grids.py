@@ -10,6 +10,7 @@ UNREADABLE: tuple[type[Exception], ...] = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError),
     *(SyntaxError, Image.DecompressionBombError),  # Pillow's ways to say that a PNG is broken
 )
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
 
 def image_grid(images: np.ndarray, columns: int) -> Image.Image:
@@ -35,4 +36,4 @@ def read_grid(file: Path, channels: int, size: tuple[int, int]) -> np.ndarray:
     with Image.open(file, formats=["PNG"]) as picture:
         if picture.size != size:
             raise ValueError(f"{file} is {picture.size}, not {size}")
-        return np.asarray(picture.convert("RGB" if channels == 3 else "L"))
+        return np.asarray(picture.convert(MODES[channels]))
