@@ -84,13 +84,14 @@ class Cats:
         return tuple(len(layer) for layer in self.layers)
 
     @cached_property
-    def _floats(self) -> tuple[Tensor, ...]:
+    def colours(self) -> tuple[Tensor, ...]:
+        """The layers as float32 in [0, 1]."""
         return tuple(layer.float() / 255 for layer in self.layers)
 
     def render(self, cats: Tensor) -> Tensor:
         """(..., 5) cats → their pictures on white, (..., 3, S, S) uint8."""
         picture = torch.ones((), device=cats.device)
-        for layer, chosen in zip(self._floats, cats.unbind(-1)):
+        for layer, chosen in zip(self.colours, cats.unbind(-1)):
             part = layer[chosen]
             picture = part[..., :3, :, :] + picture * (1 - part[..., 3:, :, :])
         return (255 * picture).round().clamp(0, 255).to(torch.uint8)
