@@ -193,14 +193,13 @@ def test_corrupt_refuses_a_bad_file(server, client, tmp_path, content, told):
     assert not server.logged_traceback()
 
 
-@pytest.mark.parametrize("function", ["noise", "tables"])
-@pytest.mark.parametrize("data", [{"seed": -1, "num_timesteps": 10**9}, "x", None, {}])
-def test_what_the_page_asks_is_checked_too(server, function, data):
+@pytest.mark.parametrize("data", [{"num_timesteps": 10**9}, "x", None, {}])
+def test_what_the_page_asks_is_checked_too(server, data):
     config = json.load(urllib.request.urlopen(f"{server.url}/config"))
     component = next(
-        c["id"] for c in config["components"] if function in (c["props"].get("server_fns") or ())
+        c["id"] for c in config["components"] if "tables" in (c["props"].get("server_fns") or ())
     )
-    body = {"session_hash": "s", "component_id": component, "fn_name": function, "data": data}
+    body = {"session_hash": "s", "component_id": component, "fn_name": "tables", "data": data}
     request = urllib.request.Request(
         f"{server.url}/gradio_api/component_server",
         json.dumps(body).encode(),

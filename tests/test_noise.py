@@ -118,6 +118,18 @@ def test_the_browser_draws_the_very_same_z(page, seed, t):
 
 
 @needs_browser
+@pytest.mark.parametrize("seed", [0, 1, 77, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("shape", [(4, 3, 64, 64), (10, 1, 28, 28), (2, 1, 5, 5), (3, 7), (9,), (1,)])
+def test_the_browser_draws_what_torch_draws(page, seed, shape):
+    """Torch's logarithm and cosine are fast ones, other ones on other processors: some values are the next
+    ones of half precision."""
+    ours = draw_noise(shape, torch.Generator().manual_seed(seed)).flatten().numpy()
+    theirs = np.array(page.evaluate(CALL, [MODULE, "drawNoise", [seed, len(ours)]]), np.float32)
+    assert len(theirs) == len(ours) and (theirs == ours).mean() > 0.999
+    assert (np.abs(theirs - ours) <= np.spacing(np.abs(ours).astype(np.float16)).clip(2.0**-20)).all()
+
+
+@needs_browser
 def test_the_browser_rounds_to_half_precision_as_torch_does(page):
     halves = np.arange(0x7BFF, dtype=np.uint16).view(np.float16).astype(np.float32)
     between = (halves[1:] + halves[:-1]) / 2  # ties

@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import needs_browser
-from pages import shared, until
+from pages import distance, drag, noisy, pixels, shared
 from playwright.sync_api import expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
@@ -10,6 +10,8 @@ from starlette.routing import Route
 from test_ui_training import changed, loss, open_training
 from web import serving
 
+from diffusion import linear_schedule
+from diffusion.ui.parts.example_pictures import preset_pictures
 from diffusion.ui.parts.modules import ADDRESS, ROUTE
 
 pytestmark = needs_browser
@@ -111,18 +113,16 @@ def test_it_is_asked_again_as_soon_as_the_connection_is_back(question, hangs):
     question.wait_for_function("asked.length === 2")
 
 
-def test_a_seed_that_was_typed_offline_is_not_shown_before_its_noise(page):
+def test_a_new_seed_needs_no_server(page):
     seed = page.locator(".lab.forward [data-role=seed]")
-    problem = page.locator(".lab.forward [data-role=seed-problem]")
     page.context.set_offline(True)
     seed.fill("5")
     seed.press("Tab")
-    expect(problem).to_have_text("The server does not answer. Trying again until it does …")
-    expect(seed).to_have_value("0")
-    page.context.set_offline(False)
-    expect(seed).to_have_value("5")
-    expect(problem).to_be_hidden()
+    drag(page, "forward", 600)
+    picture = next(iter(preset_pictures().values()))
+    assert distance(pixels(page, "[data-c=x_t]"), noisy(linear_schedule(), picture, 600, seed=5)) <= 1
     assert shared(page, "seed") == 5
+    page.context.set_offline(False)
 
 
 def test_a_seed_that_is_none_leaves_the_one_in_use(page):
@@ -131,19 +131,6 @@ def test_a_seed_that_is_none_leaves_the_one_in_use(page):
     seed.press("Tab")
     expect(page.locator(".lab.forward [data-role=seed-problem]")).to_contain_text("whole number")
     expect(seed).to_have_value("0")
-
-
-def test_while_the_noise_of_a_seed_is_on_its_way_the_page_says_so(page):
-    answers = []
-    page.route("**/component_server/**", lambda route: answers.append(route))
-    page.locator(".lab.forward [data-role=seed]").fill("5")
-    page.locator(".lab.forward [data-role=seed]").press("Tab")
-    waiting = page.locator(".lab.forward [data-role=waiting]")
-    expect(waiting).to_be_visible()
-    until(page, lambda: answers)
-    answers[0].continue_()
-    expect(waiting).to_be_hidden()
-    assert shared(page, "seed") == 5
 
 
 def test_a_length_that_was_chosen_offline_is_not_shown_before_its_tables(page):

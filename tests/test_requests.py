@@ -158,8 +158,8 @@ def test_a_call_whose_answer_has_been_read(server):
 @pytest.mark.parametrize(
     "request_",
     [
-        ({"session_hash": "s", "component_id": 9999, "fn_name": "noise", "data": {}},),
-        ({"session_hash": "s", "component_id": "x", "fn_name": "noise", "data": {}},),
+        ({"session_hash": "s", "component_id": 9999, "fn_name": "tables", "data": {}},),
+        ({"session_hash": "s", "component_id": "x", "fn_name": "tables", "data": {}},),
         ({},), ([1],), (b"hello",), (FIELD, FORM), (b"hello", FORM),
     ],
     ids=str,

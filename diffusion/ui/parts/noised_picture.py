@@ -1,4 +1,4 @@
-"""A picture and its noise at any t: for the endpoint all of it, for the page what it mixes by itself."""
+"""A picture and its noise at any t: for the endpoint all of it, for the page the tables that it mixes by."""
 
 from typing import Any
 
@@ -12,14 +12,16 @@ from diffusion.noise import draw_noise
 from diffusion.process import q_sample
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.example_pictures import SIZE
-from diffusion.ui.parts.inputs import MAX_SEED, whole_number
-from diffusion.ui.parts.streaming import encode
+from diffusion.ui.parts.inputs import whole_number
 
 MIN_TIMESTEPS, MAX_TIMESTEPS = 20, 1000
 
 
 def picture_noise(seed: int) -> Tensor:
-    """(2, 256, 256, 3) noise of a seed: the jump's ε, and the single step's in the Markov view."""
+    """(2, 256, 256, 3) noise of a seed: the jump's ε, and the single step's in the Markov view.
+
+    The page draws the same, in `lib/state.js`.
+    """
     return draw_noise((2, SIZE, SIZE, 3), torch.Generator().manual_seed(seed))
 
 
@@ -28,12 +30,6 @@ def corrupt_picture(picture: Image.Image, t: int, schedule: str, seed: int) -> I
     x_0 = to_signed(torch.from_numpy(np.asarray(picture).copy()))[None]
     x_t = q_sample(SCHEDULES[schedule](MAX_TIMESTEPS), x_0, torch.tensor([t]), picture_noise(seed)[:1])
     return Image.fromarray(to_uint8(x_t)[0].numpy())
-
-
-def noise(request: dict[str, Any]) -> list[str]:
-    """Asked by the page when the seed changes: `picture_noise` as base64 of float16, which is exact."""
-    seed = whole_number(request.get("seed"), "seed", 0, MAX_SEED)
-    return [encode(eps.half().numpy()) for eps in picture_noise(seed)]
 
 
 def tables(request: dict[str, Any]) -> dict[str, Any]:

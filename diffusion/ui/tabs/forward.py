@@ -1,4 +1,4 @@
-"""The Forward tab: what Python sends once per picture and seed; the browser does the rest."""
+"""The Forward tab: what Python sends once per picture; the browser does the rest."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import letterbox
 from diffusion.films.film import Film
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
-from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, noise, tables
+from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber, data_url
 from diffusion.ui.text import labels
@@ -28,19 +28,16 @@ def presets(film: Film | None) -> list[dict[str, str]]:
 
 def first_message(film: Film | None) -> dict[str, Any]:
     """All that the first paint needs."""
-    pictures, seed = presets(film), 0
-    jump, step = noise({"seed": seed})
+    pictures = presets(film)
     return {
         "tables": tables({"num_timesteps": MAX_TIMESTEPS}),
         "presets": pictures,
         "picture": pictures[0]["picture"],
-        "seed": seed,
-        "noise": jump,
-        "stepNoise": step,
+        "seed": 0,
     }
 
 
 def build(film: Film | None) -> None:
     """Lay out the tab inside the current gr.Blocks."""
     parts = picture_row(labels()["presets"])
-    Scrubber("forward", first_message(film), [noise, open_picture], parts)
+    Scrubber("forward", first_message(film), [open_picture], parts)

@@ -1,5 +1,5 @@
 // What the tabs share: the picture, its noise, t, and the film that came with the checkpoint.
-import { halfFloats } from "./decode.js";
+import { drawNoise } from "./noise.js";
 import { SIZE, signedPixels } from "./pictures.js";
 import { note, remember } from "./session.js";
 
@@ -49,7 +49,9 @@ export function pixelsOf(image, width, height) {
   return context.getImageData(0, 0, width, height).data;
 }
 
-// noise, stepNoise: base64 of float16.
-export function setNoise(seed, noise, stepNoise) {
-  update({ seed, noise: halfFloats(noise), stepNoise: halfFloats(stepNoise) });
+// Another seed, and with it the noise that Python's noised_picture.py has for it.
+export function setSeed(seed) {
+  const size = SIZE * SIZE * 3;
+  const both = drawNoise(seed, 2 * size);
+  update({ seed, noise: both.subarray(0, size), stepNoise: both.subarray(size) });
 }

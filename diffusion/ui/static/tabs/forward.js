@@ -5,9 +5,8 @@ import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Picture } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
 import { levelAt, snr } from "../lib/schedules.js";
-import { Question } from "../lib/server.js";
 import { recall } from "../lib/session.js";
-import { setNoise, setPicture, state, subscribe, update } from "../lib/state.js";
+import { setPicture, setSeed, state, subscribe, update } from "../lib/state.js";
 import { RANGE, density, moments, normalDensity } from "../lib/statistics.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
@@ -72,37 +71,25 @@ class Forward extends View {
       this.drawSources();
       this.redraw();
     });
-    this.question = new Question(this.server.noise, this.part("seed-problem"), this.text);
     this.part("seed").addEventListener("change", () => this.changeSeed(this.part("seed").value));
   }
 
-  async changeSeed(typed) {
+  changeSeed(typed) {
     const seed = Number(typed);
-    if (typed === "" || !Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
-      this.question.drop();
-      tell(this.part("seed-problem"), this.text.seed_range);
-      this.showSeed();
-      return;
-    }
-    this.part("waiting").hidden = false;
-    const answer = await this.question.answer({ seed }, () => this.showSeed());
-    if (answer) setNoise(seed, ...answer);
+    const valid = typed !== "" && Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32;
+    tell(this.part("seed-problem"), valid ? "" : this.text.seed_range);
+    if (valid) setSeed(seed);
+    else this.part("seed").value = state.seed; // the one whose noise is on show
   }
 
   changed({ x0, noise, tables }) {
-    if (noise) this.showSeed();
+    if (noise) this.part("seed").value = state.seed;
     if (x0 || noise) this.drawSources();
     if (x0 || noise || tables) this.redraw();
   }
 
-  // The one whose noise is on show.
-  showSeed() {
-    this.part("seed").value = state.seed;
-    this.part("waiting").hidden = true;
-  }
-
   // From Python: all that the first paint needs.
-  receive({ tables, presets, picture, seed, noise, stepNoise }) {
+  receive({ tables, presets, picture, seed }) {
     sharedPictureRow(this, presets);
     const first = !state.tables;
     if (first) update({ tables, presets });
@@ -112,7 +99,7 @@ class Forward extends View {
       this.changed(state); // another Forward tab has brought a picture and noise
       return;
     }
-    setNoise(seed, noise, stepNoise);
+    setSeed(seed);
     setPicture(recall("picture") ?? picture);
   }
 
