@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from diffusion.data.cats import PARTS_FILES
 from diffusion.files import CONFIG_FILE, WEIGHTS_FILE
 from diffusion.films.emoji_atlas import ATLAS_FILES
 from diffusion.films.film import FILM_FILES
@@ -22,7 +23,7 @@ from diffusion.films.quality_curves import CURVES_FILE
 from diffusion.films.samples import SAMPLES_FILE
 from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES
 from diffusion.models.card import CARD_FILE, METRICS_FILE, dataset_of, is_generated
-from diffusion.models.folder import MODEL_FILES, TOKENIZER_FILE, CheckpointError, load_folder
+from diffusion.models.folder import MODEL_FILES, TOKENIZER_FILE, CheckpointError, is_of_cats, load_folder
 from diffusion.models.model import Model
 from diffusion.models.weights import INDEX_FILE, SHARD_NAME, read_object
 from diffusion.names import on_disk
@@ -220,8 +221,9 @@ class _Repo:
     def replaced(self) -> set[str]:
         """Files of the model that an earlier push left, which another model may do without."""
         told_by_text = {TOKENIZER_FILE} if "text" in self.config else set()
+        parts = set(PARTS_FILES) if is_of_cats(self.config) else set()
         shards = {name for name in self.names if SHARD_NAME.fullmatch(name)}
-        return self.names & {WEIGHTS_FILE, INDEX_FILE, *shards, *told_by_text}
+        return self.names & {WEIGHTS_FILE, INDEX_FILE, *shards, *told_by_text, *parts}
 
 
 def why_not_pushable(repo_id: str) -> str | None:

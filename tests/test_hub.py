@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from cat_models import few_cats, model_of
 from conftest import ROOT, randomised, record
 from hub_server import HubServer, Repo
 from training import environment, write_mnist
 
 from diffusion import CheckpointError, UNet, load_model, make_film, save_film, save_model
+from diffusion.data.cats import Rule
 from diffusion.data.grids import image_grid, png_bytes
 from diffusion.films.samples import every_class
 from diffusion.films.training_history import load_history
@@ -178,6 +180,33 @@ def test_no_picture_of_somebodys_own_is_uploaded(folder, tiny_model, tmp_path):
     assert all((snapshot.parent / name).exists() for name in re.findall(r"\w+\.(?:png|jsonl?)", card))
 
 
+def test_cats_travel_with_their_parts_and_leave_none_to_another_model(folder, tmp_path):
+    model = model_of(few_cats(Rule(7, 1000, 300)))
+    save_model(tmp_path / "few-cats", model)
+    save_metrics(tmp_path / "few-cats", model, {})
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        hub.repos["user/notes"] = notes = Repo()
+        notes.files = dict.fromkeys(theirs := ("parts.json", "parts.png"), b"of a clock")
+        answers = ask(
+            env,
+            ("told", tmp_path / "few-cats", "user/cats"),
+            ("load", "user/cats", tmp_path / "pulled"),
+            ("push", folder, "user/notes"),
+            ("load", "user/notes", tmp_path / "with-notes"),
+        )
+        assert hub.repos["user/cats"].files == contents(tmp_path / "few-cats")
+        ask(env, ("push", folder, "user/cats"))
+        assert not {*theirs} & hub.repos["user/cats"].files.keys()
+        assert all(notes.files[name] == b"of a clock" for name in theirs)
+    assert any(line.startswith("  parts.png, ") for line in answers[0])
+    assert answers[1] == "cats" and answers[3] == "notes"
+    pulled = load_model(tmp_path / "pulled").cats
+    assert pulled.rule == model.cats.rule and pulled.names == model.cats.names
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(pulled.layers, model.cats.layers))
+    assert load_model(tmp_path / "with-notes").cats is None
+
+
 def test_what_others_put_into_the_repo_stays(folder, tiny_model, tmp_path):
     names = ("model-old/weights.safetensors", "model-old.safetensors", "old/model.safetensors")
     theirs = dict.fromkeys((*names, "tokenizer.json", "samples/a.png", "notes.md"), b"theirs")
@@ -323,6 +352,7 @@ def test_training_pushes_and_says_where(tmp_path):
         assert ask(env, ("load", "user/digits", tmp_path / "pulled")) == ["digits"]
         not_written = {"curves.json", "model-*.safetensors", "model.safetensors.index.json"}
         not_written |= {"tokenizer.json", "atlas.png", "atlas.json"}  # of a text model
+        not_written |= {"parts.png", "parts.json"}  # of a model of cats
         assert set(hub.repos["user/digits"].files) == set(HUB_FILES) - not_written
     pulled = load_model(tmp_path / "pulled").net.state_dict()
     assert all(torch.equal(trained[k], pulled[k]) for k in trained)
@@ -342,4 +372,5 @@ def test_all_of_a_models_folder_goes_to_the_hub_but_a_runs_state():
     model = ["config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
     pictures = ["samples.png", "film.png", "training.png", "examples.png", "atlas.png"]
     numbers = ["film.json", "training.json", "atlas.json", "curves.json", "metrics.json", "log.jsonl"]
-    assert sorted(HUB_FILES) == sorted([*model, "tokenizer.json", *pictures, *numbers, "README.md"])
+    of_one_kind = ["tokenizer.json", "parts.png", "parts.json"]
+    assert sorted(HUB_FILES) == sorted([*model, *of_one_kind, *pictures, *numbers, "README.md"])

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -25,15 +25,19 @@ from diffusion.data.images import to_signed
 from diffusion.files import to_json, write_atomically
 
 AUTHOR = "David Revoy"
+SOURCE = "https://www.peppercarrot.com/extras/html/2016_cat-generator/"
+DRAWINGS = "f034b690e3053545"  # the fingerprint of the package's files
 KINDS = ("body", "fur", "eyes", "mouth", "accessory")  # from below
-NAMES = Path(__file__).parent / "cat_names.json"  # of each kind's parts, in the order of their files
+NAMES = Path(__file__).parent / "cat_names.json"  # by language and kind, in the order of the files
 NOTHING_TWICE = {"fur": 6}  # of two empty files, the one that is left out
 PARTS_SHEET, PARTS_TABLE = "parts.png", "parts.json"
 PARTS_FILES = (PARTS_SHEET, PARTS_TABLE)
 VISIBLE = 8  # grey levels of 255 by which two pictures differ at least where they look different
 MAX_PARTS, MAX_SIDE = 64, 256  # of a kind, and of the sheet's pictures, which may be a stranger's
 MAX_COMBINATIONS = 2**20  # of which each is listed
+MAX_NAME, MAX_TABLE = 60, 2**20  # characters of a name, bytes of the table
 HELD_OUT = 2_000  # cats, of all that are not trained on
+RENDERED_AT_ONCE = 250
 
 
 class Rule(NamedTuple):
@@ -89,7 +93,7 @@ class Cats:
         return tuple(layer.float() / 255 for layer in self.layers)
 
     def render(self, cats: Tensor) -> Tensor:
-        """(..., 5) cats → their pictures on white, (..., 3, S, S) uint8."""
+        """(..., 5) cats, or fewer kinds, from below → their pictures on white, (..., 3, S, S) uint8."""
         picture = torch.ones((), device=cats.device)
         for layer, chosen in zip(self.colours, cats.unbind(-1)):
             part = layer[chosen]
@@ -100,48 +104,47 @@ class Cats:
         """(N,) numbers from 0 to the product of `counts` → (N, 5) cats: the last kind changes fastest."""
         return torch.stack(torch.unravel_index(numbers, self.counts), dim=-1)
 
-    def number(self, cats: Tensor) -> Tensor:
-        """The inverse: (..., 5) cats → (...) numbers."""
-        strides = [prod(self.counts[i + 1 :]) for i in range(len(self.counts))]
-        return (cats * torch.tensor(strides, device=cats.device)).sum(-1)
-
-    def is_chosen(self, cats: Tensor) -> Tensor:
-        """(..., 5) cats → (...) whether these combinations are among those that are trained on."""
-        return self.number(cats) * self.rule.multiplier % self.rule.modulus < self.rule.below
-
     @cached_property
     def hides_mouth(self) -> Tensor:
         """(K,) for each accessory whether it covers every mouth: all mouths are one picture then."""
-        mouths, accessories = (torch.arange(n, device=self.layers[0].device) for n in self.counts[-2:])
-        cats = mouths.new_zeros(len(accessories), len(mouths), len(KINDS))
-        cats[..., -2], cats[..., -1] = mouths, accessories[:, None]
-        pictures = self.render(cats).short()
-        return ((pictures - pictures[:, :1]).abs() <= VISIBLE).flatten(1).all(1)
+        mouths = torch.arange(self.counts[-2], device=self.layers[0].device)
+        faces = self.render(torch.stack([*[torch.zeros_like(mouths)] * 3, mouths], dim=-1)).short()
+        differences = (faces - faces[:1]).abs().amax((0, 1))  # (S, S)
+        transparency = 1 - self._floats[-1][:, 3]
+        return (transparency * differences <= VISIBLE).flatten(1).all(1)
+
+    @cached_property
+    def _is_chosen(self) -> Tensor:
+        """(counts) bool: which combinations are trained on."""
+        numbers = torch.arange(prod(self.counts), device=self.layers[0].device)
+        chosen = numbers * self.rule.multiplier % self.rule.modulus < self.rule.below
+        return chosen.reshape(self.counts)
+
+    @cached_property
+    def _is_drawn(self) -> Tensor:
+        """(counts) bool: of which combinations the pictures are trained on; of a hidden mouth, with any."""
+        return torch.where(self.hides_mouth, self._is_chosen.any(-2, keepdim=True), self._is_chosen)
 
     def is_trained_on(self, cats: Tensor) -> Tensor:
         """(..., 5) cats → (...) whether their pictures are trained on: of a hidden mouth, with any mouth."""
-        mouths = torch.arange(self.counts[-2], device=cats.device)
-        alike = cats.unsqueeze(-2).repeat_interleave(len(mouths), -2)
-        alike[..., -2] = torch.where(self.hides_mouth[cats[..., -1:]], mouths, alike[..., -2])
-        return self.is_chosen(alike).any(-1)
+        return self._is_drawn[cats.unbind(-1)]
 
     @cached_property
     def trained_on(self) -> Tensor:
         """(N, 5) all combinations that are trained on, in the order of their numbers."""
-        every = self.numbered(torch.arange(prod(self.counts), device=self.layers[0].device))
-        return every[self.is_chosen(every)]
+        return self._is_chosen.nonzero()
 
     def never_trained_on(self, number: int, seed: int = 0) -> Tensor:
-        """(number, 5) cats of which no picture is trained on, at random."""
+        """(number, 5) cats of which no picture is trained on, at random; all, if there are not so many."""
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(prod(self.counts), generator=generator).to(self.layers[0].device)
-        cats = self.numbered(order[: 2 * number])
-        return cats[~self.is_trained_on(cats)][:number]
+        return self.numbered(order[~self._is_drawn.flatten()[order]][:number])
 
     def held_out(self) -> ImageData:
         """Some pictures that are never trained on, in random order."""
         cats = self.never_trained_on(HELD_OUT)
-        return ImageData(self.title, self.render(cats), cats[:, -1], self.classes, licence=self.licence)
+        images = torch.cat([self.render(some) for some in cats.split(RENDERED_AT_ONCE)])
+        return ImageData(self.title, images, cats[:, -1], self.classes, licence=self.licence)
 
     @cached_property
     def contents(self) -> Contents:
@@ -184,19 +187,15 @@ def load_cats(size: int) -> Cats:
     """
     package = find_spec("robohash")
     if package is None or package.origin is None:
-        raise DataError("the cats' parts are in the package robohash: `pip install robohash`.")
-    names = json.loads(NAMES.read_text("utf-8"))
+        raise DataError("the cats' parts are in the package robohash: `pip install robohash==2.0`.")
     folders = sorted((Path(package.origin).parent / "sets" / "set4").glob("*"))
-    layers = []
-    for kind, folder in zip(KINDS, folders):
-        files = sorted(folder.glob("*.png"))
-        if (empty := NOTHING_TWICE.get(kind)) is not None:
-            del files[empty : empty + 1]
-        if len(files) != len(names[kind]):
-            raise DataError(f"{folder} holds {len(files)} pictures instead of {len(names[kind])}.")
-        layers.append(torch.stack([_scaled(file, size) for file in files]))
-    if len(layers) != len(KINDS):
-        raise DataError("the package robohash has no drawings of cats.")
+    files = dict(zip(KINDS, (sorted(folder.glob("*.png")) for folder in folders)))
+    if fingerprint(file.read_bytes() for of_kind in files.values() for file in of_kind) != DRAWINGS:
+        raise DataError("the package robohash has other drawings of cats: `pip install robohash==2.0`.")
+    for kind, index in NOTHING_TWICE.items():
+        del files[kind][index]
+    layers = (torch.stack([_scaled(file, size) for file in of_kind]) for of_kind in files.values())
+    names = json.loads(NAMES.read_text("utf-8"))["en"]
     return Cats(tuple(layers), tuple(tuple(names[kind]) for kind in KINDS))
 
 
@@ -223,6 +222,7 @@ def save_cats(folder: Path, cats: Cats) -> None:
     table = {
         "author": AUTHOR,
         "licence": cats.licence,
+        "source": SOURCE,
         "side": side,
         "names": dict(zip(KINDS, cats.names)),
         "trained_on": cats.rule._asdict(),
@@ -232,27 +232,47 @@ def save_cats(folder: Path, cats: Cats) -> None:
 
 
 def read_cats(folder: Path) -> Cats | None:
-    """Read what `save_cats` wrote; None if the folder has no parts.
+    """Read what `save_cats` wrote, which may be a stranger's; None if the folder has no parts.
 
     Raises:
-        DataError: they are broken.
+        DataError: they are broken, or others than there can be.
     """
-    if not (folder / PARTS_TABLE).is_file():
+    file = folder / PARTS_TABLE
+    if not file.is_file():
         return None
     try:
-        table = json.loads((folder / PARTS_TABLE).read_text("utf-8"))
-        side, rule = table["side"], Rule(**table["trained_on"])
-        names = tuple(tuple(str(name) for name in table["names"][kind]) for kind in KINDS)
-        check_whole("side", side, 1, MAX_SIDE)
-        for value in rule:
-            check_whole("trained_on", value, 1, 2**32)
-        for of_kind in names:
-            check_whole("the number of parts", len(of_kind), 1, MAX_PARTS)
-        check_whole("the number of combinations", prod(map(len, names)), 1, MAX_COMBINATIONS)
+        if file.stat().st_size > MAX_TABLE:
+            raise ValueError("too long")
+        names, side, rule = _checked(json.loads(file.read_text("utf-8")))
         columns = max(map(len, names))
         sheet = read_grid(folder / PARTS_SHEET, 4, (columns * side, len(KINDS) * side))
     except UNREADABLE:
         raise DataError(f"The parts in {folder} are broken, or not those of cats.") from None
     cells = torch.from_numpy(sheet.reshape(len(KINDS), side, columns, side, 4).copy()).permute(0, 2, 4, 1, 3)
-    layers = tuple(row[: len(of_kind)].contiguous() for row, of_kind in zip(cells, names))
-    return Cats(layers, names, rule)
+    cats = Cats(tuple(row[: len(kind)].contiguous() for row, kind in zip(cells, names)), names, rule)
+    if not len(cats.never_trained_on(1)):
+        raise DataError(f"The parts in {folder} have no cat that is not trained on.")
+    return cats
+
+
+def _checked(table: Any) -> tuple[tuple[tuple[str, ...], ...], int, Rule]:
+    """The names, S and the rule in a table that may hold anything. Raises one of UNREADABLE."""
+    side, rule = table["side"], Rule(**table["trained_on"])
+    check_whole("side", side, 1, MAX_SIDE)
+    for name, value in rule._asdict().items():
+        check_whole(name, value, 1, 2**32)
+    names = tuple(_checked_names(table["names"][kind]) for kind in KINDS)
+    check_whole("the number of combinations", prod(map(len, names)), 1, MAX_COMBINATIONS)
+    return names, side, rule
+
+
+def _checked_names(names: Any) -> tuple[str, ...]:
+    """What the parts of a kind are called: each by a line of its own, and the only one to be called so."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("names must be a list of texts")
+    check_whole("the number of parts", len(names), 1, MAX_PARTS)
+    if len(set(names)) != len(names):
+        raise ValueError("two parts have one name")
+    if not all(name.strip() and name.isprintable() and len(name) <= MAX_NAME for name in names):
+        raise ValueError("a name must be a short line of text")
+    return tuple(names)

@@ -74,6 +74,8 @@ def _config(model: Model) -> dict[str, Any]:
         "classes": model.classes,
         "about": model.about,
     }
+    if model.cats is not None:  # whoever has the parts knows whose they are
+        config["about"] = model.about | {"data": model.cats.title, "licence": model.cats.licence}
     if isinstance(model, LatentModel):
         config |= {"text": asdict(model.text.config), "autoencoder": asdict(model.autoencoder.config)}
     return config
@@ -224,7 +226,7 @@ def _untrained_model(path: Path, config: dict[str, Any], name: str) -> Model:
         "classes": _classes(config["classes"], net.config),
         "about": _about(config.get("about", {})),
         "folder": path,
-        "cats": _cats(path, config["classes"], config["sample_shape"]),
+        "cats": _cats(path, config),
     }
     if "text" in config and "autoencoder" in config:
         text = _on_meta(TextEncoder, TextConfig, config["text"])
@@ -258,15 +260,23 @@ def _classes(names: Any, shape: UNetConfig) -> tuple[str, ...] | None:
     return tuple(nfc(str(name)) for name in names) if names else None
 
 
-def _cats(path: Path, classes: Any, sample_shape: Any) -> Cats | None:
-    """The parts beside the weights, if there are such, which have to fit. Raises ValueError."""
+def _cats(path: Path, config: dict[str, Any]) -> Cats | None:
+    """The parts beside the weights of a model of cats, which have to fit. Raises CheckpointError."""
+    if not is_of_cats(config):  # an earlier model may have left its parts
+        return None
     try:
         cats = read_cats(path)
     except DataError as error:
         raise CheckpointError(str(error)) from None
-    if cats and (list(cats.classes) != classes or list(cats.image_shape) != sample_shape):
+    if cats and (list(cats.classes), list(cats.image_shape)) != (config["classes"], config["sample_shape"]):
         raise CheckpointError(f"The parts in {path} are not those of the model's classes and pictures.")
     return cats
+
+
+def is_of_cats(config: dict[str, Any]) -> bool:
+    """Whether a config describes a model that was trained on cats, which has their parts."""
+    about = config.get("about")
+    return isinstance(about, dict) and about.get("data") == Cats.title
 
 
 def _about(values: Any) -> dict[str, Any]:

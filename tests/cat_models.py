@@ -1,0 +1,33 @@
+"""Cats small enough for tests: a few parts of plain colours, and an untrained model of them."""
+
+import torch
+
+from diffusion import Model, UNet, UNetConfig, cosine_schedule
+from diffusion.data.cats import Cats, Rule
+
+COUNTS = (3, 2, 3, 4, 5)
+SIDE = 16
+
+
+def few_cats(rule: Rule = Rule()) -> Cats:
+    """360 cats of 16×16: each part a half-transparent rectangle, and accessory 1 hides mouths."""
+    random = torch.Generator().manual_seed(0)
+    layers = []
+    for kind, count in enumerate(COUNTS):
+        part = torch.zeros(count, 4, SIDE, SIDE, dtype=torch.uint8)
+        colour = torch.randint(0, 200, (count, 3, 1, 1), generator=random, dtype=torch.uint8)
+        part[:, :3, 3 * kind : 3 * kind + 3, 2:14] = colour
+        part[:, 3, 3 * kind : 3 * kind + 3, 2:14] = 200
+        layers.append(part)
+    layers[-1][1, :3, 9:12], layers[-1][1, 3, 9:12] = 40, 255
+    names = tuple(tuple(f"{kind} {i}" for i in range(count)) for kind, count in zip("abcde", COUNTS))
+    return Cats(tuple(layers), names, rule)
+
+
+def model_of(cats: Cats) -> Model:
+    """An untrained model of them."""
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(3, 32, (1,), 1, (), num_classes=cats.counts[-1])).eval().requires_grad_(False)
+    about = {"data": cats.title, "licence": cats.licence, "images_seen": 0, "settings": {}}
+    schedule = cosine_schedule()
+    return Model("few-cats", net, "cosine", schedule, "v", cats.image_shape, cats.classes, about, cats=cats)
