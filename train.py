@@ -31,9 +31,10 @@ from diffusion.films.training_history import Recorder
 from diffusion.hub import HubError, load_model, push_to_hub, why_not_pushable
 from diffusion.models.card import load_metrics
 from diffusion.models.folder import CheckpointError
+from diffusion.models.model import Model
 from diffusion.nets.ema import EMA, ema_beta
 from diffusion.training.command_line import parse_config
-from diffusion.training.config import TrainConfig, default_settings
+from diffusion.training.config import PixelDiffusionSettings, TrainConfig, default_settings
 from diffusion.training.data import Data, load_training_data
 from diffusion.training.distributed import (
     Stop,
@@ -45,7 +46,6 @@ from diffusion.training.distributed import (
     world_size,
     wrap_for_training,
 )
-from diffusion.training.initial import begin_with
 from diffusion.training.progress import LOG_FILE, Progress
 from diffusion.training.run_folder import check_place, own_folder
 from diffusion.training.run_state import load_run, save_run, saved_data, saved_settings
@@ -73,13 +73,13 @@ def learning_rate(images_seen: int, config: TrainConfig) -> float:
 class Run:
     """A training run: network, optimiser, averaged weights, images seen."""
 
-    def __init__(self, config: TrainConfig, data: Data, device: torch.device) -> None:
+    def __init__(
+        self, config: TrainConfig, data: Data, device: torch.device, start: Model | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.device = config, device
-        self.stage = build_stage(config, data, device)
+        self.stage = build_stage(config, data, device, start)
         self.net = self.stage.net
-        if config.init:
-            begin_with(self.net, self.stage.data.classes, load_model(config.init))
         # This lays out the weights, and what is kept beside each of them is laid out alike.
         self.forward = wrap_for_training(self.net, device, config.compile, config.channels_last)
         self.ema = EMA(self.net)
@@ -198,6 +198,7 @@ def train(config: TrainConfig) -> None:
         check_place(config.out)
     use_tensor_cores()
     with leader_first():  # it fetches what is missing
+        start = initial_model(config)
         data = load_training_data(config).to(device)
     if leads:
         print(*data.found, sep="\n", flush=True)
@@ -206,8 +207,14 @@ def train(config: TrainConfig) -> None:
             config = measured_length(config, config.minutes, data, device)
         if leads:
             print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
-        run_to_its_end(Run(config, data, device), deadline)
+        run_to_its_end(Run(config, data, device, start), deadline)
     leave_processes()
+
+
+def initial_model(config: TrainConfig) -> Model | None:
+    """The model that a run begins with; None if it begins anew, or is begun."""
+    init = config.stage.init if isinstance(config.stage, PixelDiffusionSettings) else None
+    return load_model(init) if init and not saved_settings(config.out) else None
 
 
 def run_to_its_end(run: Run, deadline: float) -> None:

@@ -14,7 +14,7 @@ from diffusion.training.presets import PRESETS
 
 
 def test_there_are_few_flags():
-    assert len(flags()) <= 16
+    assert len(flags()) <= 18
     help_text = subprocess.run(
         [sys.executable, str(ROOT / "train.py"), "--help"], capture_output=True, text=True, timeout=60
     ).stdout
@@ -38,6 +38,7 @@ def test_flags_replace_values_of_the_preset():
     assert (config.device, config.compile, config.push_to_hub) == ("cpu", "blocks", "user/name")
     assert (config.channels_last, config.public, config.stage.schedule) == (True, True, "linear")
     assert config.stage.channels == PRESETS["folder"].stage.channels
+    assert (config.stage.data.image_size, config.stage.init) == (64, None)
     config = parse_config(["emoji", "--emoji-font", "f", "--autoencoder", "a", "--text-encoder", "t"])
     assert (config.stage.autoencoder, config.stage.text_encoder) == (Path("a"), Path("t"))
     assert config.stage.data == replace(PRESETS["emoji"].stage.data, emoji_font=Path("f"))
@@ -79,6 +80,9 @@ def test_wrong_flags_are_refused(flags, capsys):
         ("emoji", "--data-dir", "d"),
         ("emoji-autoencoder", "--schedule", "linear"),
         ("emoji-mini-text", "--text-encoder", "t"),
+        ("emoji", "--init", "checkpoints/emoji"),
+        ("cats", "--image-size", "32"),
+        ("emoji", "--image-size", "64"),
     ],
 )
 def test_a_flag_that_means_nothing_to_a_preset_is_refused(preset, flag, value, capsys):

@@ -93,7 +93,9 @@ def test_a_begun_run_goes_on(name, preset, tmp_path, monkeypatch, one_thread):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_begun_run_of_every_preset_would_go_on(preset):
+def test_a_begun_run_of_every_preset_would_go_on(preset, tmp_path):
     held = json.loads((FIXTURES / "settings.json").read_text())[preset]
-    config = parse_config([preset])
+    meta = {"meta": json.dumps({"config": held})}
+    safetensors.torch.save_file({}, tmp_path / "state.safetensors", meta)
+    config = parse_config([preset, "--out", str(tmp_path)])
     assert other_settings(held, fixed_settings(config), default_settings(config)) == []

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import randomised
 from model_folders import assert_same_attributes, assert_same_model, changed_config, refused
 
-from diffusion import LatentModel, load_model
+from diffusion import LatentModel, Model, UNet, UNetConfig, cosine_schedule, load_model
 from diffusion.models.folder import CheckpointError, load_folder, save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -110,6 +111,12 @@ WRONG = [
     ("unet", {"num_classes": None}),
     ("unet", {"context_dim": -1}),
     ("unet", {"sketch_side": 16}),  # of no text
+    ("unet", {"patch_size": 0}),
+    ("unet", {"patch_size": -2}),
+    ("unet", {"patch_size": 10**9}),
+    ("unet", {"patch_size": "2"}),
+    ("unet", {"patch_size": [2]}),
+    ("unet", {"patch_size": 16}),  # 16×16 pixels would be one, which has no half
     ("unet", {"surprise": 1}),
     (None, {"unet": []}),
     (None, {"unet": None}),
@@ -148,9 +155,28 @@ def test_a_config_without(saved, key):
     refused(saved, naming="config.json", saying=f"'{key}' is missing")
 
 
-def test_another_networks_config(saved):
-    changed_config(saved, "unet", channels=64)
+@pytest.mark.parametrize("changes", [{"channels": 64}, {"patch_size": 2}])
+def test_another_networks_config(saved, changes):
+    changed_config(saved, "unet", **changes)
     refused(saved, naming="model.safetensors", saying="another network")
+
+
+def test_a_config_from_before_there_were_patches(tiny_model, saved):
+    config = json.loads((saved / "config.json").read_text())
+    assert config["unet"].pop("patch_size") == 1
+    (saved / "config.json").write_text(json.dumps(config))
+    assert_same_model(load_folder(saved), tiny_model)
+
+
+def test_a_network_of_patches_comes_back_bitwise(tmp_path):
+    net = randomised(UNet(UNetConfig(3, 32, (1,), 1, (), patch_size=3)))
+    model = Model("patches", net, "cosine", cosine_schedule(), "v", (3, 9, 12))
+    save_model(tmp_path / "patches", model)
+    loaded = load_folder(tmp_path / "patches")
+    x_t, t = torch.randn(1, 3, 9, 12), torch.tensor([500])
+    assert loaded.net.config == net.config and torch.equal(loaded.net(x_t, t), net(x_t, t))
+    changed_config(tmp_path / "patches", None, sample_shape=[3, 9, 11])
+    refused(tmp_path / "patches", naming="config.json", saying="sample_shape does not fit the network")
 
 
 @pytest.fixture

@@ -47,6 +47,21 @@ def test_operations_are_those_of_the_network():
     assert cost.step_operations(CONFIG, 16, 12) == counter.get_total_flops() > 10**6
 
 
+def test_patches_save_what_the_network_would_do_at_every_pixel():
+    whole = UNetConfig(3, 32, (1, 2), 1, ())
+    patches = replace(whole, patch_size=2)
+    small, large = (cost.step_operations(whole, side, 0) for side in (16, 32))
+    at_ends = 2 * 9 * (4 - 1) * (3 + 3) * 32 * 16 * 16  # of the first and the last convolution, at 16×16
+    assert cost.step_operations(patches, 32, 0) == small + at_ends < 0.3 * large
+    x_t, t = torch.randn(2, 3, 32, 32), torch.ones(2)
+    assert cost.training_flops(UNet(patches), x_t, t) > 2.5 * 2 * cost.step_operations(patches, 32, 0)
+
+
+def test_the_smallest_side_that_is_measured_is_one_that_patches_allow():
+    assert cost.affordable_side(UNetConfig(3, 32, (1, 2), 1, (), patch_size=2), 64, 0, 1.0) == 4
+    assert cost.affordable_side(UNetConfig(3, 32, (1, 2), 1, (), patch_size=3), 96, 0, 1.0) == 6
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that only moves when told to: `clock.seconds += …`."""

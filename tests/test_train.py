@@ -87,7 +87,7 @@ def test_a_folder_without_classes_trains_an_unconditional_model(tiny, tmp_path, 
     assert found == "4 pictures, no classes"
     assert left_out.startswith(f"Left out: {tmp_path}/broken.png: This file is not a readable picture")
     model = load_model(out)
-    assert model.classes is None and model.sample_shape == (3, 32, 32)
+    assert model.classes is None and model.sample_shape == (3, 64, 64)
     assert json.loads((out / "metrics.json").read_text()) == {}
 
 

@@ -8,6 +8,7 @@ from conftest import randomised
 
 from diffusion import UNet, UNetConfig
 from diffusion.nets.blocks import MAX_BLOCKS, MAX_CHANNELS, MAX_LEVELS, MAX_WIDTH, timestep_embedding
+from diffusion.nets.unet import MAX_PATCH
 
 TOLD = UNetConfig(1, 32, (1, 2), 1, (1,), context_dim=8, sketch_side=8)
 
@@ -18,6 +19,7 @@ TOLD = UNetConfig(1, 32, (1, 2), 1, (1,), context_dim=8, sketch_side=8)
         (UNetConfig(1), 28),
         (UNetConfig(3, 32, (1, 2, 4), 2, (1, 2), 0.1, 10), 32),
         (UNetConfig(4, 32, (1, 2), 1, (0, 1), context_dim=24, sketch_side=16), 16),
+        (UNetConfig(3, 32, (1, 2), 1, (1,), patch_size=3), 24),
     ],
 )
 def test_output_has_the_input_shape_and_starts_at_zero(config, side):
@@ -104,9 +106,10 @@ def random_config(choose: random.Random) -> UNetConfig:
                 num_classes=choose.choice([None, 1, 5]),
                 context_dim=context_dim,
                 sketch_side=choose.choice([None, side]) if context_dim else None,
+                patch_size=choose.choice([1, 1, 2, 3]),
             )
-        except ValueError as error:
-            assert "attention over" in str(error)  # of 96 channels and the like
+        except ValueError as error:  # attention over 96 channels, and the like
+            assert "attention over" in str(error) or "a sketch goes with a patch_size of 1" in str(error)
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -140,6 +143,7 @@ def test_the_first_level_may_have_any_width(first):
         UNetConfig(1, 32, (1, 1), MAX_BLOCKS, (1,)),
         UNetConfig(1, 32, (MAX_WIDTH // 32, 1), 1, ()),
         UNetConfig(1, 32, (1,), 1, (), context_dim=1, sketch_side=256),
+        UNetConfig(MAX_CHANNELS, 32, (1, 1), 1, (), patch_size=MAX_PATCH),
     ],
 )
 def test_the_largest_configs_that_are_accepted_run(config):
@@ -176,10 +180,40 @@ REFUSED = [
     {"sketch_side": 8},
     {"context_dim": 8, "sketch_side": 257},
     {"context_dim": 8, "sketch_side": 6},
+    {"context_dim": 8, "sketch_side": 8, "patch_size": 2},
+    {"patch_size": 0},
+    {"patch_size": MAX_PATCH + 1},
+    {"patch_size": 2.0},
+    {"patch_size": True},
+    {"patch_size": None},
 ]
 
 
 @pytest.mark.parametrize("changes", REFUSED, ids=map(str, REFUSED))
 def test_a_config_of_no_network_is_refused(changes):
-    with pytest.raises(ValueError, match="must be|needs a"):
+    with pytest.raises(ValueError, match="must be|needs a|goes with"):
         replace(UNetConfig(3, attention_levels=()), **changes)
+
+
+def test_a_patch_is_pixels_as_channels_and_nothing_else():
+    """Unfolded by hand, in the order that `pixel_unshuffle` documents, with the same weights."""
+    config = UNetConfig(3, 32, (1, 2), 1, (1,), num_classes=2, patch_size=2)
+    net, inner = randomised(UNet(config)), UNet(replace(config, in_channels=12, patch_size=1)).eval()
+    inner.load_state_dict(net.state_dict())  # all names and shapes are those of a network of 12 channels
+    x_t, t, labels = torch.randn(2, 3, 8, 12), torch.tensor([3.0, 700.0]), torch.tensor([0, 1])
+    folded = torch.stack([x_t[:, :, i::2, j::2] for i in range(2) for j in range(2)], dim=2).flatten(1, 2)
+    output = inner(folded, t, labels).unflatten(1, (3, 2, 2))
+    expected = torch.empty_like(x_t)
+    for i in range(2):
+        for j in range(2):
+            expected[:, :, i::2, j::2] = output[:, :, i, j]
+    assert torch.equal(net(x_t, t, labels), expected)
+
+
+@pytest.mark.parametrize(("patch", "sides"), [(1, 4), (2, 8), (3, 12)])
+def test_sides_are_divisible_by_patches_and_levels(patch, sides):
+    config = UNetConfig(1, 32, (1, 1, 1), 1, (), patch_size=patch)
+    assert config.factor == sides
+    assert UNet(config)(torch.ones(1, 1, sides, 2 * sides), torch.ones(1)).shape == (1, 1, sides, 2 * sides)
+    with pytest.raises(RuntimeError):
+        UNet(config)(torch.ones(1, 1, sides, sides + patch), torch.ones(1))

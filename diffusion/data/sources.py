@@ -230,10 +230,14 @@ def _collect(
     if not read:
         such = f", such as {left_out[-1]}" if left_out else "."
         raise DataError(f"{source} holds no readable picture (files skipped: {len(left_out)}){such}")
-    images = torch.from_numpy(np.stack([picture for _, picture in read])).permute(0, 3, 1, 2).contiguous()
+    height, width, channels = read[0][1].shape
+    images = np.empty((len(read), channels, height, width), np.uint8)
+    for place, (_, picture) in zip(images, read):  # without a third copy: a folder's pictures may be many
+        place[...] = picture.transpose(2, 0, 1)
+    pictures = torch.from_numpy(images)
     classes = tuple(sorted({class_name for class_name, _ in read}))
     label = {class_name: i for i, class_name in enumerate(classes)}
     labels = torch.tensor([label[class_name] for class_name, _ in read])
     if classes == ("",):
-        return ImageData(title, images, flip=True, skipped=tuple(left_out))
-    return ImageData(title, images, labels, classes, flip=True, skipped=tuple(left_out))
+        return ImageData(title, pictures, flip=True, skipped=tuple(left_out))
+    return ImageData(title, pictures, labels, classes, flip=True, skipped=tuple(left_out))

@@ -42,7 +42,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     about = UNKNOWN | model.about
     parameters = num_parameters(*model.parts().values())
     dataset = dataset_of(model)
-    latent = isinstance(model, LatentModel)
+    latent, start = isinstance(model, LatentModel), about["settings"].get("init")
     card = CARD.format(
         licence_of_weights="apache-2.0" if dataset else "other",
         datasets=f"datasets:\n- {dataset}\n" if dataset else "",
@@ -55,6 +55,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
         conditioning=_conditioning(model),
         schedule=model.schedule_name,
+        training=f"begun with the weights of {start} and trained" if start else "trained from scratch",
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
@@ -119,7 +120,7 @@ pipeline_tag: {task}
 ---
 # {name}
 
-A diffusion model trained from scratch on {data}: {network} of {parameters} parameters for pictures of
+A diffusion model {training} on {data}: {network} of {parameters} parameters for pictures of
 {size}{conditions}.
 It predicts {prediction} on the {schedule} schedule
 and has seen {images_seen:,} images. Its weights are averages (EMA).

@@ -146,8 +146,7 @@ def medians(calls: dict[str, Call], device: torch.device) -> tuple[dict[str, flo
 
 def affordable_side(config: UNetConfig, side: int, num_tokens: int, operations_per_second: float) -> int:
     """The side, or the largest half, quarter, … of it, at which one step does not take too long."""
-    halvings = len(config.channel_mult) - 1
-    while side % 2 ** (halvings + 1) == 0:
+    while side % (2 * config.factor) == 0:
         if step_operations(config, side, num_tokens) <= AFFORDABLE * operations_per_second:
             break
         side //= 2

@@ -9,18 +9,27 @@ from typing import Any, get_args
 import torch
 
 from diffusion.names import is_text, on_disk
+from diffusion.nets.unet import MAX_PATCH
 from diffusion.schedules import SCHEDULES
 from diffusion.training.config import (
+    GRID,
     AutoencoderSettings,
     DiffusionSettings,
     FolderData,
     MatchingSettings,
+    PixelDiffusionSettings,
     TrainConfig,
+    default_settings,
     settings_of,
     with_settings,
 )
 from diffusion.training.distributed import COMPILED, world_size
 from diffusion.training.presets import PRESETS
+from diffusion.training.run_state import saved_settings
+
+# What follows from --image-size and --init, with which a run that is begun goes on as it began.
+OF_SIZE = ("image_size", "patch_size", "channel_mult")
+OF_INIT = ("init", "learning_rate", "decay")
 
 
 def flags() -> dict[str, "Field[Any]"]:
@@ -43,16 +52,40 @@ def parse_config(arguments: list[str] | None = None) -> TrainConfig:
             parser.add_argument(name, type=kind, metavar=each.metadata["metavar"], **options)
     given = vars(parser.parse_args(arguments))
     preset = PRESETS[given.pop("preset")]
-    known = {each.name for each, _ in settings_of(preset)}
+    known = {each.name for each, _ in settings_of(preset) if "help" in each.metadata}
     for name, each in flags().items():
         if each.name in given and each.name not in known:
             parser.error(f"{name} means nothing to the preset {preset.preset}")
-    config = with_settings(preset, given)
-    if config.init:  # what it knows is refined: half the rate, which falls all the way
-        config = replace(config, learning_rate=config.learning_rate / 2, decay=1 - config.warmup)
+    config = with_consequences(with_settings(preset, given))
+    held = {name: value for name, value in begun_settings(config).items() if name not in given}
+    config = with_settings(config, held)
     for message in refusals(config):
         parser.error(message)
     return config
+
+
+def with_consequences(config: TrainConfig) -> TrainConfig:
+    """With what follows from the pictures' size, and from beginning with another model's weights."""
+    if isinstance(config.stage.data, FolderData):
+        config = with_settings(config, {"patch_size": config.stage.data.patch_size})
+    if _init(config):  # what it knows is refined: half the rate, which falls all the way
+        config = replace(config, learning_rate=config.learning_rate / 2, decay=1 - config.warmup)
+    return config
+
+
+def begun_settings(config: TrainConfig) -> dict[str, Any]:
+    """By name what the run in the output folder, if one is begun there, goes on with unless it is told."""
+    begun = saved_settings(config.out) or {}
+    if begun.get("preset") != config.preset:
+        return {}
+    names = [*OF_SIZE] if isinstance(config.stage.data, FolderData) else []
+    names += OF_INIT if begun.get("init") or _init(config) else ()
+    then = default_settings(config) | begun
+    return {name: tuple(then[name]) if isinstance(then[name], list) else then[name] for name in names}
+
+
+def _init(config: TrainConfig) -> str | None:
+    return config.stage.init if isinstance(config.stage, PixelDiffusionSettings) else None
 
 
 def refusals(config: TrainConfig) -> Iterator[str]:
@@ -64,6 +97,8 @@ def refusals(config: TrainConfig) -> Iterator[str]:
     data = config.stage.data
     if isinstance(data, FolderData) and data.data_dir.resolve() == config.out.resolve():
         yield "--out must be another folder than --data-dir"
+    if isinstance(data, FolderData) and data.image_size not in range(GRID, MAX_PATCH * GRID + 1, GRID):
+        yield f"--image-size must be a multiple of {GRID}, up to {MAX_PATCH * GRID}"
     if not is_text(config.out.resolve().name):
         yield "--out has a name that is no text in UTF-8"
     if config.push_to_hub and isinstance(config.stage, AutoencoderSettings | MatchingSettings):

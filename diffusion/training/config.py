@@ -14,6 +14,7 @@ from diffusion.losses import Weighting
 from diffusion.nets.unet import UNetConfig
 from diffusion.process import Prediction
 
+GRID = 32  # patches along a side of one's own pictures
 S = TypeVar("S", bound="Settings")
 
 
@@ -38,7 +39,12 @@ class PictureData(Settings):
 class FolderData(PictureData):
     """A folder of pictures."""
 
-    image_size: int = flag(64, "to which pictures are cropped and scaled, a multiple of 32")
+    image_size: int = flag(32, "to which pictures are cropped and scaled, a multiple of 32")
+
+    @property
+    def patch_size(self) -> int:
+        """With which a network costs at every size what it costs at GRID."""
+        return self.image_size // GRID
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ class PixelDiffusionSettings(DiffusionSettings):
 
     stage: str = field(default="diffusion", init=False)
     data: PictureData | CatData
+    init: str | None = flag(None, "begin with this checkpoint's weights, a folder or Hub repo: fine-tuning")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +173,6 @@ class TrainConfig(Settings):
     decay: float = 0.5  # share of the run, at its end, in which it falls to 0
     gradient_clip: float = 1.0
     ema_width: float = 0.08  # σ_rel of the average, see diffusion/nets/ema.py
-    init: str | None = flag(None, "begin with this checkpoint's weights, a folder or Hub repo: fine-tuning")
     # machine
     seed: int = flag(0, "of the weights, the data order and the noise")
     device: str | None = flag(None, "cuda or cpu; default: the best there is")

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from diffusion.schedules import named_schedule
 from diffusion.training.config import DiffusionSettings, PixelDiffusionSettings, TrainConfig
 from diffusion.training.data import Pictures, load_held_out
 from diffusion.training.distributed import rank, world_size
+from diffusion.training.initial import begin_with, origin
 from diffusion.training.stage import D, Forward, Metrics, Stage, Weights
 
 HELD_OUT_IMAGES = 500  # for bits/dim: of MNIST's 1.6 they leave an error of 0.05
@@ -85,15 +87,27 @@ class DiffusionStage(Stage[UNet, D]):
 class PixelDiffusion(DiffusionStage[Pictures]):
     """Diffusion on pictures, with their class labels if they have any.
 
-    Args: as of every Stage, and its own settings.
+    Args: as of every Stage, its own settings, and the model that it begins with, if there is one.
     """
 
     def __init__(
-        self, config: TrainConfig, settings: PixelDiffusionSettings, data: Pictures, device: torch.device
+        self,
+        config: TrainConfig,
+        settings: PixelDiffusionSettings,
+        data: Pictures,
+        device: torch.device,
+        start: Model | None = None,
     ) -> None:
         shape = settings.unet(data.image_shape[0], num_classes=len(data.classes) if data.classes else None)
         super().__init__(config, settings, data, shape, device)
         self.settings = settings
+        if start:
+            begin_with(self.net, settings.prediction, data.classes, start)
+
+    def fixed_settings(self) -> dict[str, Any]:
+        """With the name of what it began with: where that lies does not matter."""
+        init = self.settings.init
+        return super().fixed_settings() | {"init": init and origin(init)}
 
     def batch(self, positions: range, generator: torch.Generator) -> tuple[Tensor, Weights]:
         x_0, labels = self.data.batch(positions, self.config.seed, generator)
@@ -124,10 +138,15 @@ class PixelDiffusion(DiffusionStage[Pictures]):
             print(f"Not measured: {error}", flush=True)
             return None
 
+    @property
+    def judged(self) -> ImageData:
+        """The pictures that a history judges by: held-out ones, or where there are none those trained on."""
+        return self.held_out or (self.data.held_out() if isinstance(self.data, Cats) else self.data)
+
     def recorder(self, images_seen: int) -> Recorder:
         return Recorder(
             self.config.out,
-            (self.held_out or self.data).to(self.device),
+            self.judged.to(self.device),
             "held-out images" if self.held_out else "training images",
             self.model,
             self.config.total_images,

@@ -12,11 +12,29 @@ from diffusion.training.config import (
     PixelDiffusionSettings,
     TextDiffusionSettings,
     TrainConfig,
+    with_settings,
 )
 
 EMOJI = EmojiData(image_size=128)
 MINI = EmojiData(image_size=64, skin_tones=False)  # what a laptop's CPU can train
 RUNS = Path("runs")
+CATS_LARGE = TrainConfig(  # on a GPU, which sees so many in about five minutes
+    preset="cats-large",
+    out=RUNS / "cats-large",
+    stage=PixelDiffusionSettings(
+        data=CatData(),
+        channels=64,
+        channel_mult=(1, 2, 4),
+        blocks_per_level=2,
+        attention_levels=(1, 2),
+        dropout=0.1,
+        patch_size=2,
+        weighting="v",
+    ),
+    total_images=3_000_000,
+    batch_size=256,
+    learning_rate=6e-4,
+)
 
 _PRESETS = (
     TrainConfig(preset="mnist", out=RUNS / "mnist", stage=PixelDiffusionSettings(data=PictureData())),
@@ -34,6 +52,10 @@ _PRESETS = (
         total_images=450_000,
         batch_size=64,
         learning_rate=1e-3,
+    ),
+    CATS_LARGE,
+    with_settings(
+        CATS_LARGE, {"preset": "cats128", "out": RUNS / "cats128", "image_size": 128, "patch_size": 4}
     ),
     TrainConfig(
         preset="cifar10",
@@ -54,7 +76,14 @@ _PRESETS = (
     TrainConfig(
         preset="folder",
         out=RUNS / "folder",
-        stage=PixelDiffusionSettings(data=FolderData(), channels=64, attention_levels=(1, 2), dropout=0.1),
+        stage=PixelDiffusionSettings(  # the shape of cats, so that it can begin with their weights
+            data=FolderData(image_size=64),
+            channels=64,
+            channel_mult=(1, 1, 2),
+            attention_levels=(1, 2),
+            dropout=0.1,
+            patch_size=2,
+        ),
         total_images=4_000_000,
     ),
     TrainConfig(

@@ -5,6 +5,7 @@ from typing import TypeAlias
 import torch
 
 from diffusion.data.emoji import EmojiSet
+from diffusion.models.model import Model
 from diffusion.training.autoencoder_stage import AutoencoderTraining
 from diffusion.training.config import (
     AutoencoderSettings,
@@ -20,11 +21,18 @@ from diffusion.training.text_stages import TextDiffusion, TextMatching
 AnyStage: TypeAlias = PixelDiffusion | AutoencoderTraining | TextMatching | TextDiffusion
 
 
-def build_stage(config: TrainConfig, data: Data, device: torch.device) -> AnyStage:
+def build_stage(
+    config: TrainConfig, data: Data, device: torch.device, start: Model | None = None
+) -> AnyStage:
     """The stage of a run, on data of the kind that it needs.
+
+    Args:
+        config, data, device: as of every Stage.
+        start: the model that diffusion on pictures begins with.
 
     Raises:
         TypeError: they are of the other kind.
+        CheckpointError: the run's network cannot begin with this model.
     """
     settings = config.stage
     if isinstance(data, EmojiSet):
@@ -35,5 +43,5 @@ def build_stage(config: TrainConfig, data: Data, device: torch.device) -> AnySta
         if isinstance(settings, TextDiffusionSettings):
             return TextDiffusion(config, settings, data, device)
     elif isinstance(settings, PixelDiffusionSettings):
-        return PixelDiffusion(config, settings, data, device)
+        return PixelDiffusion(config, settings, data, device, start)
     raise TypeError(f"{config.preset} is not trained on {data.title}.")
