@@ -110,7 +110,7 @@ class Cats:
         mouths = torch.arange(self.counts[-2], device=self.layers[0].device)
         faces = self.render(torch.stack([*[torch.zeros_like(mouths)] * 3, mouths], dim=-1)).short()
         differences = (faces - faces[:1]).abs().amax((0, 1))  # (S, S)
-        transparency = 1 - self._floats[-1][:, 3]
+        transparency = 1 - self.colours[-1][:, 3]
         return (transparency * differences <= VISIBLE).flatten(1).all(1)
 
     @cached_property
