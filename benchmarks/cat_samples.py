@@ -60,6 +60,11 @@ class Bench:
         """Those of the figures that come first."""
         return self.drawn(self.options.num, self.sampling)
 
+    @property
+    def any_possible(self) -> bool:
+        """Whether any of them is near enough to a cat."""
+        return bool(self.samples.judged.possible.any())
+
     @cached_property
     def curves(self) -> Curves:
         """What curves.json holds so far; steps and guidance add to it."""
@@ -81,18 +86,18 @@ def shares(cats: Cats, drawn: Drawn) -> dict[str, tuple[float, float]]:
     """How many are what they should be, with errors.
 
     Returns:
-        By name: of all, "possible", "sharp" and "accessory"; of each kind, how many of the possible ones
-        have a part that is told from all others; of the sharp ones, "new" and, with a hidden mouth, "new
-        behind a scarf".
+        By name: of all, "possible", "sharp" and (the accessory) "as asked"; "sharp" and a kind, how many of
+        the possible ones have a part of it that is told from all others; of the sharp ones, "new" and, with
+        a hidden mouth, "new behind a scarf".
     """
     judged = drawn.judged
     found = judged.cats
     counted = {
         "possible": judged.possible,
         "sharp": judged.sharp,
-        "accessory": found[:, ACCESSORY] == drawn.labels,
+        "as asked": found[:, ACCESSORY] == drawn.labels,
     }
-    counted |= {kind: (judged.rivals[judged.possible] < 0)[:, i] for i, kind in enumerate(KINDS)}
+    counted |= {f"sharp {kind}": (judged.rivals[judged.possible] < 0)[:, i] for i, kind in enumerate(KINDS)}
     new, hidden = ~cats.is_trained_on(found), cats.hides_mouth[found[:, ACCESSORY]]
     counted |= {"new": new[judged.sharp & ~hidden], "new behind a scarf": new[judged.sharp & hidden]}
     return {name: binomial(hits) for name, hits in counted.items() if len(hits)}

@@ -48,7 +48,9 @@ NUM_REAL, NUM_FOR_BITS = 500, 200
 
 
 def judged_reals(bench: Bench) -> Iterator[Figure]:
-    """How far the judge can be trusted."""
+    """How far the judge can be trusted, if any sample is near enough to a cat to have errors."""
+    if not bench.any_possible:
+        return
     yield Figure(
         "parts of real cats found by the judge",
         f"{NUM_REAL} cats never trained on, disturbed by the errors of samples",
@@ -99,13 +101,14 @@ def sampled(bench: Bench) -> Iterator[Figure]:
     figures = {
         "possible cats": "possible",
         "sharp cats": "sharp",
-        "accessory as asked": "accessory",
+        "accessory as asked": "as asked",
         "never trained on": "new",
         "never trained on, with a scarf": "new behind a scarf",
     }
     for name, key in figures.items():
         yield Figure(name, setting, partial(one_share, bench, key))
-    yield Figure("parts drawn least and most", setting, partial(frequencies, bench))
+    if bench.any_possible:
+        yield Figure("parts drawn least and most", setting, partial(frequencies, bench))
 
 
 def one_share(bench: Bench, key: str) -> str:
@@ -148,7 +151,7 @@ def point(bench: Bench, curve: str, names: tuple[str, ...], sampling: Sampling) 
 
     def measure() -> Row:
         found = shares(bench.cats, bench.drawn(bench.options.num_per_point, sampling))
-        wanted = ("possible", "sharp", "accessory", "new")
+        wanted = ("possible", "sharp", "as asked", "new")
         known = {name: found[name] for name in wanted if name in found}
         return {name: share for name, (share, _) in known.items()} | {
             f"{name}_error": error for name, (_, error) in known.items()
@@ -160,7 +163,7 @@ def point(bench: Bench, curve: str, names: tuple[str, ...], sampling: Sampling) 
 
 def table_of_points(titles: tuple[str, ...], names: tuple[str, ...], rows: list[Row]) -> str:
     """Points as a table."""
-    kinds = ("possible", "sharp", "accessory", "new")
+    kinds = ("possible", "sharp", "as asked", "new")
     cells = [
         (
             *(row[name] for name in names),
