@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from diffusion.data.cats import Cats
 from diffusion.data.image_sets import DataError, ImageData, step_generator
 from diffusion.data.images import to_signed
 from diffusion.data.sources import CIFAR10_CLASSES, load_data
@@ -158,13 +159,17 @@ def data_of(model: Model) -> str:
     Raises:
         CheckpointError: it is none of them, or was learned without its classes.
     """
-    title = str(model.about.get("data", ""))
+    title, place = str(model.about.get("data", "")), model.folder or model.name
+    if title == Cats.title:
+        raise CheckpointError(
+            f"{place} draws cats, judged by benchmarks.cats with their parts, not by a classifier."
+        )
     for name, recipe in RECIPES.items():
         alike = (model.sample_shape, model.classes) == (recipe.sample_shape, recipe.classes)
         if alike and title.startswith(recipe.title):
             return name
     known = " or ".join(recipe.title for recipe in RECIPES.values())
-    raise CheckpointError(f"{model.folder or model.name} was not trained on {known} with its classes.")
+    raise CheckpointError(f"{place} was not trained on {known} with its classes.")
 
 
 def train(data: ImageData, recipe: Recipe, device: torch.device | str = "cpu", seed: int = 0) -> nn.Module:

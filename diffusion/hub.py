@@ -22,7 +22,7 @@ from diffusion.films.film import FILM_FILES
 from diffusion.films.quality_curves import CURVES_FILE
 from diffusion.films.samples import SAMPLES_FILE
 from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES
-from diffusion.models.card import CARD_FILE, METRICS_FILE, dataset_of, is_generated
+from diffusion.models.card import CARD_FILE, METRICS_FILE, is_generated, published_data
 from diffusion.models.folder import MODEL_FILES, TOKENIZER_FILE, CheckpointError, is_of_cats, load_folder
 from diffusion.models.model import Model
 from diffusion.models.weights import INDEX_FILE, SHARD_NAME, read_object
@@ -121,7 +121,7 @@ def local_copy(path_or_repo_id: str | Path, files: Iterable[str]) -> Path:
 def push_to_hub(
     path: str | Path, repo_id: str, public: bool = False, tell: Callable[[str], None] | None = None
 ) -> str:
-    """Upload a model's folder: neither a run's state nor pictures of data that is not a published data set.
+    """Upload a model's folder: neither a run's state nor pictures of data that are not published.
 
     In a repo that is there, a card that somebody wrote or edited stays, and so does all that no push made:
     where that is in the way, nothing is uploaded.
@@ -161,7 +161,7 @@ def _push(folder: Path, model: Model, repo_id: str, public: bool, tell: Callable
     if theirs := repo.in_the_way(uploads.keys()):
         found = ", ".join(sorted(theirs))
         raise HubError(f"the repo holds files of another model, which stay ({found}): use a repo of its own.")
-    if EXAMPLES_FILE in uploads and dataset_of(model) is None:
+    if EXAMPLES_FILE in uploads and published_data(model) is None:
         del uploads[EXAMPLES_FILE]
         tell(f"{EXAMPLES_FILE} stays here: it shows pictures that were trained on.")
     if CARD_FILE in uploads and not repo.takes_card(uploads[CARD_FILE]):

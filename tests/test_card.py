@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from cat_models import few_cats, model_of
 from conftest import ROOT
 from huggingface_hub import ModelCard
 
@@ -28,6 +29,18 @@ def test_the_card_has_valid_front_matter(tiny_model, tmp_path, data, dataset):
         assert told in text
 
 
+def test_the_card_of_cats_has_their_licence_and_names_who_drew_them(tmp_path):
+    model = model_of(few_cats())
+    save_model(tmp_path, model)
+    write_model_card(tmp_path, model, {})
+    text = (tmp_path / "README.md").read_text("utf-8")
+    assert ModelCard(text).data.to_dict()["license"] == "cc-by-4.0" and "datasets:" not in text
+    assert "Data: cats by David Revoy (CC BY 4.0). Weights: [CC BY 4.0]" in text
+    assert all(
+        told in text for told in ("`parts.png`", "`parts.json`", "David Revoy's [cat avatar generator]")
+    )
+
+
 def test_the_card_of_someones_pictures_claims_no_licence(tiny_model, tmp_path):
     write_model_card(tmp_path, replace(tiny_model, classes=None, about={"data": "the folder x: y"}), {})
     text = (tmp_path / "README.md").read_text("utf-8")
@@ -53,15 +66,25 @@ def test_the_cards_that_are_shipped_are_as_generated():
     assert cards and all(is_generated(card.read_bytes()) for card in cards)
 
 
-def test_the_cards_example_runs(tiny_model, tmp_path, monkeypatch):
-    folder = tmp_path / "tiny"
-    save_model(folder, tiny_model)
-    save_film(folder, make_film(tiny_model, seed=0, num_images=1, num_steps=2))
-    save_metrics(folder, tiny_model, {"bits/dim": "2.5"})
+def results_of_example(model, folder, monkeypatch) -> dict:
+    """What the names in a card's example stand for when it has run."""
+    save_model(folder, model)
+    save_film(folder, make_film(model, seed=0, num_images=1, num_steps=2))
+    save_metrics(folder, model, {"bits/dim": "2.5"})
     code = (folder / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(folder.parent)
-    exec(compile(code.replace("user/tiny", "tiny"), "README.md", "exec"), names := {})
+    exec(compile(code.replace(f"user/{model.name}", folder.name), "README.md", "exec"), names := {})
+    return names
+
+
+def test_the_cards_example_runs(tiny_model, tmp_path, monkeypatch):
+    names = results_of_example(tiny_model, tmp_path / "tiny", monkeypatch)
     assert names["images"].shape == (4, 1, 16, 16) and names["step"].s == 0
+
+
+def test_the_example_of_cats_says_which_they_are_and_whether_they_were_seen(tmp_path, monkeypatch, capsys):
+    names = results_of_example(model_of(few_cats()), tmp_path / "few", monkeypatch)
+    assert names["seen"].cats.shape == (4, 5) and capsys.readouterr().out.count("False") >= 4
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[1]", b"\xff"])

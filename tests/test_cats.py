@@ -1,6 +1,7 @@
 """Cats of drawn parts: which there are, which are trained on, and parts that are a stranger's."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -176,6 +177,21 @@ def test_batches_are_put_together_where_the_parts_are():
     assert all(layer.device.type == "meta" for layer in cats.layers)
     picture = cats.render(torch.zeros(6, 5, dtype=torch.int64, device="meta"))
     assert picture.device.type == "meta" and picture.shape == (6, 3, 16, 16)
+
+
+def test_the_documentation_says_so_and_its_examples_run(cats, monkeypatch, capsys):
+    text = (ROOT / "docs/cats.md").read_text("utf-8")
+    first, second = (block.split("```")[0] for block in text.split("```python\n")[1:])
+    monkeypatch.chdir(ROOT)
+    exec(first, names := {})
+    assert "['grey', 'tiger stripes', 'glasses'" in capsys.readouterr().out
+    names["images"] = cats.render(cats.trained_on[:3]) / 127.5 - 1
+    exec(second, names)
+    assert names["picture"].shape == (3, 64, 64) and torch.equal(names["found"].cats, cats.trained_on[:3])
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| (.*) \|$", text, re.MULTILINE)
+    assert [(kind, int(count)) for kind, count, _ in rows] == list(zip(KINDS, cats.counts))
+    for (_, _, named), of_kind in zip(rows, cats.names):
+        assert set(re.split(", | … and | …", named.strip())) <= {*of_kind, ""}
 
 
 # The package

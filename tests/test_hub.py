@@ -184,6 +184,7 @@ def test_cats_travel_with_their_parts_and_leave_none_to_another_model(folder, tm
     model = model_of(few_cats(Rule(7, 1000, 300)))
     save_model(tmp_path / "few-cats", model)
     save_metrics(tmp_path / "few-cats", model, {})
+    (tmp_path / "few-cats/examples.png").write_bytes(b"of drawings that everybody may have")
     with HubServer() as hub:
         env = hub.environment(tmp_path / "cache")
         hub.repos["user/notes"] = notes = Repo()

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from cat_models import few_cats, model_of
 from conftest import randomised
 
 from diffusion import LatentModel, Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
+from diffusion.data.cats import Rule
 from diffusion.data.image_sets import ImageData
 from diffusion.models.folder import CheckpointError
 from tools import ship
@@ -85,6 +87,33 @@ def test_a_run_is_not_shipped_into_itself_nor_of_other_data(run, tmp_path):
     save_model(run, replace(load_model(run), about={"data": "the folder cats"}))
     with pytest.raises(CheckpointError, match="not trained on MNIST or CIFAR-10"):
         shipped(run, tmp_path / "small")
+
+
+# Cats
+
+
+def test_cats_are_shipped_with_their_parts_and_judged_on_those(tmp_path, capsys):
+    run, target = tmp_path / "run", tmp_path / "cats"
+    model = model_of(few_cats(Rule(below=2**32 // 4)))
+    save_model(run, replace(model, net=randomised(model.net)))
+    (run / "state.safetensors").write_bytes(b"state")
+    shipped(run, target)
+    assert {file.name for file in target.iterdir()} == {
+        *("config.json", "model.safetensors", "README.md", "parts.json", "parts.png")
+    }
+    small = load_model(target)
+    assert all(torch.equal(one, other) for one, other in zip(small.cats.layers, model.cats.layers))
+    assert (target / "parts.json").read_bytes() == (run / "parts.json").read_bytes()
+    assert "license: cc-by-4.0" in (target / "README.md").read_text("utf-8")
+    data = ship.held_out_data(small, tmp_path / "nowhere", None)
+    assert torch.equal(data.images, model.cats.held_out().images) and len(data.images) > 200
+
+
+def test_cats_without_their_parts_are_not_shipped(tmp_path):
+    save_model(tmp_path / "run", model_of(few_cats()))
+    (tmp_path / "run/parts.json").unlink()
+    with pytest.raises(CheckpointError, match="run draws cats, judged by benchmarks.cats with their parts"):
+        shipped(tmp_path / "run", tmp_path / "cats")
 
 
 # A text model

@@ -2,10 +2,12 @@
 
     python -m tools.ship runs/mnist checkpoints/mnist --data-dir data
     python -m tools.ship runs/emoji checkpoints/emoji
+    python -m tools.ship runs/cats checkpoints/cats
 
 The folder is written only if the rounded weights have the loss of the others on held-out images, up to
 0.1 %; of a text model that is the loss of drawing held-out emoji from their English names, and the error of
-its autoencoder. Prints the folder's size and how much the loss changes.
+its autoencoder. Held-out cats come from the run's own parts. Prints the folder's size and how much the loss
+changes.
 """
 
 import argparse
@@ -78,6 +80,8 @@ def change_of_loss(model: Model, data: ImageData | EmojiSet) -> float:
 
 def held_out_data(model: Model, data_dir: Path, font: Path | None) -> ImageData | EmojiSet:
     """Images that the model was not trained on. Raises as `ship` does."""
+    if model.cats is not None:
+        return model.cats.held_out()
     if not isinstance(model, LatentModel):
         return load_data(data_of(model), data_dir, train=False)
     emoji = emoji_of(model, font)

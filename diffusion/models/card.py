@@ -3,8 +3,9 @@
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from diffusion.data.cats import AUTHOR, SOURCE, Cats
 from diffusion.files import to_json, write_atomically
 from diffusion.models.model import LatentModel, Model
 from diffusion.nets.step_cost import num_parameters
@@ -13,7 +14,28 @@ CARD_FILE, METRICS_FILE = "README.md", "metrics.json"
 
 UNKNOWN: dict[str, Any] = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}}
 MARK = "<!-- generated, and renewed until somebody edits it: "
-DATASETS = {"MNIST": "ylecun/mnist", "CIFAR-10": "uoft-cs/cifar10"}  # the Hub's names of known data
+
+
+class Published(NamedTuple):
+    """Data that everybody may have.
+
+    Args:
+        dataset: the Hub's name of it; None where it has none.
+        licence: the Hub's name of the licence that weights trained on it have.
+        weights: the same for a reader.
+    """
+
+    dataset: str | None
+    licence: str
+    weights: str
+
+
+PUBLISHED = {  # by how the data's titles begin
+    "MNIST": Published("ylecun/mnist", "apache-2.0", "Apache-2.0"),
+    "CIFAR-10": Published("uoft-cs/cifar10", "apache-2.0", "Apache-2.0"),
+    Cats.title: Published(None, "cc-by-4.0", "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)"),
+}
+UNPUBLISHED = Published(None, "other", "as the data allows")
 
 
 def load_metrics(path: Path) -> dict[str, Any]:
@@ -41,10 +63,10 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
     about = UNKNOWN | model.about
     parameters = num_parameters(*model.parts().values())
-    dataset = dataset_of(model)
+    dataset, licence, weights = published_data(model) or UNPUBLISHED
     latent, start = isinstance(model, LatentModel), about["settings"].get("init")
     card = CARD.format(
-        licence_of_weights="apache-2.0" if dataset else "other",
+        licence_of_weights=licence,
         datasets=f"datasets:\n- {dataset}\n" if dataset else "",
         name=model.name,
         parameters=f"{parameters / 1e6:.2f} million",
@@ -59,17 +81,19 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
-        weights="Apache-2.0" if dataset else "as the data allows",
+        weights=weights,
+        cats=CATS if model.cats else "",
+        judged=JUDGED if model.cats else "",
         history=HISTORY if (path / "training.png").exists() else "",
         **{k: about[k] for k in ("data", "licence", "images_seen")},
     )
     write_atomically(path / CARD_FILE, _marked(card).encode())
 
 
-def dataset_of(model: Model) -> str | None:
-    """The Hub's name of the data set that a model was trained on; None if it is none that is published."""
+def published_data(model: Model) -> Published | None:
+    """The data that a model was trained on; None if they are not published."""
     data = str(model.about.get("data", ""))
-    return next((name for title, name in DATASETS.items() if data.startswith(title)), None)
+    return next((known for title, known in PUBLISHED.items() if data.startswith(title)), None)
 
 
 def is_generated(card: bytes) -> bool:
@@ -108,6 +132,18 @@ HISTORY = """`training.png` shows what the network drew from the same noise whil
 each of the moments in `training.json`.
 """
 
+JUDGED = """
+from diffusion.data.cat_judge import judge
+
+seen = judge(model.cats, images)  # of all cats that there can be the nearest ones
+print(seen.sharp, model.cats.is_trained_on(seen.cats))  # surely these? ever seen before?
+"""
+
+CATS = f"""`parts.png` holds the drawn parts of which every such cat is made, `parts.json` their names, and
+which combinations were trained on. The drawings are from {AUTHOR}'s [cat avatar generator]({SOURCE}),
+scaled down.
+"""
+
 CARD = """---
 license: {licence_of_weights}
 library_name: pytorch
@@ -138,10 +174,10 @@ x_T = draw_noise((4, *model.sample_shape), torch.Generator().manual_seed(0))
 denoise = model.denoiser({conditioning})
 for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), sampler="dpm++2m"):
     images = model.decode(step.x_s)  # (4, C, H, W) in [−1, 1]
-```
+{judged}```
 
 The losses of the run are in `log.jsonl`.
-{film}{history}
+{film}{history}{cats}
 ## Measured
 
 {metrics}
