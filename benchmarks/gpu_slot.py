@@ -1,26 +1,30 @@
 """All that a borrowed GPU is to do, as one command that is repeated until it says that it is finished.
 
-    python -m benchmarks.gpu_slot first  --data-dir data --out OUT   # CIFAR-10: train, ship, measure
+    python -m benchmarks.gpu_slot first  --data-dir data --out OUT   # cats, CIFAR-10: train, ship, measure
     python -m benchmarks.gpu_slot second --data-dir data --out OUT   # MNIST under both schedules, the peers
     python -m benchmarks.gpu_slot emoji  --data-dir data --out OUT   # emoji from text, in three stages
     python -m benchmarks.gpu_slot first  --data-dir data --out OUT --rehearse   # the same on a CPU, tiny
 
 It is made for a machine that is borrowed for half an hour and whose calls last ten minutes. Every part is a
 process that goes on when the call returns, after --seconds, and that the next call waits for: make it at
-once. The slot ends --slot-seconds after the first call. Training ends in time for the rest; CIFAR-10 and
-emoji are trained for as many images as fit in, so that the learning rate reaches 0. What there is then is
-shipped, and measured while there is time. At the end of every call OUT holds what was made so far, as
+once. The slot ends --slot-seconds after the first call. Training ends in time for the rest; all but MNIST
+is trained for as many images as fit in, so that the learning rate reaches 0. What there is then is shipped,
+and measured while there is time; a larger network of cats stays only if it draws better ones than that of
+checkpoints/cats. At the end of every call OUT holds what was made so far, as
 result.tar in pieces of 15 MiB: `cat result.tar.* | tar x` in the project's folder puts it in place.
 
 Where little can be sent, send the code without checkpoints, pictures and tests, 1 MB:
 
     git sparse-checkout set benchmarks diffusion tools     # in the end: git sparse-checkout disable
+    git sparse-checkout add checkpoints/cats               # first: 6 MB, with which the larger one competes
 
-What git ignores has to be named to be carried; it stays there, so the first call is enough. That is the data,
-and for `second` and `emoji` wheels/, from which packages are installed into runs/site, and where shared
-libraries are looked for. With the other machine's version of Python:
+What git ignores has to be named to be carried; it stays there, so the first call is enough. That is the data
+and wheels/, from which packages are installed into runs/site, and where shared libraries are looked for. With
+the other machine's version of Python:
 
     alias get='pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels'
+    get robohash natsort                                                # first
+    zip -d wheels/robohash-*.whl 'robohash/sets/set[35]/*'              # first: 12 instead of 44 MB
     get denoising-diffusion-pytorch ema-pytorch pytorch-fid diffusers   # second
     get emoji tokenizers                                                # emoji
     cp /usr/lib/x86_64-linux-gnu/libfribidi.so.0 wheels/                # emoji: joins the parts of one
@@ -34,79 +38,33 @@ name runs/slot/sweep.json, which `first` made, to tell it which.
 import argparse
 import io
 import json
+import math
 import os
 import shutil
 import tarfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.background import SLOT, CallOver, Slot
-from benchmarks.peer_steps import PEERS
+from benchmarks.slot_size import REHEARSAL, Size
 from diffusion.data.sources import decoded_file
 from diffusion.files import STATE_FILE
+from diffusion.models.card import load_metrics
 
 DATA, SITE, PEER = (Path("runs") / name for name in ("data", "site", "peer"))
 SWEEP, WHEELS, FONT = SLOT / "sweep.json", Path("wheels"), "NotoColorEmoji.ttf"
 AFTER_TRAINING, EXPORTING, STARTING, MAX_STARTS = 300, 60, 60, 4  # three of them in seconds
+CATS_MINUTES, JUDGING = 5, 150  # of training; seconds
+MIN_NEW = 87  # percent of cats that are not remembered: of all that there can be 90 are new
 PIECE_BYTES = 15 * 2**20
 RESULTS = {
-    "first": ("checkpoints/cifar10", "runs/slot", "runs/cifar10/log.jsonl"),
+    "first": ("checkpoints/cats-large", "checkpoints/cifar10", "runs/slot", "runs/c*/log.jsonl"),
     "second": ("checkpoints/mnist-cosine", "checkpoints/mnist-linear", "runs/slot", "runs/peer/*.json"),
     "emoji": ("checkpoints/emoji", "runs/slot", "runs/emoji*/log.jsonl", "runs/emoji*/samples*"),
 }
-SAMPLES = "--num-samples 10000 --num-steps-samples 2000 --num-bits 2000"
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is done: on a GPU, or in a rehearsal, whose figures mean nothing.
-
-    Args:
-        candidates: rows of benchmarks.throughput that may be the fastest.
-        table: arguments for the full table.
-        peers: rows that are compared with ours.
-        training: arguments instead of the lengths that fit into the slot.
-        interrupted: each training is stopped once by SIGTERM and goes on.
-    """
-
-    trainer: str = "train.py"
-    device: tuple[str, ...] = ("--device", "cuda")
-    decode: tuple[str, ...] = ()
-    classifier: tuple[str, ...] = ()
-    sweep: tuple[str, ...] = ("--seconds", "4")
-    candidates: str = "blocks,network"
-    table: tuple[str, ...] = ()
-    peers: str = ",".join(PEERS)
-    training: tuple[str, ...] = ()
-    interrupted: bool = False
-    samples: tuple[str, ...] = tuple(SAMPLES.split())
-    peer: tuple[str, ...] = ("--sample-minutes", "3")
-    peer_minutes: float | None = None
-    blocks: tuple[str, ...] = ("--compile", "blocks", "--channels-last")
-    prompts: tuple[str, ...] = ()
-
-
-REHEARSAL = Size(
-    trainer="tests/training.py",  # with next to no weights
-    device=("--device", "cpu"),
-    decode=("--every", "50"),
-    classifier=("--epochs", "2"),
-    sweep=("--seconds", "0.2", "--batch-size", "16"),
-    candidates="channels_last",
-    table=("--only", "loader,fused"),
-    peers="lucidrains,diffusers",
-    training=("--minutes", "0.2", "--batch-size", "8"),
-    interrupted=True,
-    samples=("--num-samples", "10", "--num-bits", "10", "--num-steps-samples", "10"),
-    peer=("--num-samples", "8", "--sample-minutes", "0.1", "--sample-batch", "4", "--dim", "8"),
-    peer_minutes=0.05,
-    blocks=("--channels-last",),
-    prompts=("--num", "8", "--num-per-point", "4", "--steps", "2"),
-)
 
 
 def best_row() -> dict[str, Any]:
@@ -192,17 +150,51 @@ def install(slot: Slot) -> None:
         os.environ[variable] = ":".join(filter(None, (str(place.resolve()), os.environ.get(variable))))
 
 
-def evaluate(slot: Slot, name: str, data: list[str], *options: str, judge: str = "quality") -> None:
+def evaluate(
+    slot: Slot, name: str, data: list[str], *options: str, judge: str = "quality", at_most: float = math.inf
+) -> None:
     """Ship the run, whether it is complete or not, then measure what it ships with benchmarks.`judge`."""
     ship, shipped = f"ship {name}", f"checkpoints/{name}"
     if ship not in slot.state["parts"]:
         shutil.rmtree(shipped, ignore_errors=True)  # figures of other weights among it
     slot.run(ship, "-m", "tools.ship", f"runs/{name}", shipped, *data, at_most=180, late=True)
-    slot.run(f"{judge} {name}", "-m", f"benchmarks.{judge}", shipped, *data, *options)
+    command = ("-m", f"benchmarks.{judge}", shipped, *data, *options)
+    slot.run(f"{judge} {name}", *command, at_most=at_most)
+
+
+def cats(slot: Slot, size: Size) -> None:
+    """Cats with a larger network than the shipped one, which stays if it draws better ones."""
+    seconds, name = 60 * CATS_MINUTES + STARTING, "cats-large"
+    train(slot, size, name, name, *that_fits(size, seconds), seconds=seconds, fast=size.blocks)
+    judged = (*size.device, *size.cats)
+    evaluate(slot, name, [], *judged, judge="cats", at_most=JUDGING)
+    known = ("-m", "benchmarks.cats", "checkpoints/cats", *judged, "--only", "samples", "--skip-known")
+    slot.run("cats cats", *known, at_most=JUDGING)
+    if "larger is better" not in slot.state:  # decided once: the next call may bring the old figures again
+        slot.state["larger is better"] = better(Path("checkpoints", name), Path("checkpoints/cats"))
+        slot.save()
+    if not slot.state["larger is better"]:
+        shutil.rmtree(Path("checkpoints", name), ignore_errors=True)
+
+
+def better(folder: Path, other: Path) -> bool:
+    """Whether more of a network's cats are sharp than of another one's, if there is one, and most are new."""
+    sharp, others = share(folder, "sharp cats"), share(other, "sharp cats") if other.exists() else 0.0
+    new = share(folder, "never trained on")
+    print(f"{folder}: {sharp:g} % sharp ({other}: {others:g} %), {new:g} % of them new", flush=True)
+    return sharp > others and new >= MIN_NEW
+
+
+def share(folder: Path, name: str) -> float:
+    """A figure of benchmarks.cats, in percent; not a number where it is not known."""
+    with suppress(ValueError):
+        return float(str(load_metrics(folder).get(name)).partition("%")[0])
+    return math.nan
 
 
 def first(slot: Slot, size: Size, data_dir: Path) -> None:
-    """CIFAR-10, and the full table of what makes training fast."""
+    """Cats, then CIFAR-10, and the full table of what makes training fast."""
+    cats(slot, size)
     data = decoded(slot, size, "cifar10", data_dir)
     throughput = ("-m", "benchmarks.throughput", "cifar10", *data, *size.device, *size.sweep)
     slot.run("sweep", *throughput, "--only", size.candidates, "--out", str(SWEEP), at_most=200)

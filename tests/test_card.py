@@ -48,6 +48,24 @@ def test_the_card_of_someones_pictures_claims_no_licence(tiny_model, tmp_path):
     assert "Weights: as the data allows" in text and "class-conditional" not in text
 
 
+def test_the_card_says_on_what_and_from_what_it_was_trained_where_that_is_known(tiny_model, tmp_path):
+    for about, told in (
+        ({}, ("trained from scratch on unknown data", "and has seen 0 images. Its")),
+        (
+            {"device": "a GPU", "images_seen": 5},
+            ("from scratch on", "has seen 5 images on a GPU. Its"),
+        ),
+        ({"settings": {"init": None}}, ("trained from scratch on", "| init | None |")),
+        (
+            {"settings": {"init": "user/cats"}},
+            ("begun with the weights of user/cats and trained on",),
+        ),
+    ):
+        write_model_card(tmp_path, replace(tiny_model, about=about), {})
+        text = (tmp_path / CARD_FILE).read_text("utf-8")
+        assert all(part in text for part in told)
+
+
 def test_the_card_shows_the_files_that_are_there_by_their_names(tiny_model, tmp_path):
     write_model_card(tmp_path, tiny_model, {})
     bare = (tmp_path / CARD_FILE).read_text("utf-8")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,7 +16,7 @@ from conftest import ROOT
 from test_background import statuses
 from test_sources import write_cifar10
 
-from benchmarks import background, classifier, gpu_slot, peer, prompts, quality, throughput
+from benchmarks import background, cats, classifier, gpu_slot, peer, prompts, quality, throughput
 from benchmarks.background import Slot, log_of
 from benchmarks.gpu_slot import FONT, REHEARSAL, SLOTS, SWEEP, Size, install, pack
 from diffusion.data.sources import load_data
@@ -52,6 +53,7 @@ class Obliging(Slot):
 
 PARSERS = {
     "benchmarks.throughput": throughput.parse_arguments,
+    "benchmarks.cats": cats.parse_arguments,
     "benchmarks.classifier": classifier.parse_arguments,
     "benchmarks.quality": quality.parse_arguments,
     "benchmarks.prompts": prompts.parse_arguments,
@@ -80,10 +82,14 @@ SIZES = pytest.mark.parametrize("size", [ON_CPU, REHEARSAL], ids=["full", "rehea
 def test_the_first_slot_asks_for_what_the_programs_know(size):
     parts = asked("first", size)
     assert list(parts) == [
+        "train cats-large", "ship cats-large", "cats cats-large", "cats cats",
         "decode cifar10", "sweep", "classifier", "train cifar10", "ship cifar10", "quality cifar10", "table",
     ]  # fmt: skip
     assert parts["train cifar10"].out == parts["ship cifar10"].run == Path("runs/cifar10")
     assert parts["ship cifar10"].target == parts["quality cifar10"].checkpoint == Path("checkpoints/cifar10")
+    assert parts["train cats-large"].out == parts["ship cats-large"].run == Path("runs/cats-large")
+    assert parts["ship cats-large"].target == Path(parts["cats cats-large"].checkpoint)
+    assert parts["cats cats-large"].num == parts["cats cats"].num and parts["cats cats"].skip_known
     assert parts["quality cifar10"].long and parts["sweep"].out == SWEEP != parts["table"].out
 
 
@@ -93,6 +99,46 @@ def test_only_what_can_win_is_timed_before_training_and_the_rest_after_it():
     assert all(throughput.VARIANTS[name].channels_last for name in parts["sweep"].only)
     assert parts["table"].only == list(throughput.VARIANTS)
     assert 15 < parts["train cifar10"].minutes < 1590 / 60
+    assert parts["train cats-large"].minutes == 5 and parts["train cats-large"].compile == "blocks"
+
+
+FIGURES = {"sharp cats": "80.1% ± 0.9%; 2,000 samples", "never trained on": "88.0% ± 0.8% of the sharp ones"}
+
+
+@pytest.mark.parametrize(
+    ("larger", "smaller", "stays"),
+    [
+        (FIGURES, {"sharp cats": "73.0% ± 1.0%; 2,000 samples"}, True),
+        (FIGURES, {"sharp cats": "80.2% ± 0.9%; 2,000 samples"}, False),
+        (FIGURES | {"never trained on": "60.0% ± 1.1% of the sharp ones"}, {"sharp cats": "73.0%"}, False),
+        (FIGURES, None, True),  # it was not sent
+        (FIGURES, {}, False),  # it could not be measured
+        ({}, {"sharp cats": "73.0%"}, False),
+        ({}, None, False),
+    ],
+)
+def test_a_larger_network_of_cats_stays_only_if_it_draws_better_ones(larger, smaller, stays):
+    for name, figures in (("cats-large", larger), ("cats", smaller)):
+        if figures is not None:
+            (Path("checkpoints") / name).mkdir(parents=True)
+            (Path("checkpoints") / name / "metrics.json").write_text(json.dumps(figures))
+
+    class Shipped(Obliging):
+        """Where what is there is what was shipped."""
+
+        def start(self, name: str, *command: str) -> None:
+            super().start(name, *command)
+            if name == "ship cats-large":
+                shutil.copytree("made", "checkpoints/cats-large")
+
+    shutil.copytree("checkpoints/cats-large", "made")
+    slot = Shipped("first", 570, 1590)
+    gpu_slot.cats(slot, ON_CPU)
+    assert Path("checkpoints/cats-large").exists() is stays
+    if smaller is not None:
+        Path("checkpoints/cats/metrics.json").write_text("{}")  # as it is sent again by the next call
+    gpu_slot.cats(Slot("first", 570, 1590), ON_CPU)
+    assert Path("checkpoints/cats-large").exists() is stays
 
 
 @SIZES

@@ -77,6 +77,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
         conditioning=_conditioning(model),
         schedule=model.schedule_name,
+        where=f" on {about['device']}" if "device" in about else "",
         training=f"begun with the weights of {start} and trained" if start else "trained from scratch",
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
@@ -159,7 +160,7 @@ pipeline_tag: {task}
 A diffusion model {training} on {data}: {network} of {parameters} parameters for pictures of
 {size}{conditions}.
 It predicts {prediction} on the {schedule} schedule
-and has seen {images_seen:,} images. Its weights are averages (EMA).
+and has seen {images_seen:,} images{where}. Its weights are averages (EMA).
 
 ![Samples from fixed noise](samples.png)
 

@@ -70,6 +70,7 @@ class Stage(ABC, Generic[Net, D]):
             "data": self.data.title,
             "licence": self.data.licence,
             "images_seen": images_seen,
+            "device": "a GPU" if self.device.type == "cuda" else "a CPU",
             "settings": self.fixed_settings(),
         }
 
