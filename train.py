@@ -53,8 +53,8 @@ from diffusion.training.stages import build_stage
 
 FIRST_SAVE_SECONDS, SAVE_SECONDS = 10, 45  # what is lost at most if a run dies, early and later
 MAX_SAVING = 0.02  # share of the time that saving may take; where it takes long, it is done less often
-# Between sheets of samples, each of which costs as much as about 500 images of training.
-MIN_IMAGES_PER_GRID, MAX_GRIDS = 20_000, 20
+# Between sheets of samples, each of which costs as much as 850 images of training, if there are many classes.
+MIN_IMAGES_PER_GRID, MAX_GRIDS = 30_000, 20
 WARM_UP_STEPS = 3  # until convolutions have chosen their algorithms, and what is compiled is compiled
 SPEED_SECONDS = 8  # over which the speed is measured: single slow steps make no difference then
 # Share of --minutes for steps: saving takes up to 2 %, samples 3, the history 2, and the end a little.

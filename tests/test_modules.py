@@ -226,6 +226,7 @@ def test_a_mixture_is_rounded_and_cut_off(call):
         ("short", [8192], "8.2 k"),
         ("short", [25_000], "25 k"),
         ("short", [2_000_000], "2 M"),
+        ("decades", [-2], [[0, "1"], [-1, "0.1"], [-2, "0.01"]]),
     ],
 )
 def test_numbers_as_text(call, name, parameters, text):

@@ -9,7 +9,14 @@ from conftest import ROOT, record
 
 from diffusion.data.image_sets import ImageData
 from diffusion.films.samples import GRID_ROWS
-from diffusion.films.training_history import Recorder, load_history, loss_by_quartile, moments
+from diffusion.films.training_history import (
+    HELD_OUT,
+    TRAINED_ON,
+    Recorder,
+    load_history,
+    loss_by_quartile,
+    moments,
+)
 from diffusion.training.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -96,10 +103,26 @@ def test_a_history_without_a_plan_goes_on(tmp_path, tiny_model):
     assert [row["images_seen"] for row in load_history(tmp_path).info["moments"]] == [0, 8, 64]
 
 
+def test_the_history_of_cats_has_every_class_and_cats_that_are_never_trained_on(tmp_path, tiny_cats):
+    cats = tiny_cats.cats
+    held_out, length = cats.held_out(), (64, 8, 0)
+    recorder = Recorder(tmp_path, held_out, HELD_OUT, lambda *_: tiny_cats, *length)
+    recorder.record(0, {})
+    history = load_history(tmp_path)
+    assert history.held_out and history.frames.shape == (1, 16, 16, 16, 3)
+    assert history.info["class_labels"] == history.info["example_labels"] == list(range(16))
+    chosen = [held_out.labels.tolist().index(label) for label in range(16)]
+    shown = cats.never_trained_on(len(held_out.images))[chosen]
+    assert np.array_equal(history.examples, cats.render(shown).permute(0, 2, 3, 1).numpy())
+    assert not cats.is_trained_on(shown).any()
+    assert all(len(set(of_kind.tolist())) >= 5 for of_kind in shown.T), "they are of many kinds"
+
+
 @pytest.mark.parametrize("name", ["mnist-cosine", "mnist-linear"])
 def test_what_is_shipped_is_read(name):
     history = load_history(ROOT / "checkpoints" / name)
     assert history.info["moments"][-1]["images_seen"] == 200_064 and len(history.frames) == 29
+    assert history.held_out
 
 
 @pytest.mark.parametrize(
@@ -136,9 +159,9 @@ def test_a_torn_or_missing_file_is_no_history(tmp_path, tiny_model, name):
 def test_a_few_pictures_give_a_loss_for_every_quarter(tmp_path, tiny_model, number):
     images = torch.randint(256, (number, 1, 16, 16), generator=torch.manual_seed(1), dtype=torch.uint8)
     data = ImageData("noise", images, torch.zeros(number, dtype=torch.long), ("a",))
-    recorder = Recorder(tmp_path, data, "training images", lambda *_: tiny_model, 8, 8, images_seen=0)
+    recorder = Recorder(tmp_path, data, TRAINED_ON, lambda *_: tiny_model, 8, 8, images_seen=0)
     recorder.record(0, {})
     info = json.loads((tmp_path / "training.json").read_text(), parse_constant=pytest.fail)
     assert all(loss > 0 for loss in info["moments"][0]["loss"])
     assert info["judged_on"] == ("1 training image" if number == 1 else f"{min(number, 4)} training images")
-    assert load_history(tmp_path) is not None
+    assert not load_history(tmp_path).held_out

@@ -23,7 +23,7 @@ def build(models, text_model) -> None:
     first = next(iter(models.values()))
     film = load_film(first.folder)
     Scrubber("hero", tabs.reverse.shipped_message(first, film))
-    tabs.forward.build(film)
+    tabs.forward.build(first, film)
     tabs.schedules.build(models)
     tabs.reverse.build(models, film)
     tabs.training.build(models)

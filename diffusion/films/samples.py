@@ -20,7 +20,7 @@ PROMPTS = (
 )  # fmt: skip
 
 PROMPT_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` shows what it does
-GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 10, 8, 20  # classes, samples of each; steps of DPM-Solver++, enough
+GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 16, 8, 20  # classes, samples of each; steps of DPM-Solver++, enough
 
 
 def every_class(model: Model, per_class: int) -> SamplerSettings:

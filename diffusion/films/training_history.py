@@ -19,13 +19,14 @@ from diffusion.data.image_sets import ImageData
 from diffusion.data.images import to_signed
 from diffusion.files import to_json, write_atomically
 from diffusion.films.film import make_film
-from diffusion.films.samples import every_class
+from diffusion.films.samples import GRID_ROWS, every_class
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.model import Model
 
 SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE = "training.png", "training.json", "examples.png"
 HISTORY_FILES = (SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE)
-NUM_EXAMPLES, QUARTILES = 10, 4
+QUARTILES = 4
+HELD_OUT, TRAINED_ON = "held-out images", "training images"  # what a network is judged on
 # Shares of a run after which it is looked at: most is learned early, yet a look costs the same at any time,
 # so the first ones double, and from a quarter on they are even.
 SHARES = (0, *(2**-k for k in range(8, 2, -1)), *(k / 8 for k in range(2, 9)))
@@ -43,11 +44,18 @@ class History:
         info: num_timesteps, the samples' settings, what the loss is measured on, the examples' classes,
             "planned", when a look is due in images seen, and "moments", one dictionary for each look:
             images_seen and, for the last and the averaged weights, the loss ‖ε − ε̂‖² in each quarter of 1..T.
+            "remark", if somebody has written one, is a sentence for the page: say, that the weights beside it
+            are another run's.
     """
 
     frames: np.ndarray
     examples: np.ndarray
     info: dict[str, Any]
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the examples were kept from training."""
+        return HELD_OUT.split()[0] in str(self.info.get("judged_on"))
 
 
 def moments(total_images: int, batch_size: int) -> list[int]:
@@ -88,7 +96,7 @@ class Recorder:
     Args:
         folder: of the run. What it holds of a later moment than `images_seen` is dropped.
         data: pictures to judge the network by and to choose examples from.
-        judged_on: what they are, for the page, in the plural.
+        judged_on: what they are, HELD_OUT or TRAINED_ON.
         model: what the run's network is after so many images, with the given parameters, or (None) as it is.
         total_images, batch_size: of the run.
         images_seen: so far.
@@ -158,11 +166,11 @@ class Recorder:
 
 
 def _examples(data: ImageData) -> list[int]:
-    """The first picture of every class (of the first few), or the first pictures."""
+    """The first picture of every class that is drawn, or the first pictures."""
     if data.labels is None:
-        return list(range(min(NUM_EXAMPLES, len(data.images))))
+        return list(range(min(GRID_ROWS, len(data.images))))
     labels = data.labels.tolist()
-    return [labels.index(label) for label in sorted(set(labels))[:NUM_EXAMPLES]]
+    return [labels.index(label) for label in sorted(set(labels))[:GRID_ROWS]]
 
 
 def load_history(folder: Path) -> History | None:

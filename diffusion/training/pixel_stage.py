@@ -13,7 +13,7 @@ from diffusion.data.image_sets import DataError, ImageData
 from diffusion.data.images import to_signed
 from diffusion.films.film import make_film, save_film
 from diffusion.films.samples import SAMPLES_FILE, every_class, save_samples
-from diffusion.films.training_history import Recorder
+from diffusion.films.training_history import HELD_OUT, TRAINED_ON, Recorder
 from diffusion.likelihood import describe_bits
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.card import save_metrics
@@ -147,7 +147,7 @@ class PixelDiffusion(DiffusionStage[Pictures]):
         return Recorder(
             self.config.out,
             self.judged.to(self.device),
-            "held-out images" if self.held_out else "training images",
+            HELD_OUT if self.held_out else TRAINED_ON,
             self.model,
             self.config.total_images,
             self.config.batch_size,

@@ -50,7 +50,7 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
         Scrubber("hero", reverse.shipped_message(first, film) if first and film else None)
         with gr.Tabs():
             with gr.Tab(text["tab_forward"]):
-                forward.build(film)
+                forward.build(first, film)
             if pixel_models:
                 with gr.Tab(text["tab_schedules"]):
                     schedules.build(pixel_models)

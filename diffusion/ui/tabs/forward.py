@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import letterbox
 from diffusion.films.film import Film
+from diffusion.models.model import Model
+from diffusion.ui.parts.credit import credit_of_drawn, credit_of_examples
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
@@ -14,21 +16,41 @@ from diffusion.ui.parts.scrubber import Scrubber, data_url
 from diffusion.ui.text import labels
 
 
-def presets(film: Film | None) -> list[dict[str, str]]:
-    """The preset pictures for the page; with a film, also a grid of what the network drew in it."""
-    pictures = dict(preset_pictures())
-    if film is not None:
-        grid = image_grid(film.frames[-1, 0, :9], 3).convert("RGB")
-        pictures["digits"] = letterbox(grid.resize((SIZE - 4, SIZE - 4), Image.Resampling.NEAREST), SIZE)
+def presets(model: Model | None, film: Film | None) -> list[dict[str, str]]:
+    """The preset pictures for the page, with a sentence saying whose they are, if there must be one.
+
+    Args:
+        model: of cats, it adds a cat that it was not trained on.
+        film: of the model; it adds a grid of what was drawn in it.
+    """
+    pictures = {name: (picture, "") for name, picture in preset_pictures().items()}
+    if model is not None and model.cats is not None:
+        for cat in model.cats.never_trained_on(8)[:1]:
+            picture = Image.fromarray(model.cats.render(cat).permute(1, 2, 0).numpy())
+            pictures["never_drawn"] = (_enlarged(picture), credit_of_examples(model))
+    if model is not None and film is not None:
+        pictures["drawn"] = (_enlarged(_drawn(film)), credit_of_drawn(model))
     return [
-        {"name": labels()[name], "picture": data_url(png_bytes(picture))}
-        for name, picture in pictures.items()
+        {"name": labels()[name], "picture": data_url(png_bytes(picture)), "credit": whose}
+        for name, (picture, whose) in pictures.items()
     ]
 
 
-def first_message(film: Film | None) -> dict[str, Any]:
+def _drawn(film: Film) -> Image.Image:
+    """The first pictures of a film, so many that each can be seen well."""
+    columns = max(1, min(3, SIZE // 2 // film.frames.shape[4]))
+    return image_grid(film.frames[-1, 0, : columns**2], columns)
+
+
+def _enlarged(picture: Image.Image) -> Image.Image:
+    """On one of the page's squares, pixels as squares of one size."""
+    whole = max(1, SIZE // max(picture.size))
+    return letterbox(ImageOps.scale(picture.convert("RGB"), whole, Image.Resampling.NEAREST), SIZE)
+
+
+def first_message(model: Model | None, film: Film | None) -> dict[str, Any]:
     """All that the first paint needs."""
-    pictures = presets(film)
+    pictures = presets(model, film)
     return {
         "tables": tables({"num_timesteps": MAX_TIMESTEPS}),
         "presets": pictures,
@@ -37,7 +59,7 @@ def first_message(film: Film | None) -> dict[str, Any]:
     }
 
 
-def build(film: Film | None) -> None:
-    """Lay out the tab inside the current gr.Blocks."""
+def build(model: Model | None, film: Film | None) -> None:
+    """Lay out the tab inside the current gr.Blocks, with pictures of this model's data, and of its film."""
     parts = picture_row(labels()["presets"])
-    Scrubber("forward", first_message(film), [open_picture], parts)
+    Scrubber("forward", first_message(model, film), [open_picture], parts)

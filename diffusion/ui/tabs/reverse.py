@@ -19,6 +19,7 @@ from diffusion.ui.parts.class_film import (
     checked_class_request,
     class_frames,
 )
+from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.scrubber import new_id
@@ -53,6 +54,7 @@ def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] 
         "num_timesteps": model.schedule.num_timesteps,
         "guidance_scale": guidance,
         "made": made,
+        "credit": credit_of_drawn(model),
         "per_step": per_step([guidance]),
     }
 

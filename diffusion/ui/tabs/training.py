@@ -13,6 +13,7 @@ from diffusion.films.training_history import History, load_history
 from diffusion.models.model import Model
 from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
+from diffusion.ui.parts.credit import credit_of_examples, source
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.line import asked_in_line
@@ -127,6 +128,8 @@ def objective_message(model: Model, history: History) -> dict[str, Any]:
         ],
         "typical": history.info["moments"][-1]["loss_of_average"],
         "data": model.about.get("data", model.name),
+        "credit": credit_of_examples(model),
+        "note": labels()["never_trained_on"] if history.held_out else "",
     }
 
 
@@ -136,13 +139,14 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
     made = labels()["training_made"].format(
         model=model.name,
         total=f"{rows[-1]['images_seen']:,}",
-        data=model.about.get("data", ""),
+        data=source(model),
         schedule=model.schedule_name,
         judged_on=info.get("judged_on", ""),
     )
     lead = labels()["training_lead"].format(count=len(rows))
     frames = (({"samples": samples}, row) for samples, row in zip(history.frames, rows))
-    return whole_film(f"{model.name}-training", {"made": made, "lead": lead}, frames)
+    about = {"made": made, "lead": lead, "remark": str(info.get("remark", ""))}
+    return whole_film(f"{model.name}-training", about, frames)
 
 
 def recorded(models: dict[str, Model]) -> tuple[Model, History] | None:
@@ -163,7 +167,11 @@ def build(models: dict[str, Model]) -> None:
     def predict(request: dict[str, Any]) -> dict[str, Any]:
         return answer_for(model, request)
 
-    parts = {"slider": text["level_slider"], "position": text["level"], **picture_row(text["examples"])}
+    parts = {
+        "slider": text["level_slider"],
+        "position": text["level"],
+        **picture_row(text["examples" if history.held_out else "examples_seen"]),
+    }
     Scrubber("objective", objective_message(model, history), [*asked_in_line(predict), open_picture], parts)
     parts = {"slider": text["training_slider"], "position": text["moment"]}
     Scrubber("training", history_message(model, history), parts=parts)

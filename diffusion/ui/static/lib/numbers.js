@@ -9,6 +9,10 @@ export const scientific = (value) => (value < 1e-3 ? value.toExponential(2).repl
 
 export const percent = (share, digits = 0) => (100 * share).toFixed(digits);
 
+// The powers of ten from 1 down to 10^lowest, as ticks of a logarithmic axis.
+export const decades = (lowest) =>
+  Array.from({ length: 1 - lowest }, (_, k) => [-k, k ? (10 ** -k).toFixed(k) : "1"]);
+
 // Three digits, or all before the point.
 export const digits = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 

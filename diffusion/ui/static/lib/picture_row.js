@@ -12,8 +12,9 @@ export class PictureRow {
   wished = null; // the tile that was pressed last
   wishes = 0; // how often a picture was wished for: the newest wish is chosen
 
-  // A tile is {key, name, address, …}; `others()` are those between `tiles` and one's own. `face` makes the
-  // element that is shown for a tile, and `choose` is called with the tile that was chosen: it marks it.
+  // A tile is {key, name, address, credit, …}; credit is a sentence that names whose it is, if there must be one.
+  // `others()` are those between `tiles` and one's own. `face` makes the element that is shown for a tile, and
+  // `choose` is called with the tile that was chosen: it marks it.
   constructor(view, { tiles, others = () => [], face = imageOf, choose }) {
     Object.assign(this, { root: view.root, server: view.server, text: view.text, others, face, choose });
     this.element = view.find(".picture-row");
@@ -89,6 +90,7 @@ export class PictureRow {
       each.setAttribute("aria-pressed", each.dataset.key === tile?.key);
     this.scrollTo(this.element.querySelector('[aria-pressed="true"]'));
     this.part("own").hidden = !tile?.own;
+    this.part("credit").textContent = tile?.credit ?? "";
     for (const radio of this.part("fit").querySelectorAll("input"))
       radio.checked = radio.value === tile?.own?.fit;
   }
@@ -183,7 +185,7 @@ const imageOf = ({ address }) => Object.assign(new Image(52, 52), { src: address
 
 // The row of the tabs that show the same picture.
 export function sharedPictureRow(view, presets) {
-  const tiles = presets.map(({ name, picture }) => ({ key: name, name, address: picture }));
+  const tiles = presets.map(({ name, picture: address, credit }) => ({ key: name, name, address, credit }));
   const row = new PictureRow(view, { tiles, choose: ({ address }) => setPicture(address) });
   const mark = () => row.mark(row.tiles.find(({ address }) => address === state.picture));
   mark();

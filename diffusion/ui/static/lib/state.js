@@ -5,7 +5,7 @@ import { note, remember } from "./session.js";
 
 export const state = {
   picture: null, // its address
-  presets: null, // [{name, picture}]
+  presets: null, // [{name, picture, credit}]
   own: [], // pictures of one's own, see own_pictures.js
   x0: null, // Float32Array (SIZE · SIZE · 3) in [−1, 1]
   noise: null, // Float32Array, the jump's ε

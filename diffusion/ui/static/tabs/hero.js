@@ -25,6 +25,7 @@ class Hero extends View {
     this.grid = new Grid(this.find("canvas"));
     this.grid.resize(count, shape, count);
     this.find("canvas").dataset.film = this.film.id;
+    this.part("credit").textContent = this.film.info.credit;
     this.find(".opening").hidden = false;
     this.part("play").addEventListener("click", () => this.play(!this.playing));
     if (reducedMotion.matches) this.seconds = SECONDS;

@@ -2,7 +2,7 @@
 import { Chart } from "../lib/chart.js";
 import { base64From, bytesFrom, halfFloats } from "../lib/decode.js";
 import { node, onNextFrame, phrase } from "../lib/dom.js";
-import { decibels, fixed } from "../lib/numbers.js";
+import { decades, decibels, fixed } from "../lib/numbers.js";
 import { addressOf } from "../lib/own_pictures.js";
 import { Grid, toBytes, withChannels } from "../lib/pictures.js";
 import { PictureRow } from "../lib/picture_row.js";
@@ -13,6 +13,7 @@ import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
 
 const NOISE_RANGE = 3;
+const LOWEST_LOSS = -4; // where the curve is cut off, as a power of ten
 
 export function mount(context) {
   return (message) => new Objective(context, message);
@@ -23,7 +24,8 @@ class Objective extends View {
   answer = null; // {tile, x0, noise, epsHat, loss}: what is shown
   seed = 0;
 
-  // message: {image_shape, levels, alphas_cumprod, examples: [{pixels, label, name}], typical, data}
+  // message: {image_shape, levels, alphas_cumprod, examples: [{pixels, label, name}], typical, data,
+  // credit, note}
   constructor(context, message) {
     super(context);
     this.about = message;
@@ -57,8 +59,8 @@ class Objective extends View {
     const { T } = this;
     this.losses = new Chart(this.chart("loss"), {
       lines: ["loss"],
-      y: [-4, 0.5],
-      yTicks: [[0, "1"], [-1, "0.1"], [-2, "0.01"], [-3, "0.001"]],
+      y: [LOWEST_LOSS, 0.5],
+      yTicks: decades(LOWEST_LOSS),
       xTicks: [[0, "t = 0"], ...[0.25, 0.5, 0.75, 1].map((share) => [share, String(share * T)])],
       move: (share) => this.transport.goTo(share),
     });
@@ -73,7 +75,7 @@ class Objective extends View {
 
   addRow() {
     const tiles = this.about.examples.map(({ name, pixels, label }, i) => ({
-      key: String(i), name, bytes: bytesFrom(pixels), label,
+      key: String(i), name, bytes: bytesFrom(pixels), label, credit: this.about.credit,
     }));
     this.row = new PictureRow(this, {
       tiles,
@@ -96,7 +98,8 @@ class Objective extends View {
     const { picture: address, own } = state;
     if (!address || own.some((each) => addressOf(each) === address)) return [];
     const [height, width] = this.about.image_shape;
-    return [{ key: "shared", name: phrase(this.text.own_example, { width, height }), address }];
+    const credit = state.presets?.find(({ picture }) => picture === address)?.credit;
+    return [{ key: "shared", name: phrase(this.text.own_example, { width, height }), address, credit }];
   }
 
   faceOf(tile) {
@@ -126,7 +129,8 @@ class Objective extends View {
     const reply = await this.question.answer(request, () => this.row.mark(this.answer?.tile));
     if (!reply) return;
     this.row.mark(tile);
-    this.part("note").textContent = tile.address ? phrase(this.text.own_note, { data: this.about.data }) : "";
+    const { data, note } = this.about;
+    this.part("note").textContent = tile.address ? phrase(this.text.own_note, { data }) : note;
     this.answer = {
       tile,
       x0: Float32Array.from(bytes, (value) => value / 127.5 - 1),

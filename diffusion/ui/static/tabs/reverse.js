@@ -54,6 +54,7 @@ class Reverse extends View {
     const { aspect } = this.grids.x_t;
     this.find(".stage").style.setProperty("--aspect", aspect);
     this.find(".stage").classList.toggle("wide", aspect > WIDE);
+    this.part("credit").textContent = film.info.credit;
     const names = { with: this.text.with_class, without: this.text.without_class };
     this.guidance.prepare(film, { scale: film.info.guidance_scale, names });
   }

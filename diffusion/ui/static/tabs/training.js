@@ -2,7 +2,7 @@
 import { Chart } from "../lib/chart.js";
 import { onNextFrame, phrase } from "../lib/dom.js";
 import { Film } from "../lib/film.js";
-import { fixed, short } from "../lib/numbers.js";
+import { decades, fixed, short } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
@@ -20,8 +20,7 @@ class Training extends View {
     const [count, ...shape] = this.film.shape("samples");
     this.grid = new Grid(this.canvas("samples"));
     this.grid.resize(count, shape);
-    this.part("lead").textContent = this.film.info.lead;
-    this.part("made").textContent = this.film.info.made;
+    for (const name of ["lead", "remark", "made"]) this.part(name).textContent = this.film.info[name];
     this.addChart();
     this.transport = new Transport(this.root, {
       seconds: 6,
@@ -34,10 +33,12 @@ class Training extends View {
 
   addChart() {
     const { rows, last } = this.film;
+    const losses = rows.flatMap((row) => [...row.loss, ...row.loss_of_average]);
+    const lowest = Math.floor(Math.log10(Math.min(...losses)));
     this.losses = new Chart(this.chart("quartiles"), {
       lines: QUARTILES.flatMap((q) => [`last q${q}`, `q${q}`]),
-      y: [-3, 0.2],
-      yTicks: [[0, "1"], [-1, "0.1"], [-2, "0.01"], [-3, "0.001"]],
+      y: [lowest, 0.2],
+      yTicks: decades(lowest),
       xTicks: [0, 0.25, 0.5, 0.75, 1].map((f) => [f, short(rows[Math.round(f * last)].images_seen)]),
       move: (share) => this.transport.goTo(share),
     });
