@@ -1,9 +1,13 @@
 """Cats small enough for tests: a few parts of plain colours, and an untrained model of them."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import torch
+from torch.nn.functional import avg_pool2d
 
 from diffusion import Model, UNet, UNetConfig, cosine_schedule
-from diffusion.data.cats import Cats, Rule
+from diffusion.data.cats import Cats, Rule, read_cats
 
 COUNTS = (3, 2, 3, 4, 5)
 SIDE = 16
@@ -22,6 +26,13 @@ def few_cats(rule: Rule = Rule()) -> Cats:
     layers[-1][1, :3, 9:12], layers[-1][1, 3, 9:12] = 40, 255
     names = tuple(tuple(f"{kind} {i}" for i in range(count)) for kind, count in zip("abcde", COUNTS))
     return Cats(tuple(layers), names, rule)
+
+
+def shipped_cats() -> Cats:
+    """Those that come along, a quarter as large."""
+    shipped = read_cats(Path(__file__).parent.parent / "checkpoints/cats")
+    layers = (avg_pool2d(layer.float(), 4).round().to(torch.uint8) for layer in shipped.layers)
+    return replace(shipped, layers=tuple(layers))
 
 
 def model_of(cats: Cats) -> Model:

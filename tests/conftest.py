@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 import torch
+from cat_models import model_of, shipped_cats
 from playwright.sync_api import Browser, Page, sync_playwright
-from torch.nn.functional import avg_pool2d
 
 import diffusion.data.emoji
 from diffusion import UNet, UNetConfig, cosine_schedule, linear_schedule, make_film, save_film, save_model
-from diffusion.data.cats import read_cats
 from diffusion.data.emoji import load_emoji
 from diffusion.data.image_sets import ImageData
 from diffusion.films.training_history import Recorder
@@ -88,16 +87,7 @@ def tiny_model() -> Model:
 @pytest.fixture(scope="session")
 def tiny_cats() -> Model:
     """An untrained model of the shipped cats, a quarter as large: all classes, and what is held out."""
-    shipped = read_cats(ROOT / "checkpoints/cats")
-    layers = (avg_pool2d(layer.float(), 4).round().to(torch.uint8) for layer in shipped.layers)
-    cats = replace(shipped, layers=tuple(layers))
-    torch.manual_seed(0)
-    net = UNet(UNetConfig(3, 32, (1,), 1, (), num_classes=len(cats.classes)))
-    about = {"data": cats.title, "licence": cats.licence, "images_seen": 0, "settings": {}}
-    size = cats.image_shape
-    return Model(
-        "tiny-cats", randomised(net), "cosine", cosine_schedule(), "v", size, cats.classes, about, cats=cats
-    )
+    return model_of(shipped_cats())
 
 
 @pytest.fixture

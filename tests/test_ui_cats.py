@@ -33,10 +33,10 @@ def save_history(folder: Path, model) -> None:
 def server(tiny_cats, tmp_path_factory):
     """The real program with a model of cats that has its film and its history."""
     folder = tmp_path_factory.mktemp("cats")
-    save_model(folder / "tiny-cats", tiny_cats)
-    save_film(folder / "tiny-cats", make_film(tiny_cats, **every_class(tiny_cats, 1) | {"num_steps": 4}))
-    save_history(folder / "tiny-cats", tiny_cats)
-    with running_app(folder, folder / "tiny-cats") as running:
+    save_model(folder / "few-cats", tiny_cats)
+    save_film(folder / "few-cats", make_film(tiny_cats, **every_class(tiny_cats, 1) | {"num_steps": 4}))
+    save_history(folder / "few-cats", tiny_cats)
+    with running_app(folder, folder / "few-cats") as running:
         yield running
 
 

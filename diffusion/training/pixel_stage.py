@@ -144,10 +144,11 @@ class PixelDiffusion(DiffusionStage[Pictures]):
         return self.held_out or (self.data.held_out() if isinstance(self.data, Cats) else self.data)
 
     def recorder(self, images_seen: int) -> Recorder:
+        judged = self.judged
         return Recorder(
             self.config.out,
-            self.judged.to(self.device),
-            HELD_OUT if self.held_out else TRAINED_ON,
+            judged.to(self.device),
+            TRAINED_ON if judged is self.data else HELD_OUT,
             self.model,
             self.config.total_images,
             self.config.batch_size,
