@@ -12,7 +12,7 @@ export class PictureRow {
   wished = null; // the tile that was pressed last
   wishes = 0; // how often a picture was wished for: the newest wish is chosen
 
-  // A tile is {key, name, address, credit, …}: credit is a sentence that says whose picture it is, or empty.
+  // A tile is {key, name, address, credit, …}: credit is a sentence that says whose it is, or empty.
   // `others()` are those between `tiles` and one's own. `face` makes the element that is shown for a tile;
   // `choose` is called with the tile that was chosen: it marks it.
   constructor(view, { tiles, others = () => [], face = imageOf, choose }) {
