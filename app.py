@@ -9,18 +9,25 @@ import sys
 from pathlib import Path
 
 from diffusion.console import escape_output
+from diffusion.devices import best_device
 from diffusion.hub import HubError, load_models
 from diffusion.models.folder import CheckpointError
 from diffusion.ui.parts.environment import SettingError, prepare_environment
 
 # In checkpoints/; the first that is there is the default, and emoji has a tab of its own.
-SHIPPED = ("cifar10", "mnist", "mnist-cosine", "mnist-linear", "emoji")
+SHIPPED = ("cats", "cifar10", "mnist", "mnist-cosine", "mnist-linear", "emoji")
+LARGE = ("cats-large", "cats128")  # which are worth waiting for on a GPU alone: there they come first
+
+
+def shipped_in(folder: Path, device: str) -> list[str]:
+    """The folders of the checkpoints that are there, in the order in which this device is to show them."""
+    names = (*SHIPPED, *LARGE) if device == "cpu" else (*LARGE, *SHIPPED)
+    return [str(folder / name) for name in names if (folder / name / "config.json").exists()]
 
 
 def main() -> None:
     escape_output()
-    folder = Path(__file__).parent / "checkpoints"
-    shipped = [str(folder / name) for name in SHIPPED if (folder / name / "config.json").exists()]
+    shipped = shipped_in(Path(__file__).parent / "checkpoints", best_device())
     named = [name.strip() for name in os.environ.get("MODEL", "").split(",") if name.strip()]
     if not named and not shipped:
         sys.exit("app.py: checkpoints/ is empty; set MODEL to a checkpoint's folder or Hub repo.")

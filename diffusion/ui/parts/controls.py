@@ -1,6 +1,6 @@
 """The layout of every tab, and the controls that several have."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,11 +23,13 @@ def workspace() -> Iterator[tuple[gr.Column, gr.Column, gr.Column]]:
         yield gr.Column(elem_classes="stage-place"), actions, gr.Column(elem_classes="side")
 
 
-def film_scrubber(view: str, controls: dict[str, str] | None = None) -> Scrubber:
+def film_scrubber(
+    view: str, controls: dict[str, str] | None = None, server_functions: list[Callable] | None = None
+) -> Scrubber:
     """A Scrubber for the steps of a film; arguments are a Scrubber's."""
     text = labels()
     parts = {"slider": text["film_slider"], "position": text["film_position"]}
-    return Scrubber(view, parts=parts, controls=controls)
+    return Scrubber(view, None, server_functions, parts, controls)
 
 
 def lead(text: str | None) -> gr.Markdown:

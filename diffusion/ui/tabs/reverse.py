@@ -22,11 +22,15 @@ from diffusion.ui.parts.class_film import (
 from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import choice
+from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
+from diffusion.ui.parts.verdicts import OPENING, judged_film, judged_later
 from diffusion.ui.text import labels
 
-CLASS_GUIDANCE = 1.5  # which draws well: of four digits without class and guidance, one is none
+# What the tab opens with, which draws well.
+CLASS_GUIDANCE = 1.5  # of four digits without class and guidance, one is none
+CAT_GUIDANCE = 1.5
 
 
 def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] | None) -> dict[str, Any]:
@@ -46,7 +50,7 @@ def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] 
         sampler=settings["sampler"] + (text["with_eta"].format(eta=f"{eta:g}") if eta else ""),
         steps="{steps}",
         schedule=settings["schedule"],
-        classes=class_words(model.classes or (), indices),
+        classes=class_words(model, indices),
         guidance=guidance_words(guidance),
     )
     return {
@@ -59,22 +63,24 @@ def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] 
     }
 
 
-def class_words(classes: Sequence[str], indices: Sequence[int] | None) -> str:
+def class_words(model: Model, indices: Sequence[int] | None) -> str:
     """In words, which classes the images are of."""
-    text = labels()
+    text, classes = labels(), model.classes or ()
     if indices is None:
-        return text["no_class"]
+        return text["no_accessory" if model.cats else "no_class"]
     chosen = sorted(set(indices))
     if len(chosen) == len(classes) > 1:
-        return text["each_class"]
+        return text["each_accessory" if model.cats else "each_class"]
     names = ", ".join(classes[i] for i in chosen)
+    if model.cats:
+        return text["accessories_of"].format(names=names)
     return text["class_of" if len(chosen) == 1 else "classes_of"].format(names=names)
 
 
 def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any]]:
     """Sample, and yield messages for the page."""
     info = film_info(model, asdict(request), request.classes_in(model.classes or ()))
-    return stream_frames(new_id(model.name), info, class_frames(model, request))
+    return stream_frames(new_id(model.name), *judged_later(model, info, class_frames(model, request)))
 
 
 def shipped_message(model: Model, film: Film) -> dict[str, Any]:
@@ -84,23 +90,29 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
     info = film_info(model, film.info, indices if fits else None)
     info["made"] = labels()["opening"].format(made=info["made"])
     frames = zip(map(as_planes, film.frames), [*film.info["steps"], None])
-    return whole_film(f"{model.name}-shipped", info, frames)
+    return whole_film(f"{model.name}-shipped", *judged_later(model, info, frames, OPENING))
 
 
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
 def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
-    """Which class to draw, `wanted` if the model has it."""
+    """Which class to draw, `wanted` if the model has it; called by what classes are for this model."""
     text, classes = labels(), model.classes or ()
     each = [] if EACH in classes else [(text["each_another"], EACH)]
     choices = [*each, *((name, name) for name in classes)] if classes else []
+    info = "accessory_info" if model.cats else "class_info" if classes else "no_classes"
     return gr.Dropdown(
-        [*choices, (text["none"], "")],
+        [*choices, (text["any_accessory" if model.cats else "none"], "")],
         value=wanted if wanted in classes else EACH if classes else "",
-        label=text["class"],
-        info=text["class_info" if classes else "no_classes"],
+        label=text["accessory" if model.cats else "class"],
+        info=text[info],
     )
+
+
+def opening_guidance(model: Model) -> float:
+    """The guidance that this kind of model is shown with."""
+    return CAT_GUIDANCE if model.cats else CLASS_GUIDANCE
 
 
 def schedule_choice(model: Model, wanted: str = "") -> gr.Dropdown:
@@ -116,7 +128,7 @@ def settings(models: dict[str, Model]) -> list[Any]:
     text = labels()
     first = next(iter(models.values()))
     label = class_choice(first)
-    guidance = controls.guidance_slider(CLASS_GUIDANCE, info=text["guidance_info"])
+    guidance = controls.guidance_slider(opening_guidance(first), info=text["guidance_info"])
     images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
     steps = controls.steps_choice(MAX_CLASS_STEPS, 20)
     sampler = controls.sampler_choice()
@@ -142,14 +154,14 @@ def build(models: dict[str, Model], film: Film | None) -> None:
     controls.lead(text["reverse_lead"])
     with controls.workspace() as (stage, actions, side):
         with stage:
-            scrubber = controls.film_scrubber("reverse", {"opening": again})
+            scrubber = controls.film_scrubber("reverse", {"opening": again}, asked_in_line(judged_film))
         with actions:
             start, stop = controls.start_and_stop(text["sample"])
             problem = controls.problem_line()
         with side:
             chosen = settings(models)
             opening = gr.Button(text["opening_film"], size="sm", elem_id=again, visible=film is not None)
-    label, model, schedule = chosen[0], chosen[5], chosen[6]
+    label, model, schedule, guidance = chosen[0], chosen[5], chosen[6], chosen[7]
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         request = checked_class_request(models, *sent)
@@ -159,5 +171,11 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         network = models[choice(name, "model", models)]
         return class_choice(network, label), schedule_choice(network, schedule)
 
+    def guidance_of(name: Any, chosen: float) -> float:
+        untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
+        return opening_guidance(models[choice(name, "model", models)]) if untouched else chosen
+
     wish(messages, [start.click], chosen, [scrubber, problem], [stop, opening])
     model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
+    # By hand alone: a page that comes back keeps its own.
+    model.input(guidance_of, [model, guidance], guidance, **PRIVATE)

@@ -12,9 +12,9 @@ export class Chart {
   cursors = {}; // by name: where it stands, a share of the way
 
   // Of `names` the lines; later ones are drawn over earlier ones. `move` is called with the share of the way
-  // to which a hand has dragged. Axes: see setAxes.
-  constructor(svg, { lines: names, move, ...axes }) {
-    Object.assign(this, { svg, names, size: FIRST_SIZE });
+  // to which a hand has dragged. `left` is the room for the labels on y. Axes: see setAxes.
+  constructor(svg, { lines: names, move, left = MARGIN.left, ...axes }) {
+    Object.assign(this, { svg, names, left, size: FIRST_SIZE });
     if (move) onDrag(svg, (x) => move(this.shareAt(x)));
     this.setAxes(axes);
     new ResizeObserver(() => this.fit()).observe(svg);
@@ -34,6 +34,12 @@ export class Chart {
   }
 
   // ---- what it shows ------------------------------------------------------------------------------------
+
+  // Other lines, of which none is plotted yet.
+  setLines(names) {
+    Object.assign(this, { names, lines: {} });
+    this.draw();
+  }
 
   // A value that is NaN interrupts the line.
   plot(name, values, step = 1) {
@@ -66,11 +72,11 @@ export class Chart {
   }
 
   xAt(share) {
-    return MARGIN.left + share * (this.right - MARGIN.left);
+    return this.left + share * (this.right - this.left);
   }
 
   shareAt(x) {
-    return Math.min(Math.max((x - MARGIN.left) / (this.right - MARGIN.left), 0), 1);
+    return Math.min(Math.max((x - this.left) / (this.right - this.left), 0), 1);
   }
 
   yAt(value) {
@@ -106,8 +112,8 @@ export class Chart {
     const { yTicks, xTicks, xTitle } = this.axes;
     for (const [value, label] of yTicks) {
       const y = this.yAt(value);
-      this.add("line", { x1: MARGIN.left, x2: this.right, y1: y, y2: y, class: "grid" });
-      this.add("text", { x: MARGIN.left - 5, y: y + 4, "text-anchor": "end" }, label);
+      this.add("line", { x1: this.left, x2: this.right, y1: y, y2: y, class: "grid" });
+      this.add("text", { x: this.left - 5, y: y + 4, "text-anchor": "end" }, label);
     }
     const y = this.size.height - 7;
     for (const [share, label] of xTicks) {

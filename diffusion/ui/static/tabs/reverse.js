@@ -5,6 +5,7 @@ import { Guidance } from "../lib/guidance.js";
 import { decibels, fixed, milliseconds } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
 import { state, subscribe } from "../lib/state.js";
+import { Verdicts } from "../lib/verdicts.js";
 import { View } from "../lib/view.js";
 
 const PLANES = ["x_t", "eps_hat", "x_0_hat"];
@@ -21,6 +22,7 @@ class Reverse extends View {
     this.grids = Object.fromEntries(PLANES.map((name) => [name, new Grid(this.canvas(name))]));
     const goTo = (k) => this.transport.userSet(k);
     this.guidance = new Guidance(this.root, { text: this.text, goTo });
+    this.verdicts = new Verdicts(this, { keep: () => this.transport.keep(), goTo });
     this.transport = new FilmTransport(this, {
       onFilm: (film) => this.prepare(film),
       onChange: onNextFrame(this.root, () => this.draw()),
@@ -57,12 +59,14 @@ class Reverse extends View {
     this.part("credit").textContent = film.info.credit;
     const names = { with: this.text.with_class, without: this.text.without_class };
     this.guidance.prepare(film, { scale: film.info.guidance_scale, names });
+    this.verdicts.prepare(film);
   }
 
   draw() {
     const { value: k, film } = this.transport;
     if (!film?.has(k)) return;
     this.guidance.draw(k);
+    this.verdicts.draw(k);
     const row = film.rows[k];
     const predicted = row || k === 0 ? k : k - 1; // at t = 0 nothing is left to predict
     for (const name of PLANES) this.grids[name].show(film.plane(name === "eps_hat" ? predicted : k, name));

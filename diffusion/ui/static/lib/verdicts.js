@@ -1,0 +1,160 @@
+// Was this cat ever drawn? What Python's judge says of each cat of a film, and of all of this session.
+import { Decided } from "./decided.js";
+import { node, phrase } from "./dom.js";
+import { Grid } from "./pictures.js";
+import { Question } from "./server.js";
+import { remember } from "./session.js";
+
+const SHARP = ["cat_new", "cat_known"]; // outcomes
+
+export class Verdicts {
+  // By network and by picture, so that none counts twice; "hidden": sharp, but its mouth cannot be seen.
+  tally = {};
+  k = 0; // the frame on show
+
+  // view: its part "verdicts" has the markup of verdicts.html, its server asks Python. keep is called when
+  // something has come that is to be kept with the film, goTo with the step that is chosen on the chart.
+  constructor(view, { keep, goTo }) {
+    Object.assign(this, { text: view.text, keep, goTo, place: view.part("verdicts") });
+    const { judged_film: ask, waiting } = view.server;
+    this.question = new Question(ask, this.part("judging"), this.text, waiting);
+    remember("tally", { save: () => this.tally, restore: (tally) => (this.tally = tally) });
+  }
+
+  part(role) {
+    return this.place.querySelector(`[data-role="${role}"]`);
+  }
+
+  prepare(film) {
+    this.question.drop();
+    Object.assign(this, { film, about: film.info.cats, asked: false });
+    this.place.hidden = !this.about;
+    if (!this.about) return;
+    const { kinds, combinations, trained_on: trainedOn, credit } = this.about;
+    this.kinds = kinds.map((kind) => this.text[`part_${kind}`]);
+    const [all, known] = [combinations, trainedOn].map((number) => number.toLocaleString("en"));
+    this.part("ground").textContent = phrase(this.text.cat_ground, { combinations: all, trained_on: known });
+    this.part("drawings").textContent = credit;
+    const { text, goTo } = this;
+    this.decided ??= new Decided(this.place, { text, kinds: this.kinds, goTo });
+    this.showCats();
+    this.showDecided();
+  }
+
+  // Frame k is on show, and so is the tab: when the film is whole, it is judged.
+  draw(k) {
+    if (!this.about) return;
+    this.k = k;
+    this.decided.draw(k);
+    if (this.film.last === this.film.info.num_steps) this.ask();
+  }
+
+  async ask() {
+    if (this.asked) return;
+    this.asked = true;
+    if (await this.answered("verdicts")) this.showCats();
+    else return;
+    if (await this.answered("decided")) this.showDecided();
+  }
+
+  // Whether it is known now: not if another film is on show meanwhile, or this one is not known any more.
+  async answered(what) {
+    const { info } = this.film;
+    if (info[what]) return true;
+    const reply = await this.question.answer({ film: info.cats.film, what });
+    if (!reply) return false;
+    info[what] = reply[what];
+    this.keep();
+    return true;
+  }
+
+  showDecided() {
+    const { decided, num_steps: last } = this.film.info;
+    this.decided.show(decided ?? [], last);
+    this.decided.draw(this.k);
+  }
+
+  // ---- each cat -----------------------------------------------------------------------------------------
+
+  showCats() {
+    const { verdicts = [] } = this.film.info;
+    const [count] = this.film.shape("x_0_hat");
+    this.part("cats").replaceChildren(...Array.from({ length: count }, (_, i) => this.card(i, verdicts[i])));
+    for (const { drawn, outcome, hidden } of verdicts)
+      this.own[drawn] = hidden && SHARP.includes(outcome) ? "hidden" : outcome;
+    this.showTally();
+  }
+
+  card(i, verdict) {
+    const { text } = this;
+    const outcome = verdict?.outcome ?? "cat_waiting";
+    const differs = this.differenceOf(verdict);
+    const likenesses = node("div", "likenesses");
+    likenesses.append(
+      likeness(verdict ? this.drawn(i) : node("canvas"), text.cat_drawn),
+      likeness(pictureOf(verdict?.nearest, verdict?.parts.join(", ")), text.cat_nearest),
+      likeness(pictureOf(verdict?.trained_on, differs), text.cat_trained_on),
+    );
+    const parts = node("dl", "parts");
+    const said = verdict && outcome !== "cat_impossible";
+    this.kinds.forEach((kind, j) => {
+      parts.append(node("dt", "", kind), node("dd", "", said ? verdict.parts[j] : "–"));
+    });
+    const card = node("li", `cat ${outcome}`);
+    card.append(likenesses, node("p", "outcome", text[outcome]), parts, node("p", "differs", differs));
+    return card;
+  }
+
+  drawn(i) {
+    const canvas = node("canvas");
+    const [, ...shape] = this.film.shape("x_0_hat");
+    const grid = new Grid(canvas);
+    grid.resize(1, shape);
+    const size = shape.reduce((a, b) => a * b);
+    grid.show(this.film.plane(this.film.last, "x_0_hat").subarray(i * size, (i + 1) * size));
+    return canvas;
+  }
+
+  // In words, what sets the nearest cat that was trained on apart.
+  differenceOf(verdict) {
+    const { text } = this;
+    if (!verdict) return "";
+    if (verdict.outcome === "cat_impossible") return text.cat_too_far;
+    if (!verdict.differs.length) return text.cat_itself;
+    return phrase(text.cat_other, { differs: verdict.differs.join(", ") });
+  }
+
+  // ---- all of the session -------------------------------------------------------------------------------
+
+  // The outcomes of the network on show.
+  get own() {
+    return (this.tally[this.about.model] ??= {});
+  }
+
+  showTally() {
+    const outcomes = Object.values(this.own);
+    const number = (...wanted) => outcomes.filter((outcome) => wanted.includes(outcome)).length;
+    const [fresh, told, sharp] = [number("cat_new"), number(...SHARP), number(...SHARP, "hidden")];
+    const share = told ? fresh / told : 0;
+    const values = { fresh, told, percent: (100 * share).toFixed(0) };
+    this.part("judged").textContent = outcomes.length;
+    this.part("sharp").textContent = sharp;
+    this.part("fresh").textContent = told ? phrase(this.text.tally_fresh, values) : "–";
+    const expected = 1 - this.about.trained_on / this.about.combinations;
+    const percent = (100 * expected).toFixed(0);
+    this.part("share").style.setProperty("--share", share);
+    this.part("share").style.setProperty("--expected", expected);
+    this.part("expected").textContent = phrase(this.text.tally_learned, { percent });
+  }
+}
+
+function likeness(picture, caption) {
+  const figure = node("figure");
+  picture.ariaLabel = caption;
+  figure.append(picture, node("figcaption", "", caption));
+  return figure;
+}
+
+function pictureOf(address, alt) {
+  return address ? Object.assign(new Image(), { src: address, alt }) : node("canvas");
+}
