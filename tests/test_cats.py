@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,12 +19,14 @@ from cat_models import COUNTS, few_cats, model_of
 from conftest import ROOT
 from model_folders import refused
 from PIL import Image
-from training import environment
+from training import environment, shrink
 
 import diffusion.data.cats
+import train
 from diffusion import load_model, save_model
 from diffusion.data.cats import KINDS, NAMES, PARTS_FILES, Cats, Rule, load_cats, read_cats, save_cats
 from diffusion.data.image_sets import DataError
+from tools import ship
 
 SHIPPED = ROOT / "checkpoints/cats"
 MOUTH = KINDS.index("mouth")
@@ -245,6 +248,21 @@ def test_a_model_of_cats_needs_no_package(tmp_path):
     assert done.stdout == "torch.Size([3, 16, 16])\n", done.stderr
     sources = [path.read_text("utf-8") for path in (ROOT / "diffusion").rglob("*.py")]
     assert not any("import robohash" in source or "from robohash" in source for source in sources)
+
+
+def test_a_run_leaves_the_parts_and_is_shipped_with_them(cats, tmp_path, monkeypatch, one_thread):
+    shrink(monkeypatch.setattr)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test's own process keeps its handlers
+    monkeypatch.setattr(diffusion.data.cats, "HELD_OUT", 16)
+    train.main(["cats", "--out", str(tmp_path / "run"), "--total-images", "8"])
+    ship.main(ship.parse_arguments([str(tmp_path / "run"), str(tmp_path / "shipped")]))
+    for folder in ("run", "shipped"):
+        model = load_model(tmp_path / folder)
+        assert model.cats.names == cats.names and model.cats.rule == cats.rule
+        assert model.about["data"] == "cats by David Revoy" and model.classes == cats.classes
+        assert all(torch.equal(one, other) for one, other in zip(model.cats.layers, cats.layers))
+        assert "license: cc-by-4.0" in (tmp_path / folder / "README.md").read_text("utf-8")
+    assert not (tmp_path / "shipped/state.safetensors").exists()
 
 
 # In a model's folder
