@@ -2,15 +2,22 @@
 
 import re
 import shlex
+from dataclasses import replace
 from importlib import import_module
 
+import gradio as gr
+import numpy as np
 import pytest
 from conftest import ROOT, running_app
 from gradio_client import Client
 from test_layers import WINGS
 
+from app import SHIPPED
+from diffusion.data.images import to_pixels
 from diffusion.training.command_line import flags, parse_config
 from diffusion.training.presets import PRESETS
+from diffusion.ui.parts.class_film import checked_class_request, class_frames
+from diffusion.ui.tabs import reverse
 
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 TEXTS = {path.name: path.read_text("utf-8") for path in (README, *sorted(DOCS.glob("*.md")))}
@@ -72,10 +79,25 @@ def test_the_library_runs_as_it_is_shown(name, monkeypatch, capsys):
     assert f"{tuple(images.shape)}" == f"({shape})" and images.isfinite().all()
 
 
+def test_the_library_draws_the_page_s_picture(monkeypatch, capsys):
+    """What the Reverse tab draws when Sample is pressed and nothing was changed; here in two steps."""
+    code = TEXTS[README.name].split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(ROOT)
+    exec(code.replace("schedule, 20)", "schedule, 2)"), names := {})
+    model = names["model"]
+    assert SHIPPED[0] == model.name
+    with gr.Blocks():
+        values = [each.value for each in reverse.settings({model.name: model})]
+    request = checked_class_request({model.name: model}, *values)
+    assert request.num_steps == 20
+    *_, (planes, _) = class_frames(model, replace(request, num_steps=2))
+    assert np.abs(to_pixels(names["images"]).astype(int) - planes["x_t"]).max() <= 1
+
+
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     """The program as it is, with a checkpoint of each kind."""
-    checkpoints = (ROOT / "checkpoints" / name for name in ("mnist", "emoji"))
+    checkpoints = (ROOT / "checkpoints" / name for name in ("cats", "emoji"))
     with running_app(tmp_path_factory.mktemp("docs"), *checkpoints) as running:
         yield running.url
 
@@ -84,8 +106,8 @@ def test_the_client_runs_as_it_is_shown(url, monkeypatch, capsys):
     code = TEXTS["api.md"].split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(ROOT)
     exec(compile(code.replace("http://127.0.0.1:7860", url), "api.md", "exec"), {})
-    noised, alpha_bar, digits, emoji = capsys.readouterr().out.splitlines()[-4:]
-    assert noised.endswith(".png") and 0 < float(alpha_bar) < 1 and digits.endswith("50]")
+    noised, alpha_bar, cats, emoji = capsys.readouterr().out.splitlines()[-4:]
+    assert noised.endswith(".png") and 0 < float(alpha_bar) < 1 and cats.endswith("50]")
     assert emoji.endswith("red heart")
 
 

@@ -18,17 +18,18 @@ from diffusion.films.film import KINDS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-SCALE, GAP, HOLD = 2, 6, 12
+WIDTH, SCALE, GAP, HOLD = 560, 2, 6, 12
 
 
 def film_gif(checkpoint: Path) -> None:
-    """x_t, ε̂ and x̂_0 of the first ten images above each other, a frame per step, the last one held."""
+    """x_t, ε̂ and x̂_0 of the first images above each other, a frame per step, the last one held."""
     film = load_film(checkpoint)
     frames = []
     for frame in film.frames:
-        rows = [image_grid(frame[kind, :10], 10) for kind in range(len(KINDS))]
+        number = WIDTH // (SCALE * frame.shape[3])
+        rows = [image_grid(frame[kind, :number], number) for kind in range(len(KINDS))]
         width, height = rows[0].size
-        canvas = Image.new("L", (width, 3 * height + 2 * GAP), 255)
+        canvas = Image.new(rows[0].mode, (width, 3 * height + 2 * GAP), "white")
         for i, row in enumerate(rows):
             canvas.paste(row, (0, i * (height + GAP)))
         frames.append(canvas.resize((canvas.width * SCALE, canvas.height * SCALE), Image.Resampling.NEAREST))
@@ -38,7 +39,7 @@ def film_gif(checkpoint: Path) -> None:
 
 def forward(page: Page) -> None:
     """The Forward tab at t = 250."""
-    page.get_by_role("button", name="Cat").click()
+    page.get_by_role("button", name="Cat", exact=True).click()
     page.locator(".lab.forward input[data-role=number]").fill("250")
     page.keyboard.press("Enter")
     page.wait_for_timeout(4500)
@@ -67,5 +68,5 @@ def screenshots() -> None:
 
 if __name__ == "__main__":
     DOCS.mkdir(exist_ok=True)
-    film_gif(ROOT / "checkpoints/mnist")
+    film_gif(ROOT / "checkpoints/cats")
     screenshots()
