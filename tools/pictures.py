@@ -18,14 +18,14 @@ from diffusion.films.film import KINDS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-WIDTH, SCALE, GAP, HOLD = 560, 2, 6, 12
+WIDTH, SCALE, GAP, HOLD = 560, 2, 6, 6
 
 
 def film_gif(checkpoint: Path) -> None:
-    """x_t, ε̂ and x̂_0 of the first images above each other, a frame per step, the last one held."""
+    """x_t, ε̂ and x̂_0 of the first images above each other, for every second step; the last is held."""
     film = load_film(checkpoint)
     frames = []
-    for frame in film.frames:
+    for frame in film.frames[::2]:
         number = WIDTH // (SCALE * frame.shape[3])
         rows = [image_grid(frame[kind, :number], number) for kind in range(len(KINDS))]
         width, height = rows[0].size
@@ -34,7 +34,7 @@ def film_gif(checkpoint: Path) -> None:
             canvas.paste(row, (0, i * (height + GAP)))
         frames.append(canvas.resize((canvas.width * SCALE, canvas.height * SCALE), Image.Resampling.NEAREST))
     frames += [frames[-1]] * HOLD
-    frames[0].save(DOCS / "film.gif", save_all=True, append_images=frames[1:], duration=150, loop=0)
+    frames[0].save(DOCS / "film.gif", save_all=True, append_images=frames[1:], duration=300, loop=0)
 
 
 def forward(page: Page) -> None:
