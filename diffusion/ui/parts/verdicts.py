@@ -63,7 +63,7 @@ class DrawnCats:
     def _verdict(self, i: int) -> dict[str, Any]:
         """Of cat i: the "outcome"; its "parts" in words; pictures of the "nearest" possible cat, and of the
         nearest one that was "trained_on"; in what that one "differs"; whether the mouth is "hidden"; and a
-        number for what was "drawn", the same for the same pixels."""
+        name for what was "drawn", the same for the same cat."""
         cat = self.judged.cats[i]
         trained_on = nearest_trained_on(self.cats, cat)
         return {
@@ -73,8 +73,16 @@ class DrawnCats:
             "trained_on": self._picture(trained_on),
             "differs": self._differences(cat, trained_on),
             "hidden": self._is_hidden(cat),
-            "drawn": crc32(self.result[i].tobytes()),
+            "drawn": self._name(i),
         }
+
+    def _name(self, i: int) -> str:
+        """Of what is no cat, its pixels decide."""
+        outcome, cat = self._outcome(i), self.judged.cats[i].clone()
+        if outcome == "cat_impossible":
+            return f"{outcome} {crc32(self.result[i].tobytes())}"
+        cat[MOUTH] *= not self._is_hidden(cat)
+        return f"{outcome} {cat.tolist()}"
 
     def _outcome(self, i: int) -> str:
         """A key of the page's texts: what is neither possible nor sharp is neither known nor new."""

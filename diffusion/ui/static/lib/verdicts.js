@@ -8,7 +8,7 @@ import { remember } from "./session.js";
 const SHARP = ["cat_new", "cat_known"]; // outcomes
 
 export class Verdicts {
-  // By network and by picture, so that none counts twice; "hidden": sharp, but its mouth cannot be seen.
+  // Outcomes by network and by cat, so that none counts twice; "hidden": sharp, but without a mouth to see.
   tally = {};
   k = 0; // the frame on show
 
