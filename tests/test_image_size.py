@@ -16,6 +16,7 @@ from diffusion import UNet, load_model
 from diffusion.films.film import load_film
 from diffusion.films.training_history import load_history
 from diffusion.nets.step_cost import num_parameters, step_operations
+from diffusion.training import pixel_stage
 from diffusion.training.command_line import parse_config
 from diffusion.training.presets import PRESETS
 
@@ -141,6 +142,16 @@ def test_the_folder_of_another_presets_run_says_so(folder, tiny):
     out = tiny("--time-limit", "1e-9")
     assert "holds a run with another " in (said := fails(folder)) and "preset" in said
     assert images_seen(out) == 0
+
+
+def test_cats_of_128_pixels_take_their_parts_along_at_that_size(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(pixel_stage, "HELD_OUT_IMAGES", 4)
+    train.main(["cats128", "--out", str(tmp_path / "run"), "--total-images", "8"])
+    model = load_model(tmp_path / "run")
+    assert model.cats.image_shape == model.sample_shape == (3, 128, 128) and len(model.classes) == 16
+    assert model.net.config.patch_size == 4
+    assert "trained from scratch on cats by David Revoy" in (tmp_path / "run/README.md").read_text("utf-8")
+    assert load_history(tmp_path / "run").examples.shape[1] == load_film(tmp_path / "run").frames.shape[-2]
 
 
 def test_a_larger_network_costs_about_what_that_of_photographs_does():
