@@ -1,7 +1,8 @@
 """Diffusion models, small enough to read in an afternoon and real enough to train."""
 
 from diffusion.denoiser import Denoiser, guide, ideal_denoiser, network_denoiser
-from diffusion.films.film import Film, load_film, make_film, save_film
+from diffusion.films.film import Film, make_film
+from diffusion.films.folder import load_film, save_film
 from diffusion.hub import HubError, load_model, push_to_hub
 from diffusion.likelihood import bits_per_dim
 from diffusion.losses import diffusion_loss, stratified_timesteps

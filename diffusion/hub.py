@@ -18,7 +18,7 @@ import torch
 from diffusion.data.cats import PARTS_FILES
 from diffusion.files import CONFIG_FILE, WEIGHTS_FILE
 from diffusion.films.emoji_atlas import ATLAS_FILES
-from diffusion.films.film import FILM_FILES
+from diffusion.films.folder import FILM_FILES
 from diffusion.films.quality_curves import CURVES_FILE
 from diffusion.films.samples import SAMPLES_FILE
 from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES

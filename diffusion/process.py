@@ -105,6 +105,6 @@ def x_0_from_output(
     return output
 
 
-def eps_from_x_0(x_0: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def eps_from_x_0(x_0: Tensor, x_t: Tensor, alpha: Tensor | float, sigma: Tensor | float) -> Tensor:
     """The noise that leads from x_0 to x_t: (x_t − α x_0) / σ, all (B, *D); σ must not be 0."""
     return (x_t - alpha * x_0) / sigma

@@ -80,8 +80,7 @@ def sample(
         schedule: the noise schedule walked.
         x_T: (B, *D) standard normal noise at the first timestep.
         steps: descending timesteps ending in 0, from `timesteps`.
-        sampler: "ddpm" (Ho et al. 2020, posterior variance), "ddim" (Song et al. 2021) or
-            "dpm++2m" (Lu et al. 2022, Algorithm 2).
+        sampler: "ddpm" (Ho et al. 2020), "ddim" (Song et al. 2021), "dpm++2m" (Lu et al. 2022, Algorithm 2).
         eta: "ddim" only: 0 is deterministic, 1 is DDPM.
         noise: t → z, (B, *D), what the step from t adds if eta > 0; None: `fresh_noise` of seed 0.
 
@@ -100,7 +99,8 @@ def sample(
         alpha, sigma = schedule.alpha_sigma(t_batch, x_t)
         x_0_hat = denoise(x_t, t_batch)
         update = _update(schedule, t, s, eta, previous)
-        x_s = _apply(update, t, x_t, x_0_hat, previous, alpha, sigma, noise)
+        z = _fresh(update, x_t, t, noise)
+        x_s = apply_update(update, x_t, x_0_hat, previous and previous.x_0_hat, alpha, sigma, z)
         yield (step := Step(t, s, x_t, eps_from_x_0(x_0_hat, x_t, alpha, sigma), x_0_hat, x_s, update))
         x_t, previous = x_s, step if sampler == "dpm++2m" else None
 
@@ -118,22 +118,36 @@ def _update(schedule: NoiseSchedule, t: int, s: int, eta: float, previous: Step 
     return Update(a_s**0.5, (1 - a_s - noise_weight**2) ** 0.5, noise_weight, extrapolation)
 
 
-def _apply(
+def _fresh(update: Update, x_t: Tensor, t: int, noise: Callable[[int], Tensor] | None) -> Tensor | None:
+    """The z that the update adds."""
+    if update.noise_weight == 0:
+        return None
+    return (fresh_noise(0, x_t.shape, t) if noise is None else noise(t)).to(x_t)
+
+
+def apply_update(
     update: Update,
-    t: int,
     x_t: Tensor,
     x_0_hat: Tensor,
-    previous: Step | None,
-    alpha: Tensor,
-    sigma: Tensor,
-    noise: Callable[[int], Tensor] | None,
+    before: Tensor | None,
+    alpha: Tensor | float,
+    sigma: Tensor | float,
+    z: Tensor | None,
 ) -> Tensor:
-    """DDIM Eq. 12: towards x̂_0, along the predicted noise, plus fresh noise."""
-    if previous is not None and update.extrapolation:
-        x_0_hat = x_0_hat + update.extrapolation * (x_0_hat - previous.x_0_hat)
+    """DDIM Eq. 12: towards x̂_0, along the predicted noise, plus fresh noise.
+
+    Args:
+        update: the step's numbers.
+        x_t, x_0_hat: (B, *D).
+        before: x̂_0 of the step before; None if the update does not extrapolate.
+        alpha, sigma: √ᾱ_t and √(1 − ᾱ_t).
+        z: fresh noise; None if the update adds none.
+
+    Returns:
+        x_s, (B, *D).
+    """
+    if before is not None and update.extrapolation:
+        x_0_hat = x_0_hat + update.extrapolation * (x_0_hat - before)
     eps = eps_from_x_0(x_0_hat, x_t, alpha, sigma)
     x_s = update.x_0_weight * x_0_hat + update.eps_weight * eps
-    if update.noise_weight == 0:
-        return x_s
-    z = fresh_noise(0, x_t.shape, t) if noise is None else noise(t)
-    return x_s + update.noise_weight * z.to(x_t)
+    return x_s if z is None else x_s + update.noise_weight * z

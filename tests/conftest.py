@@ -18,6 +18,10 @@ import pytest
 import torch
 from cat_models import model_of, shipped_cats
 from playwright.sync_api import Browser, Page, sync_playwright
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+from web import serving
 
 import diffusion.data.emoji
 from diffusion import UNet, UNetConfig, cosine_schedule, linear_schedule, make_film, save_film, save_model
@@ -26,6 +30,7 @@ from diffusion.data.image_sets import ImageData
 from diffusion.films.training_history import Recorder
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
+from diffusion.ui.parts.modules import ROUTE
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 pytest_plugins = ["tiny_runs"]
@@ -260,6 +265,15 @@ def browser():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The address of a server that has the modules and an empty page."""
+    with serving(
+        Starlette(routes=[ROUTE, Route("/", lambda request: HTMLResponse("<body></body>"))])
+    ) as address:
+        yield address
 
 
 def visit(browser: Browser, server: Server, **options: Any) -> Page:

@@ -6,7 +6,7 @@ from conftest import ROOT
 from huggingface_hub import ModelCard
 
 from diffusion import make_film, save_film, save_model
-from diffusion.films.film import FILM_FILES
+from diffusion.films.folder import FILM_FILES
 from diffusion.films.samples import SAMPLES_FILE
 from diffusion.films.training_history import NUMBERS_FILE, SPRITE_FILE
 from diffusion.models.card import CARD_FILE, is_generated, load_metrics, save_metrics, write_model_card

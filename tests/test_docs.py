@@ -13,7 +13,7 @@ from gradio_client import Client
 from test_layers import WINGS
 
 from app import SHIPPED
-from diffusion.data.images import to_pixels
+from diffusion.films.film import as_pixels
 from diffusion.training.command_line import flags, parse_config
 from diffusion.training.presets import PRESETS
 from diffusion.ui.parts.class_film import checked_class_request, class_frames
@@ -90,8 +90,8 @@ def test_the_library_draws_the_page_s_picture(monkeypatch, capsys):
         values = [each.value for each in reverse.settings({model.name: model})]
     request = checked_class_request({model.name: model}, *values)
     assert request.num_steps == 20
-    *_, (planes, _) = class_frames(model, replace(request, num_steps=2))
-    assert np.abs(to_pixels(names["images"]).astype(int) - planes["x_t"]).max() <= 1
+    *_, (result, _) = class_frames(model, replace(request, num_steps=2))
+    assert np.abs(as_pixels(names["images"]) - result["x_0_hat"]).max() <= 1 / 127.5
 
 
 @pytest.fixture(scope="module")

@@ -371,7 +371,7 @@ def test_what_is_neither_a_folder_nor_a_repo(name, tmp_path, monkeypatch):
 
 def test_all_of_a_models_folder_goes_to_the_hub_but_a_runs_state():
     model = ["config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
-    pictures = ["samples.png", "film.png", "training.png", "examples.png", "atlas.png"]
+    pictures = ["samples.png", "film.dat", "training.png", "training.webp", "examples.png", "atlas.png"]
     numbers = ["film.json", "training.json", "atlas.json", "curves.json", "metrics.json", "log.jsonl"]
     of_one_kind = ["tokenizer.json", "parts.png", "parts.json"]
     assert sorted(HUB_FILES) == sorted([*model, *of_one_kind, *pictures, *numbers, "README.md"])

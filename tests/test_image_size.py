@@ -13,7 +13,7 @@ from training import shrink
 
 import train
 from diffusion import UNet, load_model
-from diffusion.films.film import load_film
+from diffusion.films.folder import load_film
 from diffusion.films.training_history import load_history
 from diffusion.nets.step_cost import num_parameters, step_operations
 from diffusion.training import pixel_stage

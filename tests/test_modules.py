@@ -9,26 +9,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import needs_browser
-from starlette.applications import Starlette
-from starlette.responses import HTMLResponse
-from starlette.routing import Route
-from web import serving
 
 from diffusion import cosine_schedule, linear_schedule
-from diffusion.ui.parts.modules import ADDRESS, MODULES, ROUTE, STATIC, address_of
+from diffusion.ui.parts.modules import ADDRESS, MODULES, STATIC, address_of
 from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.scrubber import fill, static
 from diffusion.ui.text import labels
-
-
-@pytest.fixture(scope="module")
-def site():
-    """The address of a server that has the modules and an empty page."""
-    with serving(
-        Starlette(routes=[ROUTE, Route("/", lambda request: HTMLResponse("<body></body>"))])
-    ) as address:
-        yield address
-
 
 # ---- serving ---------------------------------------------------------------------------------------------
 

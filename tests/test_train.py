@@ -69,7 +69,7 @@ def test_the_model_card_is_filled_in(tiny):
         "CC BY-SA 3.0",
         "160 images on a CPU",
         "samples.png",
-        "film.png",
+        "film.dat",
         "load_model",
         "| seed | 0 |",
     ):

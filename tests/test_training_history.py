@@ -59,6 +59,18 @@ def test_what_is_recorded_can_be_read(tmp_path, tiny_model):
     assert np.array_equal(history.examples, data.images[:3].permute(0, 2, 3, 1).numpy())
 
 
+def test_a_history_that_is_shipped_is_light(tmp_path, tiny_model):
+    record(tmp_path, tiny_model)
+    known = load_history(tmp_path)
+    (tmp_path / "training.webp").write_bytes(known.light)
+    (tmp_path / "training.png").unlink()
+    light = load_history(tmp_path)
+    assert light.light == known.light and light.info == known.info
+    assert np.abs(light.frames.astype(int) - known.frames).mean() < 12  # of noise, which is worst
+    (tmp_path / "training.webp").write_bytes(known.light[:99])
+    assert load_history(tmp_path) is None
+
+
 def test_the_loss_of_a_network_that_guesses_nothing_is_that_of_the_noise(tiny_model):
     """With every output at 0, v̂ = 0, so ε̂ = √(1 − ᾱ) x_t and the loss is ᾱ_t E[v²]: large where ᾱ_t is."""
     for parameter in (net := tiny_model.net.out[-1]).parameters():

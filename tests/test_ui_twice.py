@@ -7,7 +7,7 @@ from pages import drag, frames, pixels, until
 from playwright.sync_api import expect
 
 from diffusion import load_model
-from diffusion.films.film import load_film
+from diffusion.films.folder import load_film
 from diffusion.ui import page as whole_page
 from diffusion.ui import tabs
 from diffusion.ui.parts.scrubber import Scrubber

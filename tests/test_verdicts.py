@@ -18,6 +18,8 @@ import app
 from diffusion import UNet, UNetConfig, cosine_schedule, save_film, save_model
 from diffusion.data.cat_judge import nearest_trained_on
 from diffusion.data.cats import KINDS, Cats, read_cats
+from diffusion.data.images import to_signed
+from diffusion.films.coding import Coding
 from diffusion.films.film import Film, make_film
 from diffusion.models.model import Model
 from diffusion.ui.parts.inputs import InputError
@@ -259,10 +261,12 @@ def known_film(model: Model, cats: Cats) -> Film:
     before[: len(made)] = cats.render(others).permute(0, 2, 3, 1).numpy()
     labels = torch.tensor([*(int(cat[ACCESSORY]) for cat in made), 0])
     film = make_film(model, seed=0, num_images=len(pictures), num_steps=4, class_labels=labels)
-    frames = film.frames.copy()
-    for k, shown in enumerate((before, before, pictures, pictures, pictures)):
-        frames[k, 2] = shown
-    return Film(frames, film.info)
+    coding, rows = Coding(pictures.shape), film.info["steps"]
+    codes = [
+        coding.encode(row["alphas_cumprod_t"], to_signed(torch.from_numpy(shown)).numpy())
+        for row, shown in zip(rows, (before, before, pictures, pictures), strict=True)
+    ]
+    return replace(film, codes=tuple(codes))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ EXPORTED = {  # by every run of diffusion on pictures with held-out ones
     "config.json",
     "examples.png",
     "film.json",
-    "film.png",
+    "film.dat",
     "log.jsonl",
     "metrics.json",
     "model.safetensors",

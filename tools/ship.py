@@ -27,7 +27,8 @@ from diffusion.data.emoji import EmojiSet
 from diffusion.data.image_sets import DataError, ImageData
 from diffusion.data.images import to_signed
 from diffusion.data.sources import load_data
-from diffusion.films.training_history import loss_by_quartile
+from diffusion.files import write_atomically
+from diffusion.films.training_history import LIGHT_FILE, SPRITE_FILE, light_sprite, loss_by_quartile
 from diffusion.hub import HUB_FILES
 from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.card import CARD_FILE, load_metrics, write_model_card
@@ -114,6 +115,9 @@ def ship(run: Path, target: Path, data_dir: Path, font: Path | None = None) -> f
     for name in HUB_FILES:
         if name not in WRITTEN_ANEW and (run / name).is_file():
             shutil.copyfile(run / name, target / name)
+    if (target / SPRITE_FILE).exists():
+        write_atomically(target / LIGHT_FILE, light_sprite(target / SPRITE_FILE))
+        (target / SPRITE_FILE).unlink()
     write_model_card(target, model, load_metrics(run))
     return change
 

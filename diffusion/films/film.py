@@ -1,11 +1,9 @@
 """Films: what a sampler did, step by step, as 8-bit pictures and a table of numbers."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,22 +11,16 @@ import torch
 from torch import Tensor
 from typing_extensions import Required, TypedDict, Unpack
 
-from diffusion.data.grids import UNREADABLE, image_grid, png_bytes, read_grid
 from diffusion.data.images import to_uint8
 from diffusion.denoiser import Denoiser
-from diffusion.files import to_json, write_atomically
+from diffusion.films.coding import Coding
 from diffusion.models.model import LatentModel, Model
 from diffusion.noise import draw_noise, fresh_noise
-from diffusion.samplers import Step, Update, sample, timesteps
+from diffusion.samplers import Step, sample, timesteps
 from diffusion.schedules import NoiseSchedule
 
-FILM_FILE, TABLE_FILE = "film.png", "film.json"
-FILM_FILES = (FILM_FILE, TABLE_FILE)
 KINDS = ("x_t", "eps_hat", "x_0_hat")
 EPS_RANGE = 3.0  # ε is shown with [−3, 3] as black to white
-# What film.json must hold of a film and of each of its steps.
-INFO_KEYS = {"model", "seed", "schedule", "sampler", "guidance_scale", "num_images", "num_steps"}
-ROW_KEYS = {"t", "s", "snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +31,12 @@ class Film:
         frames: (K + 1, 3, B, H, W, C) uint8: for each step x_t, ε̂ and x̂_0 of every image; the last
             frame is t = 0, where x_t and x̂_0 are both the result and ε̂ is none (mid-grey).
         info: how it was made (model, seed, sampler, …), and "steps": a list of K dictionaries.
+        codes: K, of each step's x̂_0, see coding.py; from them and from `info` the frames can be made again.
     """
 
     frames: np.ndarray
     info: dict[str, Any]
+    codes: tuple[bytes, ...]
 
 
 class SamplerSettings(TypedDict, total=False):
@@ -60,17 +54,23 @@ class SamplerSettings(TypedDict, total=False):
 
 def step_frame(step: Step) -> np.ndarray:
     """A step's x_t, ε̂ and x̂_0 as (3, B, H, W, C) uint8."""
-    return _frame(step.x_t, step.eps_hat, step.x_0_hat)
+    return shown(step.x_t, step.eps_hat, step.x_0_hat)
 
 
 def final_frame(x_0: Tensor) -> np.ndarray:
     """The frame at t = 0, (3, B, H, W, C) uint8."""
-    return _frame(x_0, torch.zeros_like(x_0), x_0)
+    return shown(x_0, torch.zeros_like(x_0), x_0)
 
 
-def _frame(x_t: Tensor, eps_hat: Tensor, x_0_hat: Tensor) -> np.ndarray:
+def shown(x_t: Tensor, eps_hat: Tensor, x_0_hat: Tensor) -> np.ndarray:
+    """(B, C, H, W) each → (3, B, H, W, C) uint8."""
     pictures = torch.stack([to_uint8(x_t), to_uint8(eps_hat, EPS_RANGE), to_uint8(x_0_hat)])
     return pictures.permute(0, 1, 3, 4, 2).cpu().numpy()
+
+
+def as_pixels(x: Tensor) -> np.ndarray:
+    """(B, C, H, W) → (B, H, W, C) float32 as it is, not cut off."""
+    return x.permute(0, 2, 3, 1).float().cpu().numpy()
 
 
 def step_row(step: Step, schedule: NoiseSchedule, seconds: float) -> dict[str, float]:
@@ -180,10 +180,13 @@ def draw(model: Model, **settings: Unpack[SamplerSettings]) -> Tensor:
 
 def make_film(model: Model, **settings: Unpack[SamplerSettings]) -> Film:
     """Run the sampler to its end, and keep all of it."""
-    frames, rows = [], []
+    frames, rows, codes = [], [], []
+    channels, height, width = model.sample_shape
+    coding = Coding((settings["num_images"], height, width, channels))
     for step, row in run_sampler(model, **settings):
         frames.append(step_frame(step))
         rows.append(row)
+        codes.append(coding.encode(row["alphas_cumprod_t"], as_pixels(step.x_0_hat)))
     frames.append(final_frame(step.x_s))
     labels = settings.get("class_labels")
     info = {
@@ -196,28 +199,4 @@ def make_film(model: Model, **settings: Unpack[SamplerSettings]) -> Film:
         "class_labels": None if labels is None else labels.tolist(),
         "steps": rows,
     }
-    return Film(np.stack(frames), info)
-
-
-def save_film(folder: Path, film: Film) -> None:
-    """Write film.png (a row per image and kind, a column per frame) and film.json (the table)."""
-    num_frames, _, num_images, height, width, channels = film.frames.shape
-    cells = film.frames.transpose(2, 1, 0, 3, 4, 5).reshape(-1, height, width, channels)
-    write_atomically(folder / FILM_FILE, png_bytes(image_grid(cells, num_frames)))
-    info = film.info | {"num_images": num_images, "image_shape": [height, width, channels]}
-    write_atomically(folder / TABLE_FILE, to_json(info, indent=1).encode())
-
-
-def load_film(folder: Path) -> Film | None:
-    """Read what `save_film` wrote; None if the folder has no film or a broken one."""
-    try:
-        info = json.loads((folder / TABLE_FILE).read_text("utf-8"))
-        height, width, channels = info["image_shape"]
-        num_images, num_frames = info["num_images"], len(info["steps"]) + 1
-        if not info.keys() >= INFO_KEYS or not all(row.keys() >= ROW_KEYS for row in info["steps"]):
-            return None
-        cells = read_grid(folder / FILM_FILE, channels, (num_frames * width, num_images * 3 * height))
-        cells = cells.reshape(num_images, 3, height, num_frames, width, channels)
-        return Film(np.ascontiguousarray(cells.transpose(3, 1, 0, 2, 4, 5)), info)
-    except UNREADABLE:
-        return None
+    return Film(np.stack(frames), info, tuple(codes))

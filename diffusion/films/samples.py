@@ -1,5 +1,6 @@
 """Sheets of samples: what a network draws from fixed noise, what an autoencoder makes of pictures."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ PROMPTS = (
 
 PROMPT_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` shows what it does
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 16, 8, 20  # classes, samples of each; steps of DPM-Solver++, enough
+FILM_VALUES = 50_000  # in a frame of a film: four pictures of 64×64 in colour, coded in 0.3 MB
 
 
 def every_class(model: Model, per_class: int) -> SamplerSettings:
@@ -33,6 +35,17 @@ def every_class(model: Model, per_class: int) -> SamplerSettings:
         "num_steps": min(GRID_STEPS, model.schedule.num_timesteps),
         "class_labels": labels,
     }
+
+
+def film_settings(model: Model) -> SamplerSettings:
+    """Settings of the film in a model's folder: one picture of each class, as long as that is light."""
+    settings = every_class(model, per_class=1)
+    number = max(1, min(settings["num_images"], FILM_VALUES // math.prod(model.sample_shape)))
+    if model.classes:
+        labels = torch.arange(number, device=model.device) * len(model.classes) // number
+        settings["class_labels"] = labels
+    settings["num_images"] = number
+    return settings
 
 
 def fixed_prompts(model: LatentModel) -> SamplerSettings:

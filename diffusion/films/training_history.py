@@ -1,7 +1,8 @@
 """How a network learned: at a few moments of a run, its samples from fixed noise and its loss.
 
 Kept in a model's folder as training.png (a row per sample, a column per moment), training.json (the
-numbers) and examples.png (held-out pictures to try the network on).
+numbers) and examples.png (held-out pictures to try the network on); training.webp is the first in a fifth of
+the bytes, for folders that are shipped.
 """
 
 import json
@@ -12,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from diffusion.data.grids import UNREADABLE, image_grid, png_bytes, read_grid
+from diffusion.data.grids import UNREADABLE, image_grid, png_bytes, read_grid, webp_bytes
 from diffusion.data.image_sets import ImageData
 from diffusion.data.images import to_signed
 from diffusion.files import to_json, write_atomically
@@ -24,7 +26,8 @@ from diffusion.losses import diffusion_loss, stratified_timesteps
 from diffusion.models.model import Model
 
 SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE = "training.png", "training.json", "examples.png"
-HISTORY_FILES = (SPRITE_FILE, NUMBERS_FILE, EXAMPLES_FILE)
+LIGHT_FILE = "training.webp"  # in the place of the sprite in a folder that is shipped
+HISTORY_FILES = (SPRITE_FILE, LIGHT_FILE, NUMBERS_FILE, EXAMPLES_FILE)
 QUARTILES = 4
 HELD_OUT, TRAINED_ON = "held-out images", "training images"  # what a network is judged on
 # Shares of a run after which it is looked at: most is learned early, yet a look costs the same at any time,
@@ -46,11 +49,13 @@ class History:
             images_seen and, for the last and the averaged weights, the loss ‖ε − ε̂‖² in each quarter of 1..T.
             "remark", if somebody has written one, is a sentence for the page: say, that the weights beside it
             are another run's.
+        light: a WebP file's content, a row for each sample and a column for each moment.
     """
 
     frames: np.ndarray
     examples: np.ndarray
     info: dict[str, Any]
+    light: bytes
 
     @property
     def held_out(self) -> bool:
@@ -181,7 +186,9 @@ def load_history(folder: Path) -> History | None:
         num_images, num_moments = info["num_images"], len(info["moments"])
         if not num_moments or not all(_is_moment(row) for row in info["moments"]):
             return None
-        cells = read_grid(folder / SPRITE_FILE, channels, (num_moments * width, num_images * height))
+        file = next(path for name in (SPRITE_FILE, LIGHT_FILE) if (path := folder / name).exists())
+        cells = read_grid(file, channels, (num_moments * width, num_images * height))
+        light = file.read_bytes() if file.name == LIGHT_FILE else light_sprite(file)
         frames = cells.reshape(num_images, height, num_moments, width, channels).transpose(2, 0, 1, 3, 4)
         if not (folder / EXAMPLES_FILE).exists():  # as in a repo, if the pictures are somebody's own
             info |= {"num_examples": 0, "example_labels": None}
@@ -190,9 +197,15 @@ def load_history(folder: Path) -> History | None:
             num_examples = info["num_examples"]
             row = read_grid(folder / EXAMPLES_FILE, channels, (num_examples * width, height))
             examples = row.reshape(height, num_examples, width, channels).swapaxes(0, 1)
-        return History(np.ascontiguousarray(frames), np.ascontiguousarray(examples), info)
-    except UNREADABLE:
+        return History(np.ascontiguousarray(frames), np.ascontiguousarray(examples), info, light)
+    except (*UNREADABLE, StopIteration):
         return None
+
+
+def light_sprite(file: Path) -> bytes:
+    """The content of training.webp, of that of training.png."""
+    with Image.open(file, formats=["PNG"]) as picture:
+        return webp_bytes(picture)
 
 
 def _is_moment(row: dict[str, Any]) -> bool:

@@ -65,6 +65,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     parameters = num_parameters(*model.parts().values())
     dataset, licence, weights = published_data(model) or UNPUBLISHED
     latent, start = isinstance(model, LatentModel), about["settings"].get("init")
+    sprite = next((path / name for name in SPRITES if (path / name).exists()), None)
     card = CARD.format(
         licence_of_weights=licence,
         datasets=f"datasets:\n- {dataset}\n" if dataset else "",
@@ -73,7 +74,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         size=_size(model),
         task="text-to-image" if latent else "unconditional-image-generation",
         network="UNet, text encoder and autoencoder" if latent else "a UNet",
-        film=FILM if (path / "film.png").exists() else "",
+        film=FILM if (path / "film.dat").exists() else "",
         conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
         conditioning=_conditioning(model),
         schedule=model.schedule_name,
@@ -85,7 +86,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         weights=weights,
         cats=CATS if model.cats else "",
         judged=JUDGED if model.cats else "",
-        history=HISTORY if (path / "training.png").exists() else "",
+        history=HISTORY.format(sprite=sprite.name) if sprite else "",
         **{k: about[k] for k in ("data", "licence", "images_seen")},
     )
     write_atomically(path / CARD_FILE, _marked(card).encode())
@@ -125,11 +126,13 @@ def _conditioning(model: Model) -> str:
 
 PREDICTED = {"epsilon": "the noise ε", "v": "v = √ᾱ_t ε − √(1 − ᾱ_t) x_0", "sample": "the picture x_0"}
 
-FILM = """`film.png` shows such a walk: three rows for each image, x_t, ε̂ and x̂_0, a column for each step; the
-numbers are in `film.json`.
+SPRITES = ("training.png", "training.webp")  # of a history; the second is the lighter one
+
+FILM = """`film.dat` is such a walk, x̂_0 of every step: for the page, and `diffusion.load_film`. Its numbers
+are in `film.json`.
 """
 
-HISTORY = """`training.png` shows what the network drew from the same noise while it learned, a column for
+HISTORY = """`{sprite}` shows what the network drew from the same noise while it learned, a column for
 each of the moments in `training.json`.
 """
 

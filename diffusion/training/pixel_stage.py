@@ -11,8 +11,9 @@ from torch import Tensor
 from diffusion.data.cats import Cats
 from diffusion.data.image_sets import DataError, ImageData
 from diffusion.data.images import to_signed
-from diffusion.films.film import make_film, save_film
-from diffusion.films.samples import SAMPLES_FILE, every_class, save_samples
+from diffusion.films.film import make_film
+from diffusion.films.folder import save_film
+from diffusion.films.samples import SAMPLES_FILE, film_settings, save_samples
 from diffusion.films.training_history import HELD_OUT, TRAINED_ON, Recorder
 from diffusion.likelihood import describe_bits
 from diffusion.losses import diffusion_loss, stratified_timesteps
@@ -159,7 +160,7 @@ class PixelDiffusion(DiffusionStage[Pictures]):
         out, model = self.config.out, self.model(weights, images_seen)
         save_model(out, model)
         save_samples(out / SAMPLES_FILE, model)
-        save_film(out, make_film(model, **every_class(model, per_class=1)))
+        save_film(out, make_film(model, **film_settings(model)))
         save_metrics(out, model, self.measure(model) if metrics is None else metrics)
 
     def measure(self, model: Model) -> Metrics:

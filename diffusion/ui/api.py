@@ -12,7 +12,7 @@ from gradio.components.api_component import Api
 from PIL import Image
 
 from diffusion.data.grids import image_grid
-from diffusion.data.images import centre_crop
+from diffusion.data.images import centre_crop, to_uint8
 from diffusion.films.samples import PROMPT_GUIDANCE
 from diffusion.models.model import LatentModel, Model
 from diffusion.schedules import SCHEDULES
@@ -126,7 +126,7 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, d
             models, class_label, num_images, num_steps, sampler, seed, model, schedule, guidance_scale
         )
         *steps, (result, _) = class_frames(models[request.model], request)
-        images = result["x_t"]
+        images = to_uint8(torch.from_numpy(result["x_0_hat"])).numpy()
         grid = image_grid(images, math.ceil(len(images) ** 0.5))
         return grid, {**asdict(request), "steps": [row for _, row in steps]}
 

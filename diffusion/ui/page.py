@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.route_utils import delete_files_created_by_app
 from starlette.middleware import Middleware
 
-from diffusion.films.film import load_film
+from diffusion.films.folder import load_film
 from diffusion.models.model import LatentModel, Model
 from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api

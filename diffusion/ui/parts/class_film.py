@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from diffusion.data.images import to_pixels
-from diffusion.films.film import KINDS, final_frame, step_frame, walk, with_rows
+from diffusion.data.images import to_uint8
+from diffusion.films.coding import Coding
+from diffusion.films.film import KINDS, Film, as_pixels, walk, with_rows
 from diffusion.models.model import Model
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
@@ -106,17 +107,11 @@ def _applied(request: ClassRequest) -> ClassRequest:
     return replace(request, guidance_scale=1.0, notes=(labels()["guidance_needs_class"],))
 
 
-def as_planes(frame: np.ndarray) -> Planes:
-    """A film's frame, (3, B, H, W, C), by the names of its KINDS."""
-    return dict(zip(KINDS, frame))
-
-
 @on_gpu
-def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[Planes, Row]]:
-    """Every frame, with its table row; the last one has none.
+def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[dict[str, np.ndarray], Row]]:
+    """Every step's predictions, with its table row; last the result as "x_0_hat", which has none.
 
-    Planes are (B, H, W, C): KINDS, and under guidance what it combines, PREDICTIONS; the last frame repeats
-    the last step's.
+    Arrays are (B, H, W, C) float32, not cut off: "x_0_hat", and under guidance what it combines, PREDICTIONS.
     """
     indices = request.classes_in(model.classes or ())
     class_labels = None if indices is None else torch.tensor(indices, device=model.device)
@@ -138,6 +133,53 @@ def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[Planes, 
         schedule=schedule,
     )
     for step, row in with_rows(steps, schedule):
-        combined = {name: to_pixels(x_0_hat) for name, x_0_hat in denoise.predictions.items()}
-        yield as_planes(step_frame(step)) | combined, row
-    yield as_planes(final_frame(step.x_s)) | combined, None
+        predictions = {"x_0_hat": step.x_0_hat, **denoise.predictions}
+        yield {name: as_pixels(x) for name, x in predictions.items()}, row
+    yield {"x_0_hat": as_pixels(step.x_s)}, None
+
+
+# ---- as the page gets it ---------------------------------------------------------------------------------
+
+
+def walk_info(seed: int, shape: Sequence[int], sent: str | None = None) -> dict[str, Any]:
+    """What the page must know to make a film's pictures from its codes: the seed, the pictures' (B, H, W, C),
+    and which of PREDICTIONS is coded."""
+    return {"walk": {"seed": seed, "shape": list(shape), "sent": sent}}
+
+
+def walk_of(film: Film) -> dict[str, Any]:
+    """The same of a film that came with a checkpoint."""
+    return walk_info(film.info["seed"], film.frames.shape[2:])
+
+
+def sent_prediction(guidance_scale: float) -> str | None:
+    """Which of PREDICTIONS is sent: the other one follows from it and x̂_0, with the smaller error."""
+    return None if guidance_scale == 1 else "without" if guidance_scale >= 0.5 else "with"
+
+
+def coded_frames(model: Model, request: ClassRequest) -> Iterator[tuple[Planes, Row]]:
+    """The frames of `class_frames`: "x_0_hat" as it is shown, (B, H, W, C), and the "code" of all that is
+    sent, which of the last one is empty, for it follows from the others."""
+    sent, coding = sent_prediction(request.guidance_scale), None
+    for arrays, row in class_frames(model, request):
+        code = b""
+        if row is not None:
+            chosen = [arrays[sent]] if sent else []
+            coding = coding or Coding(arrays["x_0_hat"].shape, len(chosen))
+            code = coding.encode(row["alphas_cumprod_t"], arrays["x_0_hat"], *chosen)
+        yield _coded(to_uint8(torch.from_numpy(arrays["x_0_hat"])).numpy(), code), row
+
+
+def shipped_frames(film: Film) -> Iterator[tuple[Planes, Row]]:
+    """The same of a film that came with a checkpoint."""
+    shown = film.frames[:, KINDS.index("x_0_hat")]
+    return zip(map(_coded, shown, [*film.codes, b""]), [*film.info["steps"], None])
+
+
+def _coded(x_0_hat: np.ndarray, code: bytes) -> Planes:
+    return {"x_0_hat": x_0_hat, "code": np.frombuffer(code, np.uint8)}
+
+
+def only_codes(frames: Iterator[tuple[Planes, Row]]) -> Iterator[tuple[Planes, Row]]:
+    """What is sent of such frames."""
+    return (({"code": planes["code"]}, row) for planes, row in frames)

@@ -94,6 +94,6 @@ def inline(name: str) -> str:
     return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", prose(name))
 
 
-def data_url(png: bytes) -> str:
-    """A PNG as an address that holds it."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def data_url(picture: bytes, media_type: str = "image/png") -> str:
+    """A file's content as an address that holds it."""
+    return f"data:{media_type};base64,{base64.b64encode(picture).decode()}"

@@ -15,9 +15,13 @@ from diffusion.ui.parts.class_film import (
     MAX_CLASS_STEPS,
     MAX_IMAGES,
     ClassRequest,
-    as_planes,
     checked_class_request,
-    class_frames,
+    coded_frames,
+    only_codes,
+    sent_prediction,
+    shipped_frames,
+    walk_info,
+    walk_of,
 )
 from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
@@ -80,7 +84,11 @@ def class_words(model: Model, indices: Sequence[int] | None) -> str:
 def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any]]:
     """Sample, and yield messages for the page."""
     info = film_info(model, asdict(request), request.classes_in(model.classes or ()))
-    return stream_frames(new_id(model.name), *judged_later(model, info, class_frames(model, request)))
+    channels, height, width = model.sample_shape
+    shape = (request.num_images, height, width, channels)
+    info |= walk_info(request.seed, shape, sent_prediction(request.guidance_scale))
+    info, frames = judged_later(model, info, coded_frames(model, request))
+    return stream_frames(new_id(model.name), info, only_codes(frames))
 
 
 def shipped_message(model: Model, film: Film) -> dict[str, Any]:
@@ -89,8 +97,8 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
     fits = isinstance(indices, list) and all(index in known for index in indices)
     info = film_info(model, film.info, indices if fits else None)
     info["made"] = labels()["opening"].format(made=info["made"])
-    frames = zip(map(as_planes, film.frames), [*film.info["steps"], None])
-    return whole_film(f"{model.name}-shipped", *judged_later(model, info, frames, OPENING))
+    info, frames = judged_later(model, info, shipped_frames(film), OPENING)
+    return whole_film(f"{model.name}-shipped", info | walk_of(film), only_codes(frames))
 
 
 # ---- the layout ------------------------------------------------------------------------------------------

@@ -6,10 +6,12 @@ The first part needs only the tables for its T: picture and noise are there.
 from itertools import combinations
 from typing import Any
 
-from diffusion.films.film import Film, load_film
+from diffusion.films.film import Film
+from diffusion.films.folder import load_film
 from diffusion.films.quality_curves import quality_over_steps
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
+from diffusion.ui.parts.class_film import only_codes, shipped_frames, walk_of
 from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber, fill, inline, static
@@ -56,9 +58,8 @@ def trained_message(pair: dict[str, Model]) -> dict[str, Any] | None:
 
 
 def samples_film(model: Model, film: Film) -> dict[str, Any]:
-    """The shipped film without the network's predictions, for the page."""
-    frames = (({"samples": x_t}, row) for (x_t, *_), row in zip(film.frames, [*film.info["steps"], None]))
-    return whole_film(f"{model.name}-samples", {}, frames)
+    """The shipped film for the page."""
+    return whole_film(f"{model.name}-samples", walk_of(film), only_codes(shipped_frames(film)))
 
 
 def build(models: dict[str, Model]) -> None:

@@ -18,8 +18,8 @@ from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row
-from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import encode, whole_film
+from diffusion.ui.parts.scrubber import Scrubber, data_url
+from diffusion.ui.parts.streaming import encode
 from diffusion.ui.text import labels
 
 NUM_LEVELS = 50
@@ -144,9 +144,16 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
         judged_on=info.get("judged_on", ""),
     )
     lead = labels()["training_lead"].format(count=len(rows))
-    frames = (({"samples": samples}, row) for samples, row in zip(history.frames, rows))
-    about = {"made": made, "lead": lead, "remark": str(info.get("remark", ""))}
-    return whole_film(f"{model.name}-training", about, frames)
+    _, number, *shape = history.frames.shape
+    return {
+        "made": made,
+        "lead": lead,
+        "remark": str(info.get("remark", "")),
+        "rows": rows,
+        "count": number,
+        "shape": shape,
+        "sprite": data_url(history.light, "image/webp"),
+    }
 
 
 def recorded(models: dict[str, Model]) -> tuple[Model, History] | None:

@@ -14,8 +14,8 @@ export class Film {
   }
 
   // From what `record` gave.
-  static from({ film, info, rows, frames }) {
-    return Object.assign(new Film({ film, info }), { rows, frames });
+  static from({ film, info, ...rest }) {
+    return Object.assign(new this({ film, info }), rest);
   }
 
   // All of it, for a storage that keeps bytes.
@@ -24,7 +24,7 @@ export class Film {
   }
 
   static whole(message) {
-    return new Film(message).add(message);
+    return new this(message).add(message);
   }
 
   add({ frames }) {

@@ -1,6 +1,6 @@
 // The transports of films that Python makes frame by frame.
 import { phrase } from "./dom.js";
-import { Film } from "./film.js";
+import { sortOf } from "./films.js";
 import { Progress } from "./progress.js";
 import { keep, kept } from "./session.js";
 import { Transport } from "./transport.js";
@@ -45,7 +45,7 @@ export class FilmTransport extends LiveTransport {
   // Show the film that was on show when the page was left, where it stood. Whether there was one.
   async restore() {
     const left = await kept(`${this.root.id} film`);
-    if (left && !this.film) this.show(Film.from(left));
+    if (left && !this.film) this.show(sortOf(left).from(left));
     this.remember();
     return this.film !== null;
   }
@@ -97,7 +97,7 @@ export class FilmTransport extends LiveTransport {
   receiveFrames(message) {
     if (message.film !== this.film?.id) {
       if (this.seen.has(message.film)) return; // it was given up for the one on show
-      this.show(new Film(message));
+      this.show(new (sortOf(message))(message));
       this.live = true;
     }
     this.film.add(message).info.progress = message.progress;

@@ -43,6 +43,16 @@ export function withChannels(rgba, channels) {
   return out;
 }
 
+// (count, channels, height, width) values as (count, height, width, channels).
+export function channelsLast(values, [count, height, width, channels]) {
+  const out = new Float32Array(values.length);
+  const pixels = height * width;
+  for (let i = 0, from = 0; i < count; i++)
+    for (let c = 0; c < channels; c++)
+      for (let p = 0; p < pixels; p++) out[(i * pixels + p) * channels + c] = values[from++];
+  return out;
+}
+
 // Every n-th pixel of a square RGB picture in both directions, so that `size` × `size` are left.
 export function thinned(values, size) {
   const full = Math.sqrt(values.length / 3);
@@ -113,6 +123,15 @@ export class Grid {
   // A latent's channels as so many grey pictures.
   resizeForLatent([channels, height, width], columns = Math.ceil(channels / 2)) {
     this.resize(channels, [height, width, 1], columns);
+  }
+
+  // Column k of a picture that has a row for each of these.
+  showColumn(picture, k) {
+    const { width, height, columns } = this;
+    for (let i = 0; i < this.count; i++) {
+      const [left, top] = [(i % columns) * width, Math.floor(i / columns) * height];
+      this.context.drawImage(picture, k * width, i * height, width, height, left, top, width, height);
+    }
   }
 
   // bytes: (count, height, width, channels).

@@ -1,10 +1,10 @@
 // A line of pictures above the tabs in which the shipped film plays: noise becoming images.
 import { reducedMotion } from "../lib/dom.js";
-import { Film } from "../lib/film.js";
 import { Grid } from "../lib/pictures.js";
 import { remember } from "../lib/session.js";
 import { update } from "../lib/state.js";
 import { View } from "../lib/view.js";
+import { WalkedFilm } from "../lib/walked_film.js";
 
 const SECONDS = 5;
 const PAUSE = 2.5; // at its end
@@ -19,7 +19,7 @@ class Hero extends View {
 
   constructor(context, message) {
     super(context);
-    this.film = Film.whole(message);
+    this.film = WalkedFilm.whole(message);
     update({ film: this.film });
     const [count, ...shape] = this.film.shape("x_t");
     this.grid = new Grid(this.find("canvas"));

@@ -1,11 +1,11 @@
 // Two really trained networks, one for each schedule: their films side by side, their quality over steps.
 import { Chart } from "../lib/chart.js";
 import { onChoice, onNextFrame, phrase } from "../lib/dom.js";
-import { Film } from "../lib/film.js";
 import { Grid } from "../lib/pictures.js";
 import { NAMES } from "../lib/schedules.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
+import { WalkedFilm } from "../lib/walked_film.js";
 
 export function mount(context) {
   return (message) => new Trained(context, message);
@@ -17,7 +17,7 @@ class Trained extends View {
     this.curves = curves; // for each schedule rows {sampler, num_steps, recognised, frechet}
     this.part("lead").textContent = lead;
     this.part("note").textContent = note;
-    this.pairs = NAMES.map((name) => this.pair(name, Film.whole(films[name])));
+    this.pairs = NAMES.map((name) => this.pair(name, WalkedFilm.whole(films[name])));
     const { rows, last } = this.pairs[0].film;
     const t = (k) => rows[k]?.t ?? 0;
     this.transport = new Transport(this.root, {
@@ -35,13 +35,13 @@ class Trained extends View {
 
   pair(name, film) {
     const grid = new Grid(this.canvas(name));
-    const [count, ...shape] = film.shape("samples");
+    const [count, ...shape] = film.shape("x_t");
     grid.resize(count, shape);
     return { grid, film };
   }
 
   draw() {
-    for (const { grid, film } of this.pairs) grid.show(film.plane(this.transport.value, "samples"));
+    for (const { grid, film } of this.pairs) grid.show(film.plane(this.transport.value, "x_t"));
   }
 
   addCurves() {

@@ -1,7 +1,6 @@
 // The training time machine: samples from the same noise, and the loss, at moments of a run.
 import { Chart } from "../lib/chart.js";
 import { onNextFrame, phrase } from "../lib/dom.js";
-import { Film } from "../lib/film.js";
 import { decades, fixed, short } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
 import { Transport } from "../lib/transport.js";
@@ -14,25 +13,38 @@ export function mount(context) {
 }
 
 class Training extends View {
+  sprite = null; // when it is decoded
+
+  // message: {lead, remark, made, rows: of the moments, count, shape: of the samples, sprite: their picture's
+  // address, a row for each sample and a column for each moment}
   constructor(context, message) {
     super(context);
-    this.film = Film.whole(message); // its rows are the moments
-    const [count, ...shape] = this.film.shape("samples");
+    const { rows, count, shape } = message;
+    Object.assign(this, { rows, last: rows.length - 1 });
     this.grid = new Grid(this.canvas("samples"));
     this.grid.resize(count, shape);
-    for (const name of ["lead", "remark", "made"]) this.part(name).textContent = this.film.info[name];
+    for (const name of ["lead", "remark", "made"]) this.part(name).textContent = message[name];
     this.addChart();
+    this.redraw = onNextFrame(this.root, () => this.draw());
     this.transport = new Transport(this.root, {
       seconds: 6,
       describe: (k) => phrase(this.text.valuetext_moment, { seen: this.seen(k) }),
-      onChange: onNextFrame(this.root, () => this.draw()),
+      onChange: this.redraw,
     });
-    this.transport.setRange(this.film.last, this.film.last);
+    this.transport.setRange(this.last, this.last);
     this.transport.remember();
+    this.open(message.sprite);
+  }
+
+  async open(address) {
+    const sprite = Object.assign(new Image(), { src: address });
+    await sprite.decode();
+    this.sprite = sprite;
+    this.redraw();
   }
 
   addChart() {
-    const { rows, last } = this.film;
+    const { rows, last } = this;
     const losses = rows.flatMap((row) => [...row.loss, ...row.loss_of_average]);
     const lowest = Math.floor(Math.log10(Math.min(...losses)));
     this.losses = new Chart(this.chart("quartiles"), {
@@ -49,14 +61,14 @@ class Training extends View {
   }
 
   seen(k) {
-    return this.film.rows[k].images_seen.toLocaleString("en");
+    return this.rows[k].images_seen.toLocaleString("en");
   }
 
   draw() {
     const k = this.transport.value;
-    this.grid.show(this.film.plane(k, "samples"));
-    this.losses.cursor("x_t", k / this.film.last);
-    const losses = this.film.rows[k].loss_of_average.map((value, q) => [`q${q}`, fixed(value)]);
+    if (this.sprite) this.grid.showColumn(this.sprite, k);
+    this.losses.cursor("x_t", k / this.last);
+    const losses = this.rows[k].loss_of_average.map((value, q) => [`q${q}`, fixed(value)]);
     this.fill({ seen: this.seen(k), ...Object.fromEntries(losses) });
   }
 }
