@@ -94,10 +94,9 @@ def test_the_objective_is_the_loss_of_the_network(page, tiny_model):
         )
         <= 1
     )
+    before = loss(page)
     page.get_by_text("Other noise").click()
-    page.wait_for_function(
-        f"document.querySelector('.lab.objective b[data-n=loss]').textContent != '{loss(page):.5f}'"
-    )
+    changed(page, before)
 
 
 @needs_browser
