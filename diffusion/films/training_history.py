@@ -35,6 +35,7 @@ HELD_OUT, TRAINED_ON = "held-out images", "training images"  # what a network is
 SHARES = (0, *(2**-k for k in range(8, 2, -1)), *(k / 8 for k in range(2, 9)))
 LOOK_STEPS, NUM_JUDGED = 10, 128  # of a look's samples; pictures for its loss
 
+BROKEN: tuple[type[Exception], ...] = (*UNREADABLE, StopIteration)  # the last where there is no sprite
 
 @dataclass(frozen=True, eq=False)
 class History:
@@ -198,7 +199,7 @@ def load_history(folder: Path) -> History | None:
             row = read_grid(folder / EXAMPLES_FILE, channels, (num_examples * width, height))
             examples = row.reshape(height, num_examples, width, channels).swapaxes(0, 1)
         return History(np.ascontiguousarray(frames), np.ascontiguousarray(examples), info, light)
-    except (*UNREADABLE, StopIteration):
+    except BROKEN:
         return None
 
 
