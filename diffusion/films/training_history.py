@@ -37,6 +37,7 @@ LOOK_STEPS, NUM_JUDGED = 10, 128  # of a look's samples; pictures for its loss
 
 BROKEN: tuple[type[Exception], ...] = (*UNREADABLE, StopIteration)  # the last where there is no sprite
 
+
 @dataclass(frozen=True, eq=False)
 class History:
     """A recorded run.
