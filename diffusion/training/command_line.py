@@ -9,10 +9,10 @@ from typing import Any, get_args
 import torch
 
 from diffusion.names import is_text, on_disk
-from diffusion.nets.unet import MAX_PATCH
 from diffusion.schedules import SCHEDULES
 from diffusion.training.config import (
     GRID,
+    MAX_IMAGE_SIZE,
     AutoencoderSettings,
     DiffusionSettings,
     FolderData,
@@ -97,8 +97,8 @@ def refusals(config: TrainConfig) -> Iterator[str]:
     data = config.stage.data
     if isinstance(data, FolderData) and data.data_dir.resolve() == config.out.resolve():
         yield "--out must be another folder than --data-dir"
-    if isinstance(data, FolderData) and data.image_size not in range(GRID, MAX_PATCH * GRID + 1, GRID):
-        yield f"--image-size must be a multiple of {GRID}, up to {MAX_PATCH * GRID}"
+    if isinstance(data, FolderData) and data.image_size not in range(GRID, MAX_IMAGE_SIZE + 1, GRID):
+        yield f"--image-size must be a multiple of {GRID}, up to {MAX_IMAGE_SIZE}"
     if not is_text(config.out.resolve().name):
         yield "--out has a name that is no text in UTF-8"
     if config.push_to_hub and isinstance(config.stage, AutoencoderSettings | MatchingSettings):

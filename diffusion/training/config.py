@@ -14,7 +14,8 @@ from diffusion.losses import Weighting
 from diffusion.nets.unet import UNetConfig
 from diffusion.process import Prediction
 
-GRID = 32  # patches along a side of one's own pictures
+GRID, MAX_IMAGE_SIZE = 32, 512  # of one's own pictures: patches along a side, at least; pixels along it
+WIDEST_PATCH = 4  # of three colours: 48 numbers, which pass through 64 channels, as 75 would not
 S = TypeVar("S", bound="Settings")
 
 
@@ -43,8 +44,8 @@ class FolderData(PictureData):
 
     @property
     def patch_size(self) -> int:
-        """With which a network costs at every size what it costs at GRID."""
-        return self.image_size // GRID
+        """With which a network costs at most sizes what it does at GRID, having channels enough."""
+        return min(self.image_size // GRID, WIDEST_PATCH)
 
 
 @dataclass(frozen=True)
