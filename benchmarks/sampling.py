@@ -6,9 +6,10 @@
 Prints the parameters of both networks (whether they are trained makes no difference to their speed; where
 ours works on patches, as that of cats does, theirs works on pixels),
 then the seconds of one network call; of ours in other number formats, layouts and runtimes (onnxruntime and
-OpenVINO if they and onnxscript are installed); and of a batch of 4 pictures: 50 DDIM steps of either, and
-ours with as many DPM-Solver++(2M) steps as `benchmarks.quality` found to be as good. Ratios are medians over
-rounds in which all take turns. About a minute on two CPU cores, six for cifar10.
+OpenVINO if they and onnxscript are installed), and how long compiling takes before the first; of a batch of
+4 pictures: 50 DDIM steps of either, and ours with as many DPM-Solver++(2M) steps as `benchmarks.quality`
+found to be as good; and of the page's own film of 4 pictures under guidance against its network calls alone.
+Ratios are medians over rounds in which all take turns. About a minute on two CPU cores, six for cifar10.
 """
 
 import argparse
@@ -32,10 +33,13 @@ from diffusion.models.model import Model
 from diffusion.nets.step_cost import num_parameters, timed
 from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.schedules import named_schedule
+from diffusion.training.distributed import MAX_SHAPES
 from diffusion.training.presets import PRESETS
+from diffusion.ui.parts.class_film import EACH, checked_class_request, class_frames
 
 CPU = torch.device("cpu")
 SEED, BATCH_SIZE, NUM_STEPS, CALLS_PER_REPEAT = 0, 4, 50, 10
+GUIDANCE = 1.5
 NORM_GROUPS, HEAD_DIM = 8, 64  # as ours
 BETA_SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 PREDICTION_TYPES = {"epsilon": "epsilon", "v": "v_prediction", "sample": "sample"}
@@ -112,10 +116,24 @@ def other_calls(net: UNet, folder: Path, x: Tensor, t: Tensor) -> dict[str, Call
     for name, each in (("bf16", net), ("bf16, channels_last", apart)):
         native = has_bf16(x.device)
         calls[name] = partial(in_bf16(each, x.device), x, t) if native else "no native bf16 here"
+    fused = with_compiled_blocks(net)
+    calls["compiled blocks"] = partial(fused, x, t)
+    calls["bf16, compiled blocks"] = (
+        partial(in_bf16(fused, x.device), x, t) if native else "no native bf16 here"
+    )
     for name, build in RUNTIMES.items():
         missing = [package for package in (*EXPORT_NEEDS, name) if find_spec(package) is None]
         calls[name] = f"not installed: {', '.join(missing)}" if missing else build(net, folder, x, t)
     return calls
+
+
+def with_compiled_blocks(net: UNet) -> UNet:
+    """A copy whose residual blocks are compiled when they are first called."""
+    torch._dynamo.config.recompile_limit = MAX_SHAPES
+    fused = deepcopy(net)
+    for block in fused.residual_blocks():
+        block.compile(dynamic=False)
+    return fused
 
 
 def exported(net: UNet, folder: Path, x: Tensor, t: Tensor) -> Path:
@@ -159,12 +177,14 @@ def compare_calls(model: Model, theirs: UNet2DModel, repeats: int) -> str:
         others = other_calls(model.net, Path(folder), x, t)
         absent = [f"| {name} | {why} | | |" for name, why in others.items() if isinstance(why, str)]
         ways = {"eager, fp32": eager} | {k: call for k, call in others.items() if not isinstance(call, str)}
+        cold = ", ".join(f"{name} {timed(call, CPU):.1f} s" for name, call in ways.items())
         tables = []
         for title, calls in (("one call", both), ("one call of ours", ways)):
             runs = {name: partial(seconds_per_call, call) for name, call in calls.items()}
             tables.append(ratio_table(f"{title}, batch {BATCH_SIZE}", in_turns(runs, repeats)))
         far = ", ".join(f"{name} {(call() - eager()).abs().max():.0e}" for name, call in ways.items())
-    return "\n".join([tables[0], "", tables[1], *absent, "", f"Largest difference from eager, fp32: {far}"])
+    notes = (f"The first call of each: {cold}.", f"Largest difference from eager, fp32: {far}")
+    return "\n".join([tables[0], "", tables[1], *absent, "", *notes])
 
 
 def compare_pictures(model: Model, theirs: UNet2DModel, steps: int, repeats: int) -> str:
@@ -186,6 +206,26 @@ def compare_pictures(model: Model, theirs: UNet2DModel, steps: int, repeats: int
     return ratio_table(f"{BATCH_SIZE} pictures", in_turns(runs, repeats))
 
 
+def compare_film(model: Model, steps: int, repeats: int) -> str:
+    """A table of the seconds of a film as the page makes it, and of the network calls that it needs."""
+    labels = torch.arange(BATCH_SIZE) % len(model.classes or (0,))
+    x = torch.randn(2 * BATCH_SIZE, *model.sample_shape, generator=torch.Generator().manual_seed(SEED))
+    t = torch.full((2 * BATCH_SIZE,), model.schedule.num_timesteps / 2)
+    both = torch.cat([labels, torch.full_like(labels, model.net.null_class or 0)])
+    request = checked_class_request(
+        {model.name: model}, EACH, BATCH_SIZE, steps, "dpm++2m", SEED, model.name, "", GUIDANCE
+    )
+
+    def calls_alone() -> list[Tensor]:
+        return [model.net(x, t, class_labels=both) for _ in range(steps)]
+
+    runs = {
+        f"{steps} network calls alone": partial(timed, calls_alone, CPU),
+        f"the page's film, {steps} steps": partial(timed, lambda: list(class_frames(model, request)), CPU),
+    }
+    return ratio_table(f"{BATCH_SIZE} pictures under guidance", in_turns(runs, repeats))
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint", type=Path, nargs="?", default=Path("checkpoints/mnist"), help="ours")
@@ -204,6 +244,9 @@ def main(options: argparse.Namespace) -> None:
     print(markdown_table(("network", "parameters", "ratio"), rows), "\n")
     print(compare_calls(model, theirs, options.repeats), "\n")
     print(compare_pictures(model, theirs, options.steps, options.repeats))
+    if model.net.null_class is not None and model.classes:
+        with torch.no_grad():
+            print("\n" + compare_film(model, options.steps, options.repeats))
     print(f"\n{torch.get_num_threads()} threads, {options.repeats} rounds")
 
 
