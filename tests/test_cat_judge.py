@@ -46,6 +46,20 @@ def test_a_cat_between_two_parts_has_the_other_one_as_rival(cats, real):
         assert not found.sharp[found.rivals[:, kind] >= 0].any()
 
 
+def test_a_part_that_fits_exactly_where_the_chosen_one_does_not_is_a_rival():
+    """Two bodies that differ by so little, but for one pixel, that this pixel alone is looked at."""
+    shapes = [torch.zeros(count, 4, 16, 16, dtype=torch.uint8) for count in (2, 1, 1, 1, 1)]
+    shapes[0][:, 3] = 255
+    shapes[0][:, :3] = torch.tensor([100, 108])[:, None, None, None]
+    shapes[0][1, :3, 5, 5] = 120
+    names = tuple(tuple(f"{kind} {i}" for i in range(len(part))) for kind, part in zip("abcde", shapes))
+    two = Cats(tuple(shapes), names)
+    seen = two.render(torch.zeros(1, 5, dtype=torch.long))
+    seen[0, :, 5, 5] = 120
+    found = judge(two, to_signed(seen))
+    assert found.cats[0, 0] == 0 and found.rivals[0, 0] == 1 and not found.sharp[0]
+
+
 def test_something_else_in_the_picture_is_not_clear(cats, real):
     seen = to_signed(cats.render(real))
     seen[:, :, 56:, 56:] = -1  # a black corner

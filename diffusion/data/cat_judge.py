@@ -9,15 +9,15 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from diffusion.data.cats import KINDS, VISIBLE, Cats
+from diffusion.data.cats import BLOCKS, KINDS, VISIBLE, Cats
 
 MAX_DISTANCE = 0.05  # RMS, of 0..1, from a picture to the cat that it can be called
 MAX_RATIO = 0.5  # of the distances to the chosen part and to another, where the two look different
-BLOCKS, MAX_BLOCK_DISTANCE = 8, 0.15  # along a side; RMS within any of these, such as an ear that is missing
+MAX_BLOCK_DISTANCE = 0.15  # RMS within any of the BLOCKS, such as an ear that is missing
 ORDER = tuple(map(KINDS.index, ("body", "accessory", "fur", "eyes", "mouth")))  # the largest first
 STARTS = (0, 1 / 3, 2 / 3)  # how far into each kind's parts
 MAX_SWEEPS = 8
-CHUNK = 64  # pictures at a time: 50 MB for sixteen options of each
+CHUNK = 2**20  # numbers of the pictures that are judged at a time: some ten times as many are needed for it
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def judge(cats: Cats, images: Tensor) -> Judged:
     """
     device = cats.layers[0].device
     seen = ((images.to(device).float() + 1) / 2).clamp(0, 1)
-    found = [_judged(cats, chunk) for chunk in seen.split(CHUNK)]
+    found = [_judged(cats, chunk) for chunk in seen.split(max(1, CHUNK // seen[0].numel()))]
     return Judged(*(torch.cat([getattr(part, each.name) for part in found]) for each in fields(Judged)))
 
 
@@ -123,14 +123,17 @@ def _around(cats: Cats, chosen: Tensor, kind: int) -> tuple[Tensor, Tensor, Tens
 def _rivals(cats: Cats, seen: Tensor, found: Tensor, kind: int) -> Tensor:
     """(N,) the other part of a kind that is nearest in proportion, if that is too near; or −1."""
     below, above, through = _around(cats, found, kind)
-    parts = [above + through * (part[:3] + below * (1 - part[3:])) for part in cats.colours[kind]]
-    chosen = torch.stack(parts, dim=1)[torch.arange(len(found)), found[:, kind]]
+
+    def with_part(part: Tensor) -> Tensor:  # (..., 4, S, S)
+        return above + through * (part[..., :3, :, :] + below * (1 - part[..., 3:, :, :]))
+
+    chosen = with_part(cats.colours[kind][found[:, kind]])
     to_chosen = (seen - chosen).square()
     ratios = []
-    for other in parts:
-        differs = ((other - chosen).abs() > VISIBLE / 255).any(1, keepdim=True)
+    for other in map(with_part, cats.colours[kind]):
+        differs = ((other - chosen).abs() > (VISIBLE + 0.5) / 255).any(1, keepdim=True)
         near, far = ((error * differs).sum((1, 2, 3)) for error in (to_chosen, (seen - other).square()))
-        ratios.append(torch.where(far > 0, (near / far).sqrt(), 0))  # 0 where the two look alike
+        ratios.append(torch.where(near > 0, (near / far).sqrt(), 0))  # 0 where the two look alike
     largest, rival = torch.stack(ratios, dim=1).max(1)
     return torch.where(largest > MAX_RATIO, rival, -1)
 

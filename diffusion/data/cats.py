@@ -32,8 +32,9 @@ NAMES = Path(__file__).parent / "cat_names.json"  # by language and kind, in the
 NOTHING_TWICE = {"fur": 6}  # of two empty files, the one that is left out
 PARTS_SHEET, PARTS_TABLE = "parts.png", "parts.json"
 PARTS_FILES = (PARTS_SHEET, PARTS_TABLE)
+BLOCKS = 8  # along a side of a picture, in which it is judged, each by itself
 VISIBLE = 8  # grey levels of 255 by which two pictures differ at least where they look different
-MAX_PARTS, MAX_SIDE = 64, 256  # of a kind, and of the sheet's pictures, which may be a stranger's
+MAX_PARTS, MAX_SIDE = 32, 128  # of a kind, and of the sheet's pictures, which may be a stranger's
 MAX_COMBINATIONS = 2**20  # of which each is listed
 MAX_NAME, MAX_TABLE = 60, 2**20  # characters of a name, bytes of the table
 HELD_OUT = 2_000  # cats, of all that are not trained on
@@ -258,7 +259,9 @@ def read_cats(folder: Path) -> Cats | None:
 def _checked(table: Any) -> tuple[tuple[tuple[str, ...], ...], int, Rule]:
     """The names, S and the rule in a table that may hold anything. Raises one of UNREADABLE."""
     side, rule = table["side"], Rule(**table["trained_on"])
-    check_whole("side", side, 1, MAX_SIDE)
+    check_whole("side", side, BLOCKS, MAX_SIDE)
+    if side % BLOCKS:
+        raise ValueError(f"side must be a multiple of {BLOCKS}")
     for name, value in rule._asdict().items():
         check_whole(name, value, 1, 2**32)
     names = tuple(_checked_names(table["names"][kind]) for kind in KINDS)

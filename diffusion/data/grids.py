@@ -1,6 +1,8 @@
 """Several pictures as one: sheets in PNG files, written and read back."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from PIL import Image
 
 UNREADABLE: tuple[type[Exception], ...] = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError),
-    *(SyntaxError, Image.DecompressionBombError),  # Pillow's ways to say that a PNG is broken
+    *(SyntaxError, Image.DecompressionBombError, struct.error, zlib.error),  # Pillow says so of a broken PNG
 )
 WEBP_QUALITY = 80
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
