@@ -282,7 +282,7 @@ def page(browser, cat_server):
 SAID = [
     "never trained on",
     "trained on",
-    "trained on",
+    "trained on, as far as can be seen",
     "not sharp: between two cats",
     "not sharp: a spot fits no part",
     "not a possible cat",
@@ -316,7 +316,7 @@ def test_the_opening_film_shows_its_verdicts_without_a_press(page, cats):
 @needs_browser
 def test_the_chart_says_of_each_step_what_is_settled(page):
     told = page.locator(".decided .legend")
-    expect(told).not_to_be_empty(timeout=60_000)
+    expect(told).to_contain_text("Settled", timeout=60_000)
     lines = page.locator(".decided svg path.line")
     drawn = lines.evaluate_all("all => all.filter(each => each.getAttribute('d')).length")
     assert drawn == 4 * 5 - 2  # one mouth is hidden, one is between two

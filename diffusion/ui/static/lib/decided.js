@@ -56,6 +56,6 @@ export class Decided {
     });
     this.words.textContent = this.steps.length
       ? phrase(this.text.decided_here, { k, parts: parts.join(", "), count: this.steps.length })
-      : "";
+      : this.text.decided_waiting;
   }
 }

@@ -96,12 +96,14 @@ export class Verdicts {
       likeness(pictureOf(verdict?.trained_on, differs), text.cat_trained_on),
     );
     const parts = node("dl", "parts");
-    const said = verdict && outcome !== "cat_impossible";
+    const told = verdict && outcome !== "cat_impossible";
     this.kinds.forEach((kind, j) => {
-      parts.append(node("dt", "", kind), node("dd", "", said ? verdict.parts[j] : "–"));
+      parts.append(node("dt", "", kind), node("dd", "", told ? verdict.parts[j] : "–"));
     });
+    const unseen = outcome === "cat_known" && verdict.hidden;
     const card = node("li", `cat ${outcome}`);
-    card.append(likenesses, node("p", "outcome", text[outcome]), parts, node("p", "differs", differs));
+    const said = node("p", "outcome", text[unseen ? "cat_known_unseen" : outcome]);
+    card.append(likenesses, said, parts, node("p", "differs", differs));
     return card;
   }
 
@@ -120,7 +122,7 @@ export class Verdicts {
     const { text } = this;
     if (!verdict) return "";
     if (verdict.outcome === "cat_impossible") return text.cat_too_far;
-    if (!verdict.differs.length) return text.cat_itself;
+    if (!verdict.differs.length) return isCertain(verdict) ? text.cat_itself : text.cat_alike;
     return phrase(text.cat_other, { differs: verdict.differs.join(", ") });
   }
 
@@ -146,6 +148,11 @@ export class Verdicts {
     this.part("share").style.setProperty("--expected", expected);
     this.part("expected").textContent = phrase(this.text.tally_learned, { percent });
   }
+}
+
+// Whether all of its parts are seen, and told from all others.
+function isCertain({ outcome, hidden }) {
+  return SHARP.includes(outcome) && !hidden;
 }
 
 function likeness(picture, caption) {
