@@ -354,6 +354,7 @@ def test_training_pushes_and_says_where(tmp_path):
         not_written = {"curves.json", "model-*.safetensors", "model.safetensors.index.json"}
         not_written |= {"tokenizer.json", "atlas.png", "atlas.json"}  # of a text model
         not_written |= {"parts.png", "parts.json"}  # of a model of cats
+        not_written |= {"training.webp"}  # of what is shipped
         assert set(hub.repos["user/digits"].files) == set(HUB_FILES) - not_written
     pulled = load_model(tmp_path / "pulled").net.state_dict()
     assert all(torch.equal(trained[k], pulled[k]) for k in trained)
