@@ -18,10 +18,10 @@ import torch
 from diffusion.data.cats import PARTS_FILES
 from diffusion.files import CONFIG_FILE, WEIGHTS_FILE
 from diffusion.films.emoji_atlas import ATLAS_FILES
-from diffusion.films.folder import FILM_FILES
+from diffusion.films.folder import FILM_FILES, LOSSLESS_FILE, TABLE_FILE
 from diffusion.films.quality_curves import CURVES_FILE
 from diffusion.films.samples import SAMPLES_FILE
-from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES
+from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES, NUMBERS_FILE
 from diffusion.models.card import CARD_FILE, METRICS_FILE, is_generated, published_data
 from diffusion.models.folder import MODEL_FILES, TOKENIZER_FILE, CheckpointError, is_of_cats, load_folder
 from diffusion.models.model import Model
@@ -223,7 +223,10 @@ class _Repo:
         told_by_text = {TOKENIZER_FILE} if "text" in self.config else set()
         parts = set(PARTS_FILES) if is_of_cats(self.config) else set()
         shards = {name for name in self.names if SHARD_NAME.fullmatch(name)}
-        return self.names & {WEIGHTS_FILE, INDEX_FILE, *shards, *told_by_text, *parts}
+        # Only with its table is a picture of this name surely no one else's.
+        film = {*FILM_FILES, LOSSLESS_FILE} if TABLE_FILE in self.names else set()
+        history = set(HISTORY_FILES) if NUMBERS_FILE in self.names else set()
+        return self.names & {WEIGHTS_FILE, INDEX_FILE, *shards, *told_by_text, *parts, *film, *history}
 
 
 def why_not_pushable(repo_id: str) -> str | None:

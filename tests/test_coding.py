@@ -7,10 +7,10 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from conftest import needs_browser
+from conftest import needs_browser, randomised
 from test_class_film import class_request
 
-from diffusion import make_film
+from diffusion import Model, UNet, UNetConfig, cosine_schedule, make_film
 from diffusion.data.images import to_uint8
 from diffusion.films.coding import Coding
 from diffusion.films.folder import replay
@@ -23,6 +23,7 @@ SHAPE = (2, 5, 4, 3)
 SAMPLERS = [("ddpm", 0.0), ("ddim", 0.0), ("ddim", 0.7), ("dpm++2m", 0.0)]
 every_sampler = pytest.mark.parametrize("sampler, eta", SAMPLERS)
 MOST = 2  # grey levels by which a picture may differ
+NUMBER = 120  # values of SHAPE
 
 
 def some_steps(seed=0):
@@ -43,6 +44,11 @@ def test_what_is_coded_is_decoded():
     assert np.abs(decoded - x).max() < 1e-3  # at a small t it is finer
 
 
+def deflated(content: bytes, end: int = zlib.Z_FINISH) -> bytes:
+    deflate = zlib.compressobj(wbits=-15)
+    return deflate.compress(content) + deflate.flush(end)
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -50,8 +56,10 @@ def test_what_is_coded_is_decoded():
         lambda code: code[:3],
         lambda code: code[:-9],
         lambda code: code[:4] + b"\xff" + code[5:],
-        lambda code: code[:4] + zlib.compress(bytes(2 * 120 + 1), wbits=-15),
-        lambda code: code[:4] + zlib.compress(bytes(10**9), wbits=-15),  # made no larger than a frame
+        lambda code: code[:4] + deflated(bytes(2 * NUMBER + 1)),
+        lambda code: code[:4] + deflated(bytes(10**9)),  # made no larger than a frame
+        lambda code: code[:4] + deflated(bytes(2 * NUMBER), zlib.Z_SYNC_FLUSH),  # has no final block
+        lambda code: code + b"\0",
         lambda code: b"\x00\x00\x80\x7f" + code[4:],  # an infinite quantum
     ],
 )
@@ -68,6 +76,32 @@ def test_x_t_and_the_noise_follow_from_what_is_coded(tiny_model, sampler, eta):
     info = film.info | {"num_images": 3, "image_shape": [16, 16, 1]}
     apart = np.abs(replay(info, film.codes).astype(int) - film.frames)
     assert apart.max(axis=(2, 3, 4, 5)).max() <= MOST
+
+
+def far_off(sampler, eta, num_steps=20):
+    """A film of a network whose ε̂ at t = T, of which ᾱ_t is nearly zero, says that x̂_0 is some ten thousands.
+
+    Also by how many grey levels its ε̂ may differ at each step: what is a float32's last bit in x̂_0 makes more
+    than a grey level of ε̂ at a small t.
+    """
+    torch.manual_seed(0)
+    net = randomised(UNet(UNetConfig(3, 32, (1,), 1, ()))).eval()
+    model = Model("far", net, "cosine", cosine_schedule(), "epsilon", (3, 8, 8))
+    film = make_film(model, seed=0, num_images=2, num_steps=num_steps, sampler=sampler, eta=eta)
+    coding = Coding((2, 8, 8, 3))
+    largest = np.array([np.abs(coding.decode(code)).max() for code in film.codes])
+    assert (largest > 2e4).all()
+    sigma = np.array([1 - row["alphas_cumprod_t"] for row in film.info["steps"]]) ** 0.5
+    return model, film, MOST + np.spacing(largest.astype(np.float32)) / sigma * (127.5 / 3)
+
+
+@every_sampler
+def test_a_film_that_goes_far_off_is_coded_as_well(sampler, eta):
+    _, film, most = far_off(sampler, eta)
+    info = film.info | {"image_shape": [8, 8, 3]}
+    apart = np.abs(replay(info, film.codes).astype(int) - film.frames).max(axis=(2, 3, 4, 5))
+    assert apart[:, [0, 2]].max() <= MOST and (apart[:-1, 1] <= most).all()
+    assert (most[:10] < MOST + 0.6).all()
 
 
 # ---- in the browser --------------------------------------------------------------------------------------
@@ -114,6 +148,37 @@ def test_the_browser_inflates(page, level, strategy):
         packed = deflate.compress(content) + deflate.flush()
         path = f"{ADDRESS}/lib/inflate.js"
         assert bytes(page.evaluate(INFLATED, [path, list(packed), len(content)])) == content
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        deflated(b"a" * 100)[:-1],
+        deflated(b"a" * 100, zlib.Z_SYNC_FLUSH),
+        deflated(b"a" * 100) + b"\0",
+        deflated(b"a" * 101),
+        deflated(bytes(range(101))),
+        zlib.compress(bytes(101), 0, wbits=-15),
+        b"\x07" + bytes(100),  # of a kind of block that there is not
+        b"\x03\x02\x00",  # fixed symbols: a copy of what comes before the first byte
+        b"\x05" + bytes(100),  # symbols of its own, of which none has a code
+    ],
+)
+def test_the_browser_refuses_what_is_broken(page, broken):
+    call = f"(sent) => ({INFLATED})(sent).then(String, (error) => error.name)"
+    assert page.evaluate(call, [f"{ADDRESS}/lib/inflate.js", list(broken), 100]) == "RangeError"
+
+
+@needs_browser
+def test_the_browser_makes_the_frames_of_a_film_that_goes_far_off(page):
+    model, film, most = far_off("dpm++2m", 0.0)
+    kinds = {"x_t": np.full(20, MOST), "eps_hat": most, "x_0_hat": np.full(20, MOST)}
+    wanted = [(k, name) for k in range(20) for name in kinds]
+    for (k, name), plane in in_browser(page, [shipped_message(model, film)], wanted).items():
+        shown = film.frames[k, [*kinds].index(name)].ravel()
+        assert np.abs(plane - shown).max() <= kinds[name][k], (k, name)
 
 
 @needs_browser

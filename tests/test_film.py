@@ -1,5 +1,7 @@
 import io
 import json
+from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from diffusion import (
     save_film,
 )
 from diffusion.data.grids import image_grid, png_bytes
+from diffusion.films import folder
 from diffusion.films.film import draw, final_frame, run_sampler, step_frame, walk
 from diffusion.films.samples import every_class, save_samples
 from diffusion.noise import fresh_noise
@@ -136,9 +139,30 @@ def without(key):
     return lambda info: {k: v for k, v in info.items() if k != key}
 
 
+def with_value(key, value):
+    return lambda info: info | {key: value}
+
+
+def in_rows(key, value):
+    return lambda info: info | {"steps": [row | {key: value} for row in info["steps"]]}
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        *(in_rows(key, 10**400) for key in ("alphas_cumprod_t", "x_0_weight", "snr")),
+        *(in_rows(key, "1") for key in ("t", "s", "snr", "alphas_cumprod_s", "noise_weight")),
+        in_rows("x_0_weight", float("nan")),
+        in_rows("t", 0.5),
+        *(with_value("num_steps", value) for value in ("4", None, -1, 4.0, 5, True)),
+        *(with_value("guidance_scale", value) for value in ("x", None, float("inf"), 10**400)),
+        *(with_value("sampler", value) for value in (1, None)),
+        with_value("schedule", ["cosine"]),
+        with_value("model", None),
+        with_value("eta", "x"),
+        *(with_value("class_labels", value) for value in ([1.0, 2.0], "02", 3, [[0], [2]])),
+        *(with_value("seed", value) for value in (0.5, 10**400)),
+        with_value("image_shape", [16, 16, True]),
         *map(without, ("steps", "image_shape", "num_images", "num_steps", "seed", "schedule")),
         lambda info: info | {"steps": info["steps"][1:]},
         lambda info: info | {"steps": 4},
@@ -162,6 +186,22 @@ def test_a_broken_table_is_no_film(film, tmp_path, change):
     assert load_film(tmp_path) is None
 
 
+@pytest.mark.parametrize("steps, side", [(1001, 16), (22, 1024)])
+def test_no_film_is_larger_than_the_memory_that_one_may_take(film, tmp_path, steps, side, monkeypatch):
+    codes = tuple(islice(cycle(film.codes), steps))
+    rows = list(islice(cycle(film.info["steps"]), steps))
+    save_film(tmp_path, replace(film, info=film.info | {"steps": rows, "num_steps": steps}, codes=codes))
+    info = json.loads((tmp_path / "film.json").read_text()) | {
+        "num_images": 1,
+        "image_shape": [side, side, 3],
+    }
+    (tmp_path / "film.json").write_text(json.dumps(info | {"class_labels": None}))
+    monkeypatch.setattr(folder, "Coding", None)  # nothing is made of it
+    assert load_film(tmp_path) is None
+    with pytest.raises(ValueError, match="no film"):
+        folder.replay(info, codes)
+
+
 @pytest.mark.parametrize("change", [lambda codes: b"", lambda codes: codes[:-1], lambda codes: codes[::-1]])
 def test_broken_codes_are_no_film(film, tmp_path, change):
     save_film(tmp_path, film)
@@ -175,8 +215,8 @@ def test_no_film(tmp_path):
 
 
 def test_a_film_of_another_format_is_none():
-    folder = Path(__file__).parent / "fixtures/classes"
-    assert (folder / "film.json").exists() and load_film(folder) is None
+    other = Path(__file__).parent / "fixtures/classes"
+    assert (other / "film.json").exists() and load_film(other) is None
 
 
 def test_a_grid_fills_row_by_row():

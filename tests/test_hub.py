@@ -18,7 +18,7 @@ from diffusion import CheckpointError, UNet, load_model, make_film, save_film, s
 from diffusion.data.cats import Rule
 from diffusion.data.grids import image_grid, png_bytes
 from diffusion.films.samples import every_class
-from diffusion.films.training_history import load_history
+from diffusion.films.training_history import light_sprite, load_history
 from diffusion.hub import HUB_FILES
 from diffusion.models import weights
 from diffusion.models.card import save_metrics
@@ -206,6 +206,30 @@ def test_cats_travel_with_their_parts_and_leave_none_to_another_model(folder, tm
     assert pulled.rule == model.cats.rule and pulled.names == model.cats.names
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(pulled.layers, model.cats.layers))
     assert load_model(tmp_path / "with-notes").cats is None
+
+
+def test_a_film_and_a_history_do_not_outlive_their_model(folder, tiny_model, tmp_path):
+    plain = shutil.copytree(folder, tmp_path / "plain")
+    for name in ("film.dat", "film.json"):
+        (plain / name).unlink()
+    record(folder, tiny_model)
+    light = shutil.copytree(folder, tmp_path / "light")
+    (light / "training.webp").write_bytes(light_sprite(light / "training.png"))
+    (light / "training.png").unlink()
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        ask(env, ("push", folder, "user/digits"))
+        repo = hub.repos["user/digits"]
+        repo.files |= {"film.png": b"of another format", "training.md": b"theirs"}
+        of_a_run = set(repo.files)
+        ask(env, ("push", light, "user/digits"))
+        assert repo.files.keys() == of_a_run - {"training.png", "film.png"} | {"training.webp"}
+        ask(env, ("push", folder, "user/digits"), ("push", plain, "user/digits"))
+        history = {"training.png", "training.json", "examples.png"}
+        assert repo.files.keys() == of_a_run - history - {"film.png", "film.dat", "film.json"}
+        repo.files |= (theirs := {"training.png": b"theirs", "film.png": b"theirs"})  # in an edited card, say
+        ask(env, ("push", plain, "user/digits"))
+        assert repo.files.items() >= theirs.items()
 
 
 def test_what_others_put_into_the_repo_stays(folder, tiny_model, tmp_path):

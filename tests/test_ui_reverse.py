@@ -1,6 +1,7 @@
 """The tab Reverse: the films that it sends."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from playwright.sync_api import expect
 from test_class_film import class_request
 from test_streaming import decode
 
-from diffusion import make_film
+from diffusion import make_film, save_film
 from diffusion.data.images import to_uint8
 from diffusion.films.coding import Coding
+from diffusion.ui.page import build_page
 from diffusion.ui.parts import streaming
-from diffusion.ui.parts.class_film import class_frames
+from diffusion.ui.parts.class_film import class_frames, shipped_film
 from diffusion.ui.tabs import reverse
 
 
@@ -56,6 +58,21 @@ def test_shipped_film_is_whole(tiny_model):
     assert message["info"]["walk"] == {"seed": 0, "shape": [3, 16, 16, 1], "sent": None}
     sent = [decode(frame["pixels"]).tobytes() for frame in message["frames"]]
     assert sent == [*film.codes, b""]
+
+
+def test_a_film_of_other_pictures_is_not_the_models(tiny_model, tmp_path):
+    model = replace(tiny_model, folder=tmp_path)
+    assert shipped_film(model) is None and shipped_film(replace(model, folder=None)) is None
+    save_film(tmp_path, make_film(tiny_model, seed=0, num_images=3, num_steps=2))
+    assert shipped_film(model).info["num_images"] == 3
+    assert all(shipped_film(replace(model, sample_shape=s)) is None for s in [(3, 16, 16), (1, 8, 16)])
+    build_page({"digits": model})
+    for change in ({"num_steps": "2"}, {"sampler": 1}, {"class_labels": [1.0]}, {"image_shape": [8, 32, 1]}):
+        save_film(tmp_path, make_film(tiny_model, seed=0, num_images=3, num_steps=2))
+        info = json.loads((tmp_path / "film.json").read_text())
+        (tmp_path / "film.json").write_text(json.dumps(info | change))
+        assert shipped_film(model) is None
+        build_page({"digits": model})
 
 
 # ---- in a browser ----------------------------------------------------------------------------------------

@@ -21,11 +21,15 @@ from diffusion.samplers import Update, apply_update
 
 CODES_FILE, TABLE_FILE = "film.dat", "film.json"
 FILM_FILES = (CODES_FILE, TABLE_FILE)
+LOSSLESS_FILE = "film.png"  # of a film in another format, with the same table
 # What film.json must hold of a film and of each of its steps.
-INFO_KEYS = {"model", "seed", "schedule", "sampler", "guidance_scale", "num_images", "num_steps"}
-ROW_KEYS = {"t", "s", "snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields}
-BROKEN: tuple[type[Exception], ...] = (*UNREADABLE, RuntimeError)  # the last is torch's, of a seed
+TEXTS = ("model", "schedule", "sampler")
+WHOLES = ("seed", "num_images", "num_steps")
+ROW_WHOLES = ("t", "s")
+ROW_NUMBERS = ("snr", "alphas_cumprod_t", "alphas_cumprod_s", *Update._fields)
+BROKEN: tuple[type[Exception], ...] = (*UNREADABLE, ArithmeticError, RuntimeError)  # torch's, of a seed
 MAX_VALUES = 2**22  # of a frame: sixteen pictures of 256×256
+MAX_STEPS, MAX_FILM_VALUES = 1000, 2**26  # of all x̂_0 together
 
 
 def save_film(folder: Path, film: Film) -> None:
@@ -47,7 +51,7 @@ def load_film(folder: Path) -> Film | None:
     """
     try:
         info = json.loads((folder / TABLE_FILE).read_text("utf-8"))
-        if not info.keys() >= INFO_KEYS or not all(row.keys() >= ROW_KEYS for row in info["steps"]):
+        if not _is_table(info):
             return None
         content, ends = (folder / CODES_FILE).read_bytes(), [0, *accumulate(info["code_lengths"])]
         if not 0 < len(ends) - 1 == len(info["steps"]) or ends[-1] != len(content) or ends != sorted(ends):
@@ -58,16 +62,35 @@ def load_film(folder: Path) -> Film | None:
         return None
 
 
+def _is_table(info: dict[str, Any]) -> bool:
+    """Whether a film's table has all that is read of it, each of its type; may raise one of BROKEN."""
+    labels, rows = info.get("class_labels"), info["steps"]
+    return (
+        all(type(info[key]) is str for key in TEXTS)
+        and all(type(x) is int for x in (*(info[key] for key in WHOLES), *info["image_shape"]))
+        and all(map(_is_number, (info["guidance_scale"], info.get("eta", 0))))
+        and (labels is None or all(type(label) is int for label in labels))
+        and info["num_steps"] == len(rows)
+        and all(type(row[key]) is int for row in rows for key in ROW_WHOLES)
+        and all(_is_number(row[key]) for row in rows for key in ROW_NUMBERS)
+    )
+
+
+def _is_number(x: Any) -> bool:
+    return type(x) in (int, float) and math.isfinite(x)
+
+
 def replay(info: dict[str, Any], codes: Sequence[bytes]) -> np.ndarray:
     """The frames of a film, (K + 1, 3, B, H, W, C) uint8, from its codes and the numbers of its steps.
 
     Raises:
-        ValueError, TypeError, LookupError: they cannot be a film's.
+        One of BROKEN: they cannot be a film's.
     """
     height, width, channels = info["image_shape"]
     shape = (info["num_images"], channels, height, width)
-    if min(shape) < 1 or math.prod(shape) > MAX_VALUES:
-        raise ValueError(f"no film has frames of {shape}")
+    values, steps = math.prod(shape), len(info["steps"])
+    if min(shape) < 1 or values > MAX_VALUES or steps > MAX_STEPS or steps * values > MAX_FILM_VALUES:
+        raise ValueError(f"no film has {steps} frames of {shape}")
     coding = Coding((shape[0], height, width, channels))
     x_t = draw_noise(shape, torch.Generator().manual_seed(info["seed"]))
     noise = partial(fresh_noise, info["seed"], shape)

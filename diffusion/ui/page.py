@@ -8,10 +8,10 @@ import gradio as gr
 from gradio.route_utils import delete_files_created_by_app
 from starlette.middleware import Middleware
 
-from diffusion.films.folder import load_film
 from diffusion.models.model import LatentModel, Model
 from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api
+from diffusion.ui.parts.class_film import shipped_film
 from diffusion.ui.parts.modules import ROUTE
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
 from diffusion.ui.parts.page_head import PageHead
@@ -45,7 +45,7 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
     text_model = next((model for model in models.values() if isinstance(model, LatentModel)), None)
     pixel_models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
     first = next(iter(pixel_models.values()), None)
-    film = load_film(first.folder) if first and first.folder else None
+    film = shipped_film(first) if first else None
     with Page(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
         Scrubber("hero", reverse.shipped_message(first, film) if first and film else None)
         with gr.Tabs():

@@ -10,6 +10,7 @@ import torch
 from diffusion.data.images import to_uint8
 from diffusion.films.coding import Coding
 from diffusion.films.film import KINDS, Film, as_pixels, walk, with_rows
+from diffusion.films.folder import load_film
 from diffusion.models.model import Model
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
@@ -168,6 +169,13 @@ def coded_frames(model: Model, request: ClassRequest) -> Iterator[tuple[Planes, 
             coding = coding or Coding(arrays["x_0_hat"].shape, len(chosen))
             code = coding.encode(row["alphas_cumprod_t"], arrays["x_0_hat"], *chosen)
         yield _coded(to_uint8(torch.from_numpy(arrays["x_0_hat"])).numpy(), code), row
+
+
+def shipped_film(model: Model) -> Film | None:
+    """The film that came with a checkpoint; None if there is none, or one of another model's pictures."""
+    film = load_film(model.folder) if model.folder else None
+    channels, height, width = model.sample_shape
+    return film if film and film.frames.shape[3:] == (height, width, channels) else None
 
 
 def shipped_frames(film: Film) -> Iterator[tuple[Planes, Row]]:

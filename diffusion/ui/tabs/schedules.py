@@ -7,11 +7,10 @@ from itertools import combinations
 from typing import Any
 
 from diffusion.films.film import Film
-from diffusion.films.folder import load_film
 from diffusion.films.quality_curves import quality_over_steps
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
-from diffusion.ui.parts.class_film import only_codes, shipped_frames, walk_of
+from diffusion.ui.parts.class_film import only_codes, shipped_film, shipped_frames, walk_of
 from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber, fill, inline, static
@@ -35,7 +34,7 @@ def trained_pair(models: dict[str, Model]) -> dict[str, Model] | None:
 
 def trained_message(pair: dict[str, Model]) -> dict[str, Any] | None:
     """Both models' films and curves for the page; None if there are no two films of one shape."""
-    loaded = {name: load_film(model.folder) for name, model in pair.items() if model.folder}
+    loaded = {name: shipped_film(model) for name, model in pair.items()}
     films = {name: film for name, film in loaded.items() if film is not None}
     if len(films) < len(pair) or len({film.frames.shape for film in films.values()}) > 1:
         return None

@@ -51,9 +51,15 @@ class Bits {
     for (; this.count < number; this.count += 8) this.held |= this.bytes[this.place++] << this.count;
   }
 
+  // How many bytes were taken, the last perhaps in part.
+  get used() {
+    return this.place - (this.count >> 3);
+  }
+
   drop(number) {
     this.held >>>= number;
     this.count -= number;
+    if (this.used > this.bytes.length) throw new RangeError("a deflated stream ends too early");
   }
 
   take(number) {
@@ -66,28 +72,37 @@ class Bits {
   symbol(table) {
     this.hold(MOST);
     const entry = table[this.held & (2 ** MOST - 1)];
+    if (entry === 0) throw new RangeError("a deflated stream has no such symbol");
     this.drop(entry & 15);
     return entry >> 4;
   }
 }
 
-// `bytes` as the `length` bytes that they were before.
-export function inflated(bytes, length) {
+// `bytes` as they were before, `most` bytes or fewer. Throws a RangeError if they cannot have been that.
+export function inflated(bytes, most) {
   const bits = new Bits(bytes);
-  const out = new Uint8Array(length);
+  const out = new Uint8Array(most);
   let to = 0;
   for (let last = 0; !last; ) {
     last = bits.take(1);
     const kind = bits.take(2);
+    if (kind === 3) throw new RangeError("a deflated stream has no such block");
     if (kind === 0) to = copyStored(bits, out, to);
     else to = copyCoded(bits, out, to, kind === 1 ? FIXED : readTables(bits));
   }
-  return out;
+  if (bits.used < bytes.length) throw new RangeError("a deflated stream ends too late");
+  return out.subarray(0, to);
+}
+
+// Where a copy of `length` bytes from `distance` before `to` ends; neither is a number of an unused symbol.
+function endOfCopy(out, to, length, distance = 0) {
+  if (to + length <= out.length && distance <= to) return to + length;
+  throw new RangeError("a deflated stream copies what is not there, or has too much");
 }
 
 function copyStored(bits, out, to) {
   bits.drop(bits.count % 8);
-  const end = to + bits.take(16);
+  const end = endOfCopy(out, to, bits.take(16));
   bits.take(16); // the number again, inverted
   for (; to < end; to++) out[to] = bits.take(8);
   return to;
@@ -96,13 +111,15 @@ function copyStored(bits, out, to) {
 function copyCoded(bits, out, to, { literals, distances }) {
   for (let symbol = bits.symbol(literals); symbol !== 256; symbol = bits.symbol(literals)) {
     if (symbol < 256) {
-      out[to++] = symbol;
+      const end = endOfCopy(out, to, 1);
+      out[to] = symbol;
+      to = end;
       continue;
     }
     const length = BASE.length[symbol - 257] + bits.take(EXTRA.length[symbol - 257]);
     const far = bits.symbol(distances);
     const distance = BASE.distance[far] + bits.take(EXTRA.distance[far]);
-    for (const end = to + length; to < end; to++) out[to] = out[to - distance];
+    for (const end = endOfCopy(out, to, length, distance); to < end; to++) out[to] = out[to - distance];
   }
   return to;
 }

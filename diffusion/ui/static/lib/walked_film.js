@@ -9,6 +9,7 @@ const KINDS = ["x_t", "eps_hat", "x_0_hat"];
 const PREDICTIONS = ["with", "without"];
 const EPS_RANGE = 3; // ε is shown with [−3, 3] as black to white
 const HEADER = 4; // bytes before what is deflated: a quantum
+const MOST_BYTES = 3; // of a value
 
 export class WalkedFilm extends Film {
   made = []; // of each frame its planes' bytes, by name
@@ -70,10 +71,12 @@ export class WalkedFilm extends Film {
     const { known, size } = this;
     const quantum = new DataView(code.buffer, code.byteOffset).getFloat32(0, true);
     const number = size * known.length;
-    const bytes = inflated(code.subarray(HEADER), 2 * number);
+    const bytes = inflated(code.subarray(HEADER), MOST_BYTES * number);
+    const third = bytes.length > 2 * number;
     known.forEach((values, which) => {
       for (let i = 0, from = which * size; i < size; i++, from++) {
-        const coded = bytes[from] | (bytes[number + from] << 8);
+        let coded = bytes[from] | (bytes[number + from] << 8);
+        if (third) coded |= bytes[2 * number + from] << 16;
         values[i] += quantum * ((coded >> 1) ^ -(coded & 1));
       }
     });
