@@ -41,6 +41,20 @@ def test_the_card_of_cats_has_their_licence_and_names_who_drew_them(tmp_path):
     )
 
 
+def test_the_card_names_whose_pictures_its_first_weights_were_trained_on(tiny_model, tmp_path):
+    cats = {"name": "cats", "data": "cats by David Revoy", "licence": "CC BY 4.0"}
+    for data, licence in (("the folder x", "other"), ("MNIST", "other"), (cats["data"], "cc-by-4.0")):
+        about = {"data": data, "licence": "some", "began_with": [{"name": "user/b"}, cats]}
+        if licence != "other":
+            about["began_with"] = [cats]
+        write_model_card(tmp_path, replace(tiny_model, about=about), {})
+        text = (tmp_path / CARD_FILE).read_text("utf-8")
+        assert "Begun with the weights of cats, trained on cats by David Revoy (CC BY 4.0)." in text
+        front_matter = ModelCard(text).data.to_dict()
+        assert front_matter["license"] == licence and "datasets" not in front_matter
+    assert "Weights: [CC BY 4.0]" in text
+
+
 def test_the_card_of_someones_pictures_claims_no_licence(tiny_model, tmp_path):
     write_model_card(tmp_path, replace(tiny_model, classes=None, about={"data": "the folder x: y"}), {})
     text = (tmp_path / "README.md").read_text("utf-8")

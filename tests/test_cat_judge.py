@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffusion.data.cat_judge import MAX_DISTANCE, judge, nearest_trained_on
+from diffusion.data.cat_judge import MAX_DISTANCE, judge, nearest_cats, nearest_trained_on
 from diffusion.data.cats import KINDS, Cats, read_cats
 from diffusion.data.images import to_signed
 
@@ -90,6 +90,34 @@ def test_the_nearest_trained_on_cat_differs_in_as_few_parts_as_any(cats, real):
         assert (nearest != cat).sum() == (cats.trained_on != cat).sum(1).min() >= 1
     known = cats.trained_on[1000]
     assert torch.equal(nearest_trained_on(cats, known), known)
+
+
+def test_a_mouth_under_a_scarf_does_not_count_for_the_nearest_trained_on_cat(cats):
+    """Neither a mouth that is itself trained on with all else, nor one more that differs."""
+    scarves = cats.hides_mouth.nonzero().flatten()
+    known = cats.trained_on[torch.isin(cats.trained_on[:, ACCESSORY], scarves)]
+    shown = [kind for kind in range(len(KINDS)) if kind != MOUTH]
+    for cat in known[:: len(known) // 5]:
+        for mouth in range(cats.counts[MOUTH]):
+            other = cat.clone()
+            other[MOUTH] = mouth
+            assert torch.equal(nearest_trained_on(cats, other)[shown], cat[shown])
+    some = cats.never_trained_on(400, seed=3)
+    some[:, ACCESSORY] = scarves.repeat(200)
+    for cat in some[:4]:
+        fewest = (known[:, shown] != cat[shown]).sum(1).min()
+        nearest = nearest_trained_on(cats, cat)
+        assert cats.is_trained_on(nearest) and (nearest[shown] != cat[shown]).sum() <= max(fewest, 1)
+
+
+def test_started_near_the_nearest_cat_few_answers_differ(cats, real):
+    noise = 0.1 * torch.randn(len(real), 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    seen = (cats.render(real) / 255 + noise).clamp(0, 1)
+    assert torch.equal(nearest_cats(cats, seen, start=real), nearest_cats(cats, seen))
+    other = real.clone()
+    for kind in range(len(KINDS)):
+        other[:, kind] = (other[:, kind] + 1) % cats.counts[kind]
+    assert (nearest_cats(cats, seen, start=other) == real).all(1).float().mean() > 0.9
 
 
 def test_one_picture_is_judged_as_among_many(cats, real):

@@ -62,6 +62,8 @@ def test_flags_replace_values_of_the_preset():
         "mnist --public",
         "mnist --device quantum",
         "mnist --channels 3",
+        "mnist --init=",
+        "cats --init checkpoints/cats --out ./checkpoints/../checkpoints/cats/",
         "emoji-mini-text --push-to-hub user/name",
         "emoji-autoencoder --push-to-hub user/name",
     ],

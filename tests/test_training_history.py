@@ -1,6 +1,7 @@
 """The history of a run: when it looks, what it keeps, what it drops when a run resumes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,6 +123,7 @@ def test_the_history_of_cats_has_every_class_and_cats_that_are_never_trained_on(
     recorder.record(0, {})
     history = load_history(tmp_path)
     assert history.held_out and history.frames.shape == (1, 16, 16, 16, 3)
+    assert replace(history, info=history.info | {"judged_on": "in other words"}).held_out
     assert history.info["class_labels"] == history.info["example_labels"] == list(range(16))
     chosen = [held_out.labels.tolist().index(label) for label in range(16)]
     shown = cats.never_trained_on(len(held_out.images))[chosen]

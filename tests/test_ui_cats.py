@@ -58,6 +58,18 @@ def test_authors_are_named_where_the_licence_asks_for_it(tiny_model, about, name
     assert credit_of_examples(model) == (f"Pictures: {named}." if named else "")
 
 
+def test_authors_are_named_whose_pictures_the_weights_were_trained_on_that_a_model_began_with(tiny_model):
+    cats = {"name": "cats", "data": "cats by A", "licence": "CC BY 4.0"}
+    began_with = [{"name": "b", "data": "the folder b", "licence": "other"}, cats]
+    begun = "Begun with weights trained on cats by A, CC BY 4.0."
+    mine = replace(tiny_model, about={"data": "the folder mine", "began_with": began_with})
+    assert credit_of_drawn(mine) == begun and credit_of_examples(mine) == ""
+    more = replace(tiny_model, about={"data": "B", "licence": "CC BY 4.0", "began_with": began_with})
+    assert credit_of_drawn(more) == f"Trained on B, CC BY 4.0. {begun}"
+    same = replace(tiny_model, about=cats | {"began_with": began_with})
+    assert credit_of_drawn(same) == "Trained on cats by A, CC BY 4.0."
+
+
 @needs_browser
 def test_whose_drawings_they_are_stands_beside_them(page):
     expect(page.locator(".hero .credit")).to_have_text(DRAWN)

@@ -160,7 +160,8 @@ def cat_model(cats) -> Model:
     torch.manual_seed(0)
     net = randomised(UNet(UNetConfig(3, 32, (1,), 1, (), num_classes=16, patch_size=8)))
     shape = cats.image_shape
-    return Model("kittens", net, "cosine", cosine_schedule(), "v", shape, cats.classes, cats=cats)
+    about = {"data": cats.title, "licence": cats.licence}
+    return Model("kittens", net, "cosine", cosine_schedule(), "v", shape, cats.classes, about, cats=cats)
 
 
 def request_of(model: Model, **changes):
@@ -177,7 +178,7 @@ def test_a_whole_film_can_be_asked_about(cat_model, monkeypatch):
     *_, message = reverse.film_messages(cat_model, request_of(cat_model))
     about = message["info"]["cats"]
     assert about["combinations"] == 324_000 and about["trained_on"] == 32_400
-    assert about["credit"] == "Drawings by David Revoy, CC BY 4.0."
+    assert about["credit"] == "Pictures: cats by David Revoy, CC BY 4.0."
     verdicts = films.answer({"film": about["film"], "what": "verdicts"})["verdicts"]
     assert [verdict["outcome"] for verdict in verdicts] == ["cat_impossible"] * 5
     decided = films.answer({"film": about["film"], "what": "decided"})["decided"]
@@ -299,7 +300,7 @@ def test_the_opening_film_shows_its_verdicts_without_a_press(page, cats):
     outcomes = page.locator(".cat .outcome")
     expect(outcomes).to_have_text(SAID, timeout=60_000)
     expect(page.locator(".verdicts")).to_contain_text("324,000 combinations of parts, of which 32,400")
-    expect(page.locator(".verdicts")).to_contain_text("Drawings by David Revoy, CC BY 4.0.")
+    expect(page.locator(".verdicts")).to_contain_text("Pictures: cats by David Revoy, CC BY 4.0.")
     tallied(page, "6", "3", "1 of 2, 50 %")
     pictures, made = pictures_of(cats)
     first = page.locator(".cat").first

@@ -70,22 +70,33 @@ def _judged(cats: Cats, seen: Tensor) -> Judged:
     return Judged(found, _rms(error), rivals, (blocks.sqrt() <= MAX_BLOCK_DISTANCE).flatten(1).all(1))
 
 
-def nearest_cats(cats: Cats, seen: Tensor) -> Tensor:
-    """(N, 3, S, S) pictures in [0, 1] → (N, 5) cats that no change of a single part brings nearer."""
+def nearest_cats(cats: Cats, seen: Tensor, start: Tensor | None = None) -> Tensor:
+    """(N, 3, S, S) pictures in [0, 1] → (N, 5) cats that no change of a single part brings nearer.
+
+    `start`: (N, 5) cats near which to look; without it the best is taken that several starts lead to.
+    """
     options = [_option_maps(layer) for layer in cats.colours]
-    found, distances = [], []
-    for start in STARTS:
-        chosen = torch.tensor([int(start * number) for number in cats.counts], device=seen.device)
-        chosen = chosen.repeat(len(seen), 1)
-        for _ in range(MAX_SWEEPS):
-            before = chosen.clone()
-            for kind in ORDER:
-                chosen[:, kind] = (_picture_maps(cats, seen, chosen, kind) @ options[kind]).argmin(1)
-            if torch.equal(chosen, before):
-                break
-        found.append(chosen)
-        distances.append(_rms(seen - cats.render(chosen).float() / 255))
-    return torch.stack(found)[torch.stack(distances).argmin(0), torch.arange(len(seen))]
+    if start is not None:
+        return _descended(cats, seen, start, options)
+    starts = [torch.tensor([int(share * number) for number in cats.counts]) for share in STARTS]
+    found = [_descended(cats, seen, each.expand(len(seen), -1).to(seen.device), options) for each in starts]
+    distances = torch.stack([_rms(seen - cats.render(each).float() / 255) for each in found])
+    return torch.stack(found)[distances.argmin(0), torch.arange(len(seen))]
+
+
+def _descended(cats: Cats, seen: Tensor, start: Tensor, options: list[Tensor]) -> Tensor:
+    """(N, 5) cats, each kind's part chosen in turn, until in a whole sweep nothing changes."""
+    found, left = start.clone(), torch.arange(len(seen), device=seen.device)
+    for _ in range(MAX_SWEEPS):
+        chosen = found[left]
+        for kind in ORDER:
+            chosen[:, kind] = (_picture_maps(cats, seen[left], chosen, kind) @ options[kind]).argmin(1)
+        changed = (chosen != found[left]).any(1)
+        found[left] = chosen
+        left = left[changed]
+        if not len(left):
+            break
+    return found
 
 
 # A picture with part p (colour c times alpha a, and a) between what is below and above it is

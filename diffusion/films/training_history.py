@@ -46,7 +46,8 @@ class History:
         frames: (K, B, H, W, C) uint8: at each moment, B samples of the averaged weights, always from the
             same noise.
         examples: (E, H, W, C) uint8 pictures, held out of the training where the data has such.
-        info: num_timesteps, the samples' settings, what the loss is measured on, the examples' classes,
+        info: num_timesteps, the samples' settings, "judged_on", what the loss is measured on in words, and
+            whether that is "held_out", the examples' classes,
             "planned", when a look is due in images seen, and "moments", one dictionary for each look:
             images_seen and, for the last and the averaged weights, the loss ‖ε − ε̂‖² in each quarter of 1..T.
             "remark", if somebody has written one, is a sentence for the page: say, that the weights beside it
@@ -62,7 +63,7 @@ class History:
     @property
     def held_out(self) -> bool:
         """Whether the examples were kept from training."""
-        return HELD_OUT.split()[0] in str(self.info.get("judged_on"))
+        return bool(self.info.get("held_out"))
 
 
 def moments(total_images: int, batch_size: int) -> list[int]:
@@ -124,7 +125,8 @@ class Recorder:
         self.judged = judged_pictures(data)
         number = min(len(self.judged[0]), len(data.images))
         told = f"{number} {judged_on if number > 1 else judged_on.removesuffix('s')}"
-        self.info: dict[str, Any] = {"judged_on": told, "planned": planned, "moments": []}
+        self.info: dict[str, Any] = {"judged_on": told, "held_out": judged_on == HELD_OUT}
+        self.info |= {"planned": planned, "moments": []}
         self.frames: list[np.ndarray] = []
         known = load_history(folder)
         if known:

@@ -63,7 +63,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
     about = UNKNOWN | model.about
     parameters = num_parameters(*model.parts().values())
-    dataset, licence, weights = published_data(model) or UNPUBLISHED
+    dataset, licence, weights = _terms(model)
     latent, start = isinstance(model, LatentModel), about["settings"].get("init")
     sprite = next((path / name for name in SPRITES if (path / name).exists()), None)
     card = CARD.format(
@@ -84,6 +84,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
         weights=weights,
+        beginnings=_beginnings(model),
         cats=CATS if model.cats else "",
         judged=JUDGED if model.cats else "",
         history=HISTORY.format(sprite=sprite.name) if sprite else "",
@@ -94,8 +95,26 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
 
 def published_data(model: Model) -> Published | None:
     """The data that a model was trained on; None if they are not published."""
-    data = str(model.about.get("data", ""))
+    return _published(model.about)
+
+
+def _published(about: dict[str, Any]) -> Published | None:
+    data = str(about.get("data", ""))
     return next((known for title, known in PUBLISHED.items() if data.startswith(title)), None)
+
+
+def _terms(model: Model) -> Published:
+    """On which its weights can be had: those of its data, if what it began with has the same."""
+    terms = {_published(about) for about in (model.about, *model.about.get("began_with", []))}
+    return (terms.pop() if len(terms) == 1 else None) or UNPUBLISHED
+
+
+def _beginnings(model: Model) -> str:
+    """A sentence for each model that it began with, itself or by way of another."""
+    told = (UNKNOWN | about for about in model.about.get("began_with", []))
+    return "".join(
+        f"\nBegun with the weights of {of['name']}, trained on {of['data']} ({of['licence']})." for of in told
+    )
 
 
 def is_generated(card: bytes) -> bool:
@@ -188,7 +207,7 @@ The losses of the run are in `log.jsonl`.
 
 ## Data and licence
 
-Data: {data} ({licence}). Weights: {weights}.
+Data: {data} ({licence}). Weights: {weights}.{beginnings}
 
 ## Settings
 

@@ -280,8 +280,8 @@ def is_of_cats(config: dict[str, Any]) -> bool:
 
 
 def _about(values: Any) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise ValueError("about must be an object")
+    if not (isinstance(values, dict) and all("name" in dict(each) for each in values.get("began_with", []))):
+        raise ValueError("about must be an object, whose beginnings have names")
     return values
 
 

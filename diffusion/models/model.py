@@ -32,7 +32,8 @@ class Model:
         prediction: what it outputs: "epsilon", "v" or "sample".
         sample_shape: (C, H, W) of x_T.
         classes: class names, if it was trained with labels.
-        about: data, licence, settings: what the model card tells.
+        about: data, licence, settings: what the model card tells. "began_with", if it was not trained from
+            scratch: the name, data and licence of what it began with, of what that began with, and so on.
         folder: where it was loaded from, with the small files beside the weights; None if it was not.
         cats: all that it could have been trained on, if it is of cats: one can tell what it drew.
 

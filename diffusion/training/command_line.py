@@ -97,6 +97,10 @@ def refusals(config: TrainConfig) -> Iterator[str]:
     data = config.stage.data
     if isinstance(data, FolderData) and data.data_dir.resolve() == config.out.resolve():
         yield "--out must be another folder than --data-dir"
+    if (init := _init(config)) == "":
+        yield "--init must name a checkpoint, a folder or a Hub repo"
+    elif init and on_disk(init).resolve() == config.out.resolve() and not saved_settings(config.out):
+        yield "--out must be another folder than --init, whose checkpoint it would overwrite"
     if isinstance(data, FolderData) and data.image_size not in range(GRID, MAX_IMAGE_SIZE + 1, GRID):
         yield f"--image-size must be a multiple of {GRID}, up to {MAX_IMAGE_SIZE}"
     if not is_text(config.out.resolve().name):

@@ -1,26 +1,40 @@
 """Whose pictures a model was trained on: said beside all pictures where their licence asks for it."""
 
+from typing import Any
+
 from diffusion.models.model import Model
 from diffusion.ui.text import labels
 
 ASKS = "CC BY"  # what the names of licences begin with that ask for the author's
 
 
-def _asks(model: Model) -> bool:
-    return bool(model.about.get("data")) and str(model.about.get("licence", "")).startswith(ASKS)
+def _asks(about: dict[str, Any]) -> bool:
+    return bool(about.get("data")) and str(about.get("licence", "")).startswith(ASKS)
+
+
+def _named(about: dict[str, Any]) -> str:
+    data = str(about.get("data", ""))
+    return f"{data}, {about['licence']}" if _asks(about) else data
 
 
 def source(model: Model) -> str:
     """What it was trained on, with author and licence where they are to be named; empty if nobody says."""
-    data = str(model.about.get("data", ""))
-    return f"{data}, {model.about['licence']}" if _asks(model) else data
+    return _named(model.about)
 
 
 def credit_of_drawn(model: Model) -> str:
-    """A sentence for beside what it draws; empty if the licence asks for none."""
-    return labels()["credit_of_drawn"].format(source=source(model)) if _asks(model) else ""
+    """What is said beside what it draws; empty if no licence asks for it."""
+    own = labels()["credit_of_drawn"].format(source=source(model)) if _asks(model.about) else ""
+    return f"{own} {credit_of_begun(model)}".strip()
+
+
+def credit_of_begun(model: Model) -> str:
+    """A sentence about what other data the weights were trained on that it began with; empty likewise."""
+    others = {_named(each): None for each in model.about.get("began_with", []) if _asks(each)}
+    others.pop(source(model), None)
+    return labels()["credit_of_begun"].format(source="; ".join(others)) if others else ""
 
 
 def credit_of_examples(model: Model) -> str:
-    """The same for beside pictures of its data."""
-    return labels()["credit_of_examples"].format(source=source(model)) if _asks(model) else ""
+    """A sentence for beside pictures of its own data; empty likewise."""
+    return labels()["credit_of_examples"].format(source=source(model)) if _asks(model.about) else ""

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion.data.cat_judge import Judged, judge, nearest_trained_on
-from diffusion.data.cats import AUTHOR, KINDS, Cats
+from diffusion.data.cat_judge import Judged, judge, nearest_cats, nearest_trained_on
+from diffusion.data.cats import KINDS, Cats
 from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import to_signed
 from diffusion.models.model import Model
+from diffusion.ui.parts.credit import credit_of_examples
 from diffusion.ui.parts.inputs import choice, refusal
 from diffusion.ui.parts.line import LONGEST
 from diffusion.ui.parts.scrubber import data_url
@@ -124,8 +125,9 @@ class DrawnCats:
         becomes; None where it becomes nothing that is certain, or cannot be seen."""
         steps, predicted = list(self.x_0_hat), np.stack(list(self.x_0_hat.values()))
         number, count = predicted.shape[:2]
-        answers = judge(self.cats, _as_tensor(predicted.reshape(-1, *predicted.shape[2:]))).cats
+        seen = (_as_tensor(predicted.reshape(-1, *predicted.shape[2:])) + 1) / 2
         final = self.judged.cats[:count]
+        answers = nearest_cats(self.cats, seen, start=final.repeat(number, 1))
         stays = (answers.reshape(number, count, len(KINDS)) == final).flip(0).cumprod(0).sum(0)
         first = torch.tensor([*steps, self.num_steps])[number - stays]
         certain = self.judged.possible[:count, None] & (self.judged.rivals[:count] < 0)
@@ -203,7 +205,7 @@ def judged_later(
         "kinds": KINDS,
         "combinations": prod(cats.counts),
         "trained_on": len(cats.trained_on),
-        "credit": labels()["drawings_by"].format(author=AUTHOR, licence=cats.licence),
+        "credit": credit_of_examples(model),
     }
     return info | {"cats": about}, FILMS.kept(name, cats, info["num_steps"], frames)
 

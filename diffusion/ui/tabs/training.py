@@ -13,7 +13,7 @@ from diffusion.films.training_history import History, load_history
 from diffusion.models.model import Model
 from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
-from diffusion.ui.parts.credit import credit_of_examples, source
+from diffusion.ui.parts.credit import credit_of_begun, credit_of_examples, source
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.line import asked_in_line
@@ -146,7 +146,7 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
     lead = labels()["training_lead"].format(count=len(rows))
     _, number, *shape = history.frames.shape
     return {
-        "made": made,
+        "made": f"{made} {credit_of_begun(model)}".strip(),
         "lead": lead,
         "remark": str(info.get("remark", "")),
         "rows": rows,
