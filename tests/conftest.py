@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 from cat_models import model_of, shipped_cats
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
@@ -33,6 +33,7 @@ from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.modules import ROUTE
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+expect.set_options(timeout=60_000)  # how long a machine may take to show what has to come
 pytest_plugins = ["tiny_runs"]
 ROOT = Path(__file__).parent.parent
 DIGITS = tuple(map(str, range(10)))
