@@ -45,6 +45,7 @@ from diffusion.models.folder import CheckpointError
 STEPS = {sampler: (5, 10, 20, 50) for sampler in ("ddpm", "ddim", "dpm++2m")}
 GUIDANCE_SCALES = (1.0, 1.5, 2.0, 3.0, 4.0)
 NUM_REAL, NUM_FOR_BITS = 500, 200
+OF_POINTS = ("possible", "sharp", "as asked", "new")  # the shares that a curve has
 
 
 def judged_reals(bench: Bench) -> Iterator[Figure]:
@@ -151,8 +152,7 @@ def point(bench: Bench, curve: str, names: tuple[str, ...], sampling: Sampling) 
 
     def measure() -> Row:
         found = shares(bench.cats, bench.drawn(bench.options.num_per_point, sampling))
-        wanted = ("possible", "sharp", "as asked", "new")
-        known = {name: found[name] for name in wanted if name in found}
+        known = {name: found[name] for name in OF_POINTS if name in found}
         return {name: share for name, (share, _) in known.items()} | {
             f"{name}_error": error for name, (_, error) in known.items()
         }
@@ -163,15 +163,14 @@ def point(bench: Bench, curve: str, names: tuple[str, ...], sampling: Sampling) 
 
 def table_of_points(titles: tuple[str, ...], names: tuple[str, ...], rows: list[Row]) -> str:
     """Points as a table."""
-    kinds = ("possible", "sharp", "as asked", "new")
     cells = [
         (
             *(row[name] for name in names),
-            *(percent(row[k], row[f"{k}_error"]) if k in row else "" for k in kinds),
+            *(percent(row[k], row[f"{k}_error"]) if k in row else "" for k in OF_POINTS),
         )
         for row in rows
     ]
-    return markdown_table((*titles, *kinds), cells)
+    return markdown_table((*titles, *OF_POINTS), cells)
 
 
 def guidance(bench: Bench) -> Iterator[Figure]:

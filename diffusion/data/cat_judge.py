@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from diffusion.data.cats import BLOCKS, KINDS, VISIBLE, Cats
+from diffusion.data.cats import BLOCKS, KINDS, VISIBLE, Cats, over
 
 MAX_DISTANCE = 0.05  # RMS, of 0..1, from a picture to the cat that it can be called
 MAX_RATIO = 0.5  # of the distances to the chosen part and to another, where the two look different
@@ -124,10 +124,10 @@ def _around(cats: Cats, chosen: Tensor, kind: int) -> tuple[Tensor, Tensor, Tens
     layers = [layer[parts] for layer, parts in zip(cats.colours, chosen.unbind(1))]
     below = torch.ones((), device=chosen.device)
     for layer in layers[:kind]:
-        below = layer[:, :3] + below * (1 - layer[:, 3:])
+        below = over(layer, below)
     above, through = torch.zeros((), device=chosen.device), torch.ones((), device=chosen.device)
     for layer in layers[kind + 1 :]:
-        above, through = layer[:, :3] + above * (1 - layer[:, 3:]), through * (1 - layer[:, 3:])
+        above, through = over(layer, above), through * (1 - layer[:, 3:])
     return below, above, through
 
 
@@ -136,7 +136,7 @@ def _rivals(cats: Cats, seen: Tensor, found: Tensor, kind: int) -> Tensor:
     below, above, through = _around(cats, found, kind)
 
     def with_part(part: Tensor) -> Tensor:  # (..., 4, S, S)
-        return above + through * (part[..., :3, :, :] + below * (1 - part[..., 3:, :, :]))
+        return above + through * over(part, below)
 
     chosen = with_part(cats.colours[kind][found[:, kind]])
     to_chosen = (seen - chosen).square()

@@ -53,6 +53,11 @@ class Rule(NamedTuple):
     below: int = 2**32 // 10  # a tenth
 
 
+def over(part: Tensor, below: Tensor) -> Tensor:
+    """(..., 4, S, S) with colours times alpha, laid on (..., 3, S, S) or one number (Porter & Duff 1984)."""
+    return part[..., :3, :, :] + below * (1 - part[..., 3:, :, :])
+
+
 @dataclass(frozen=True, eq=False)
 class Cats:
     """All cats of some parts. A cat is a number for each kind in KINDS, (5,) int64.
@@ -97,8 +102,7 @@ class Cats:
         """(..., 5) cats, or fewer kinds, from below → their pictures on white, (..., 3, S, S) uint8."""
         picture = torch.ones((), device=cats.device)
         for layer, chosen in zip(self.colours, cats.unbind(-1)):
-            part = layer[chosen]
-            picture = part[..., :3, :, :] + picture * (1 - part[..., 3:, :, :])
+            picture = over(layer[chosen], picture)
         return (255 * picture).round().clamp(0, 255).to(torch.uint8)
 
     def numbered(self, numbers: Tensor) -> Tensor:
