@@ -33,7 +33,7 @@ from diffusion.models.model import Model
 from diffusion.nets.step_cost import num_parameters, timed
 from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.schedules import named_schedule
-from diffusion.training.distributed import MAX_SHAPES
+from diffusion.training.distributed import compile_blocks
 from diffusion.training.presets import PRESETS
 from diffusion.ui.parts.class_film import EACH, checked_class_request, class_frames
 
@@ -116,7 +116,8 @@ def other_calls(net: UNet, folder: Path, x: Tensor, t: Tensor) -> dict[str, Call
     for name, each in (("bf16", net), ("bf16, channels_last", apart)):
         native = has_bf16(x.device)
         calls[name] = partial(in_bf16(each, x.device), x, t) if native else "no native bf16 here"
-    fused = with_compiled_blocks(net)
+    fused = deepcopy(net)
+    compile_blocks(fused)
     calls["compiled blocks"] = partial(fused, x, t)
     calls["bf16, compiled blocks"] = (
         partial(in_bf16(fused, x.device), x, t) if native else "no native bf16 here"
@@ -125,15 +126,6 @@ def other_calls(net: UNet, folder: Path, x: Tensor, t: Tensor) -> dict[str, Call
         missing = [package for package in (*EXPORT_NEEDS, name) if find_spec(package) is None]
         calls[name] = f"not installed: {', '.join(missing)}" if missing else build(net, folder, x, t)
     return calls
-
-
-def with_compiled_blocks(net: UNet) -> UNet:
-    """A copy whose residual blocks are compiled when they are first called."""
-    torch._dynamo.config.recompile_limit = MAX_SHAPES
-    fused = deepcopy(net)
-    for block in fused.residual_blocks():
-        block.compile(dynamic=False)
-    return fused
 
 
 def exported(net: UNet, folder: Path, x: Tensor, t: Tensor) -> Path:

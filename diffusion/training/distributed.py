@@ -80,6 +80,13 @@ def leader_first() -> Iterator[None]:
         any_process(False)
 
 
+def compile_blocks(net: Network) -> None:
+    """Have each residual block compiled, in place, when it is first called."""
+    torch._dynamo.config.recompile_limit = MAX_SHAPES  # one block after the other, all the same code
+    for block in net.residual_blocks():
+        block.compile(dynamic=False)
+
+
 def wrap_for_training(
     net: Network, device: torch.device, compiled: str | None, channels_last: bool
 ) -> Forward:
@@ -94,9 +101,7 @@ def wrap_for_training(
     if channels_last:
         nn.utils.convert_conv2d_weight_memory_format(net, torch.channels_last)
     if compiled == "blocks":
-        torch._dynamo.config.recompile_limit = MAX_SHAPES  # one block after the other, all the same code
-        for block in net.residual_blocks():
-            block.compile(dynamic=False)
+        compile_blocks(net)
     forward: Forward = nn.parallel.DistributedDataParallel(net) if dist.is_initialized() else net
     if compiled == "network":
         forward = torch.compile(forward)
