@@ -49,7 +49,7 @@ class LoadedData:
     """Stands in for the ImageData of a train.Run; its batches come from a `loader`."""
 
     def __init__(self, data: ImageData, batch_size: int, device: torch.device) -> None:
-        self.images, self.classes, self.device = data.images, data.classes, device
+        self.image_shape, self.classes, self.device = data.image_shape, data.classes, device
         self.batches = endless(loader(data, batch_size, device))
 
     def batch(self, *_: Any) -> tuple[Tensor, Tensor]:

@@ -116,7 +116,7 @@ def test_under_guidance_both_predictions_are_shown_where_they_differ_most(page, 
     slider = page.locator(".lab.reverse [data-role=t]")
     expect(guided).to_be_hidden()  # the opening film keeps no two predictions
     sample(page, Seed=5)
-    expect(slider).to_have_attribute("max", "20", timeout=20_000)
+    expect(slider).to_have_attribute("data-made", "20", timeout=20_000)
     asked = class_request(
         tiny_model, class_label="*", seed=5, num_steps=20, num_images=4, sampler="dpm++2m", guidance_scale=1.5
     )
