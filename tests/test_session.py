@@ -158,6 +158,22 @@ def test_a_film_in_the_making_is_kept_as_far_as_it_came(page):
     expect(slider).to_have_attribute("max", "1000")
 
 
+STORED_FILMS = """async () => {
+  const answer = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
+  const store = (await answer(indexedDB.open("diffusion"))).transaction("kept").objectStore("kept");
+  return (await answer(store.getAll())).map((one) => one.film);
+}"""
+
+
+def test_a_film_is_kept_before_the_page_is_left(page):
+    page.get_by_role("tab", name="Reverse").click()
+    fill(page, ".side:visible", "Steps", 6)
+    page.get_by_role("button", name="Sample", exact=True).click()
+    lab = page.locator(".lab.reverse")
+    expect(lab.locator(".made")).to_contain_text("6 steps")
+    until(page, lambda: lab.get_attribute("data-film") in page.evaluate(STORED_FILMS))
+
+
 def test_a_new_browser_tab_starts_afresh(page, browser, text_server):
     page.get_by_role("tab", name="Reverse").click()
     page.locator(".lab.forward [data-role=seed]").fill("7", force=True)

@@ -52,12 +52,16 @@ function write() {
 let opened = null; // a promise of the database
 let database = null; // the same, when it is there
 const changed = new Map(); // savers of what has changed since it was written, by key
+let calm; // a timer that runs out when nothing has changed for a while
 
 // From now on keep what `save` gives under a key. To be called again whenever that has changed; `save` itself
-// is called when the page is hidden or left.
+// is called when nothing has changed for a second, and when the page is hidden or left: some browsers do not
+// finish then what is large.
 export function keep(key, save) {
   changed.set(key, save);
   openDatabase();
+  clearTimeout(calm);
+  calm = setTimeout(writeLarge, 1000); // milliseconds
 }
 
 // A promise of what was kept under a key; of undefined if there is nothing.
