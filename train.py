@@ -112,8 +112,8 @@ class Run:
     def save(self) -> None:
         """Write the state from which the same command resumes."""
         parts = (self.net, self.ema, self.optimizer)
-        settings, contents = self.stage.fixed_settings(), self.stage.data.contents
-        save_run(self.config.out, *parts, self.images_seen, settings, contents)
+        settings = self.stage.fixed_settings() | {"began_with": self.stage.began_with}
+        save_run(self.config.out, *parts, self.images_seen, settings, self.stage.data.contents)
 
     def resume(self) -> None:
         """Continue from the state in the output folder, if there is one."""

@@ -1,7 +1,9 @@
 """Picture files for the tests: whole ones, and headers that claim what is not there."""
 
 import io
+import os
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -17,6 +19,14 @@ def photo(width: int = 40, height: int = 30, seed: int = 0) -> Image.Image:
     """Smooth colours, as JPEG likes them."""
     small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def write_photos(folder: Path | bytes, number: int = 2, first: int = 0) -> None:
+    """Pictures that differ, into a folder of any name."""
+    os.makedirs(folder, exist_ok=True)
+    for i in range(first, first + number):
+        with open(os.path.join(os.fsencode(folder), b"%d.png" % i), "wb") as file:
+            file.write(encoded(photo(seed=zlib.crc32(os.fsencode(folder)) + i), "PNG"))
 
 
 def png_header(width: int, height: int) -> bytes:

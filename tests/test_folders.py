@@ -3,33 +3,17 @@
 import os
 import shutil
 import unicodedata
-import zlib
 from pathlib import Path
 
 import pytest
-from pictures import encoded, photo
+from pictures import encoded, photo, write_photos
 
 from diffusion.data.image_sets import DataError, ImageData
 from diffusion.data.sources import load_image_folder
 
 
-def write(folder: Path | bytes, number: int = 2, first: int = 0) -> None:
-    """Pictures that differ, into a folder of any name."""
-    os.makedirs(folder, exist_ok=True)
-    for i in range(first, first + number):
-        with open(os.path.join(os.fsencode(folder), b"%d.png" % i), "wb") as file:
-            file.write(encoded(photo(seed=zlib.crc32(os.fsencode(folder)) + i), "PNG"))
-
-
 def load(folder: Path) -> ImageData:
     return load_image_folder(folder, 16)
-
-
-@pytest.fixture
-def pets(tmp_path) -> Path:
-    for name in ("cat", "dog"):
-        write(tmp_path / "pets" / name)
-    return tmp_path / "pets"
 
 
 SYSTEMS = [
@@ -49,8 +33,8 @@ SYSTEMS += ["@eaDir ", " @eaDir", " .git"]
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_what_systems_leave_is_no_class_and_no_picture(pets, name):
     plain = load(pets)
-    write(pets / name)
-    write(pets / "cat" / name / "0.png")
+    write_photos(pets / name)
+    write_photos(pets / "cat" / name / "0.png")
     for file in ("Thumbs.db", ".DS_Store", "._0.png", "desktop.ini"):
         (pets / "dog" / file).write_bytes((pets / "dog/0.png").read_bytes())
     data = load(pets)
@@ -86,8 +70,8 @@ def test_links_in_circles_end(pets, tmp_path):
 
 
 def test_a_class_whose_name_is_no_utf8_is_refused_at_once(tmp_path):
-    write(os.fsencode(tmp_path) + b"/" + "고양이".encode("cp949"))
-    write(tmp_path / "dog")
+    write_photos(os.fsencode(tmp_path) + b"/" + "고양이".encode("cp949"))
+    write_photos(tmp_path / "dog")
     with pytest.raises(DataError) as caught:
         load(tmp_path)
     assert str(caught.value).endswith("has a name that is no text in UTF-8: rename it.")
@@ -95,7 +79,7 @@ def test_a_class_whose_name_is_no_utf8_is_refused_at_once(tmp_path):
 
 
 def test_pictures_whose_names_are_no_utf8_are_pictures(tmp_path):
-    write(tmp_path / "cat")
+    write_photos(tmp_path / "cat")
     os.rename(tmp_path / "cat/0.png", os.fsencode(tmp_path) + b"/cat/\xb0\xed.png")
     with open(os.fsencode(tmp_path) + b"/cat/\xb0.txt", "wb") as file:
         file.write(b"notes")
@@ -108,7 +92,9 @@ def test_pictures_whose_names_are_no_utf8_are_pictures(tmp_path):
 def test_names_from_a_mac_are_those_that_are_typed(tmp_path):
     for form in ("NFC", "NFD"):
         for name in ("고양이", "강아지"):
-            write(tmp_path / form / unicodedata.normalize(form, name) / unicodedata.normalize(form, "é"))
+            write_photos(
+                tmp_path / form / unicodedata.normalize(form, name) / unicodedata.normalize(form, "é")
+            )
     shutil.rmtree(tmp_path / "NFD")
     shutil.copytree(tmp_path / "NFC", tmp_path / "NFD", copy_function=shutil.copyfile)
     for folder in sorted((tmp_path / "NFD").rglob("*"), reverse=True):
@@ -119,9 +105,9 @@ def test_names_from_a_mac_are_those_that_are_typed(tmp_path):
 
 
 def test_two_folders_of_one_name_are_one_class(tmp_path):
-    write(tmp_path / "é")
-    write(tmp_path / unicodedata.normalize("NFD", "é"), first=2)
-    write(tmp_path / "e\n e")
+    write_photos(tmp_path / "é")
+    write_photos(tmp_path / unicodedata.normalize("NFD", "é"), first=2)
+    write_photos(tmp_path / "e\n e")
     data = load(tmp_path)
     assert data.classes == ("e e", "é") and data.contents["é"].pictures == 4
     assert "differ in spaces or Unicode forms alone are one class: é." in data.found[1]
@@ -134,7 +120,7 @@ def test_the_parts_of_a_data_set_are_no_classes(tmp_path, pets, parts):
     training, *others = parts
     shutil.copytree(pets, tmp_path / "set" / training)
     for part in others:
-        write(tmp_path / "set" / part / "cat")
+        write_photos(tmp_path / "set" / part / "cat")
     data = load(tmp_path / "set")
     assert data.contents == load(pets).contents
     left_out = ", ".join(sorted(others))
@@ -144,15 +130,15 @@ def test_the_parts_of_a_data_set_are_no_classes(tmp_path, pets, parts):
 
 
 def test_parts_of_a_data_set_without_classes(tmp_path):
-    write(tmp_path / "train", 3)
-    write(tmp_path / "test", 2)
+    write_photos(tmp_path / "train", 3)
+    write_photos(tmp_path / "test", 2)
     assert load(tmp_path).found[0] == "3 pictures, no classes"
 
 
 def test_what_lies_beside_the_parts_of_a_data_set_is_named(tmp_path, pets):
     shutil.copytree(pets, tmp_path / "set/train")
     for folder in ("val/cat", "@eaDir"):
-        write(tmp_path / "set" / folder)
+        write_photos(tmp_path / "set" / folder)
     for name in ("preview.png", "README.txt"):
         (tmp_path / "set" / name).write_bytes((pets / "cat/0.png").read_bytes())
     data = load(tmp_path / "set")
@@ -163,18 +149,18 @@ def test_what_lies_beside_the_parts_of_a_data_set_is_named(tmp_path, pets):
 
 
 def test_a_train_alone_among_loose_pictures_is_a_class(tmp_path):
-    write(tmp_path / "train")
+    write_photos(tmp_path / "train")
     (tmp_path / "._0.png").write_bytes(b"a Mac's")
     (tmp_path / "README.md").write_text("notes")
     assert load(tmp_path).found[0] == "2 pictures, no classes"
-    write(tmp_path, 1)
+    write_photos(tmp_path, 1)
     data = load(tmp_path)
     assert data.classes == ("train",) and "yet read as a class: train" in data.found[-1]
     assert any(line.endswith("0.png: It is in none of the class folders.") for line in data.skipped)
 
 
 def test_a_part_without_pictures_is_refused_by_its_name(tmp_path):
-    write(tmp_path / "val/cat")
+    write_photos(tmp_path / "val/cat")
     (tmp_path / "train").mkdir()
     with pytest.raises(DataError, match="/train holds no readable picture"):
         load(tmp_path)
@@ -182,13 +168,13 @@ def test_a_part_without_pictures_is_refused_by_its_name(tmp_path):
 
 def test_a_train_among_other_vehicles_is_a_class(tmp_path):
     for name in ("car", "train"):
-        write(tmp_path / name)
+        write_photos(tmp_path / name)
     data = load(tmp_path)
     assert data.classes == ("car", "train") and "yet read as a class: train" in data.found[1]
 
 
 def test_loose_pictures_beside_folders_without_pictures(tmp_path):
-    write(tmp_path)
+    write_photos(tmp_path)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/notes.txt").write_text("notes")
     assert load(tmp_path).found[0] == "2 pictures, no classes"
@@ -212,7 +198,7 @@ def test_copies_of_a_picture_are_pointed_out(pets):
 
 @pytest.mark.parametrize("files", [("state.safetensors",), ("config.json", "model.safetensors")])
 def test_the_folder_of_a_run_is_no_class(pets, files):
-    write(pets / "my-run/samples")
+    write_photos(pets / "my-run/samples")
     for name in files:
         (pets / "my-run" / name).write_bytes(b"")
     data = load(pets)

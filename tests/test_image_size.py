@@ -7,8 +7,7 @@ import pytest
 import safetensors
 import safetensors.torch
 import torch
-from pictures import encoded, photo
-from tiny_runs import images_seen
+from tiny_runs import images_seen, said_by
 from training import shrink
 
 import train
@@ -24,15 +23,6 @@ SIZES = (32, 64, 96, 128)
 
 
 @pytest.fixture
-def pets(tmp_path) -> Path:
-    for k, name in enumerate(("cat", "dog")):
-        (tmp_path / "pets" / name).mkdir(parents=True)
-        for i in range(2):
-            (tmp_path / "pets" / name / f"{i}.png").write_bytes(encoded(photo(seed=10 * k + i), "PNG"))
-    return tmp_path / "pets"
-
-
-@pytest.fixture
 def folder(tiny, pets, tmp_path):
     """`train.py folder` on them with a tiny network; returns the run's folder."""
 
@@ -41,14 +31,6 @@ def folder(tiny, pets, tmp_path):
         return out
 
     return run
-
-
-def fails(run) -> str:
-    with pytest.raises(SystemExit) as caught:
-        run()
-    message = caught.value.code
-    assert message.startswith("train.py: ") and message.endswith(".") and "\n" not in message
-    return message
 
 
 def rewritten_state(folder: Path, change) -> None:
@@ -138,14 +120,14 @@ def test_another_size_than_that_of_a_begun_run_is_refused_by_name(folder, change
     out = folder("--image-size", "32", "--time-limit", "1e-9")
     rewritten_state(out, change)
     before = (out / "state.safetensors").read_bytes()
-    said = fails(lambda: folder("--image-size", "64"))
+    said = said_by(lambda: folder("--image-size", "64"))
     assert said == f"train.py: {out} holds a run with another image_size: choose another --out."
     assert (out / "state.safetensors").read_bytes() == before
 
 
 def test_the_folder_of_another_presets_run_says_so(folder, tiny):
     out = tiny("--time-limit", "1e-9")
-    assert "holds a run with another " in (said := fails(folder)) and "preset" in said
+    assert "holds a run with another " in (said := said_by(folder)) and "preset" in said
     assert images_seen(out) == 0
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from cat_models import few_cats, model_of
 from conftest import ROOT, randomised
 from hub_server import HubServer
-from pictures import encoded, photo
-from tiny_runs import images_seen, state
+from pictures import write_photos
+from tiny_runs import images_seen, said_by, state
 from training import environment
 
 import train
@@ -21,6 +22,7 @@ from diffusion import CheckpointError, Model, UNet, UNetConfig, cosine_schedule,
 from diffusion.training.command_line import parse_config
 from diffusion.training.initial import begin_with, origin
 from diffusion.training.presets import PRESETS
+from diffusion.ui.parts.credit import credit_of_drawn, credit_of_examples
 
 SHAPE = UNetConfig(3, 32, (1, 2), 1, (1,), num_classes=3, patch_size=2)
 PETS = ("cat", "dog", "mouse")
@@ -127,14 +129,6 @@ def digits(tiny, tmp_path) -> Path:
     return tiny("--total-images", "16", out=tmp_path / "digits")
 
 
-def said_by(run) -> str:
-    with pytest.raises(SystemExit) as caught:
-        run()
-    message = caught.value.code
-    assert message.startswith("train.py: ") and message.endswith(".") and "\n" not in message
-    return message
-
-
 def test_weights_and_their_averages_begin_there(tiny, digits):
     out = tiny("--init", str(digits), "--time-limit", "1e-9")
     weights, begun = load_model(digits).net.state_dict(), state(out)
@@ -152,6 +146,39 @@ def test_the_card_says_what_it_began_with_and_not_where_that_lies(tiny, digits, 
     assert "\n| init | digits |\n" in card and str(tmp_path) not in card
     assert str(tmp_path) not in (out / "config.json").read_text("utf-8")
     assert "trained from scratch on MNIST" in (digits / "README.md").read_text("utf-8")
+
+
+def test_whose_pictures_it_began_with_is_told_when_it_is_resumed_and_passed_on(tiny, digits, tmp_path):
+    """Even where the checkpoint that it began with is gone, and by the name of each alone."""
+    out = tiny("--init", str(digits), "--total-images", "24", "--time-limit", "1e-9")
+    (out / "config.json").unlink()  # as after a run that was killed
+    gone = digits.rename(tmp_path / "gone")
+    tiny("--total-images", "24")
+    again = tiny("--init", str(out), "--total-images", "16", out=tmp_path / "again")
+    first = {key: load_model(gone).about[key] for key in ("data", "licence")}
+    assert "began_with" not in load_model(gone).about
+    told = [{"name": "run"} | first, {"name": "digits"} | first]
+    assert load_model(again).about["began_with"] == told and load_model(out).about["began_with"] == told[1:]
+    assert str(tmp_path) not in (again / "config.json").read_text("utf-8")
+    card = (again / "README.md").read_text("utf-8")
+    assert "begun with the weights of run and trained on MNIST" in card
+    assert "\nBegun with" not in card  # it is the same data
+
+
+def test_one_s_own_pictures_begun_with_the_cats_name_who_drew_those(tiny, pets, tmp_path):
+    """On the card and beside what is drawn; and so does what begins with that."""
+    cats = few_cats()
+    net = UNet(parse_config(["folder"]).stage.unet(3, len(cats.classes)))
+    save_model(tmp_path / "cats", replace(model_of(cats), net=net))
+    for out, init in (("mine", "cats"), ("more", "mine")):
+        flags = ["--data-dir", str(pets), "--out", str(tmp_path / out), "--total-images", "8"]
+        train.main(["folder", *flags, "--init", str(tmp_path / init)])
+        model, card = load_model(tmp_path / out), (tmp_path / out / "README.md").read_text("utf-8")
+        assert card.count("\nBegun with the weights of ") == 1
+        assert "\nBegun with the weights of cats, trained on cats by David Revoy (CC BY 4.0)." in card
+        assert "\nlicense: other\n" in card and "Weights: as the data allows" in card
+        assert credit_of_drawn(model) == "Begun with weights trained on cats by David Revoy, CC BY 4.0."
+        assert credit_of_examples(model) == ""
 
 
 def test_a_run_goes_on_with_and_without_its_init_even_when_that_is_gone(tiny, digits, tmp_path):
@@ -188,8 +215,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_before_anything_is_written(ti
 
 
 def test_digits_are_no_beginning_of_coloured_pictures(tiny, digits, tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos/0.png").write_bytes(encoded(photo(seed=0), "PNG"))
+    write_photos(tmp_path / "photos")
     flags = ["--data-dir", str(tmp_path / "photos"), "--out", str(tmp_path / "o"), "--init", str(digits)]
     said = said_by(lambda: train.main(["folder", *flags]))
     assert "digits is another network than this run's" in said
@@ -199,11 +225,8 @@ def test_digits_are_no_beginning_of_coloured_pictures(tiny, digits, tmp_path):
 def test_one_folder_of_pictures_begins_with_another(tiny, tmp_path):
     """Of the classes, in whatever order, those are known that have the same names."""
     for data, names in (("first", ("cat", "dog")), ("second", ("ant", "dog"))):
-        for k, name in enumerate(names):
-            (tmp_path / data / name).mkdir(parents=True)
-            for i in range(2):
-                file = tmp_path / data / name / f"{i}.png"
-                file.write_bytes(encoded(photo(seed=10 * k + i), "PNG"))
+        for name in names:
+            write_photos(tmp_path / data / name)
     first = ["--data-dir", str(tmp_path / "first"), "--out", str(tmp_path / "a"), "--total-images", "16"]
     train.main(["folder", *first])
     second = ["--data-dir", str(tmp_path / "second"), "--out", str(tmp_path / "b"), "--time-limit", "1e-9"]

@@ -4,17 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from conftest import ROOT
 from PIL import Image
-from tiny_runs import EXPORTED, images_seen, rows, settings, state
+from tiny_runs import EXPORTED, images_seen, rows, said_by, settings, state
 from training import environment
 
 import train
 from diffusion import load_film, load_model
+from diffusion.training import distributed, progress
 from diffusion.training.presets import PRESETS
 from train import learning_rate
 
@@ -98,30 +101,23 @@ def test_a_folder_without_classes_trains_an_unconditional_model(tiny, tmp_path, 
     assert json.loads((out / "metrics.json").read_text()) == {}
 
 
-def fails(*command: str, run=None) -> str:
-    with pytest.raises(SystemExit) as caught:
-        run(*command) if run else train.main(list(command))
-    message = caught.value.code
-    assert message.startswith("train.py: ") and message.endswith(".") and "\n" not in message
-    return message
-
-
 def test_a_place_that_cannot_be_written(tiny):
-    assert "/dev/null/x cannot be used: Not a directory" in fails(run=lambda: tiny(out=Path("/dev/null/x")))
+    assert "/dev/null/x cannot be used: Not a directory" in said_by(lambda: tiny(out=Path("/dev/null/x")))
 
 
 def test_a_place_that_cannot_be_made_is_refused_before_the_pictures_are_read(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     out = str(tmp_path / "file/run")
     flags = ["--data-dir", str(tmp_path / "nowhere"), "--out", out]
-    assert f"{out} cannot be used: Not a directory" in fails("folder", *flags)
+    assert f"{out} cannot be used: Not a directory" in said_by(lambda: train.main(["folder", *flags]))
 
 
 def test_a_folder_that_is_not_there_or_empty(tmp_path):
-    flags = ["--out", str(tmp_path / "out"), "--data-dir"]
-    assert "nowhere is not a folder" in fails("folder", *flags, str(tmp_path / "nowhere"))
-    (tmp_path / "empty").mkdir()
-    assert "holds no readable picture" in fails("folder", *flags, str(tmp_path / "empty"))
+    folder = tmp_path / "photos"
+    flags = ["--out", str(tmp_path / "out"), "--data-dir", str(folder)]
+    assert "photos is not a folder" in said_by(lambda: train.main(["folder", *flags]))
+    folder.mkdir()
+    assert "holds no readable picture" in said_by(lambda: train.main(["folder", *flags]))
 
 
 @pytest.mark.parametrize("flags", [["--seed", "1"], ["--batch-size", "16"], ["--total-images", "161"]])
@@ -129,14 +125,14 @@ def test_a_run_with_other_settings_is_left_alone(tiny, flags):
     out = tiny("--time-limit", "1e-9")
     before = (out / "state.safetensors").read_bytes()
     name = flags[0][2:].replace("-", "_")
-    assert f"holds a run with another {name}: choose another --out" in fails(run=lambda: tiny(*flags))
+    assert f"holds a run with another {name}: choose another --out" in said_by(lambda: tiny(*flags))
     assert (out / "state.safetensors").read_bytes() == before
 
 
 def test_a_broken_state_is_named(tiny):
     out = tiny("--time-limit", "1e-9")
     (out / "state.safetensors").write_bytes(b"broken")
-    assert "state.safetensors is broken" in fails(run=tiny)
+    assert "state.safetensors is broken" in said_by(tiny)
 
 
 @pytest.mark.parametrize("part", ["loss", "gradient"])
@@ -156,7 +152,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_state(tiny, monkey
         monkeypatch.setattr(train.Run, "step", broken_step)
     else:
         monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", broken_gradient)
-    assert "not finite at step 6; what was saved is from before" in fails(run=tiny)
+    assert "not finite at step 6; what was saved is from before" in said_by(tiny)
     assert images_seen(tmp_path / "run") == 40
     assert all(value.isfinite().all() for value in state(tmp_path / "run").values())
 
@@ -190,13 +186,37 @@ def test_a_disk_that_fills_up_stops_the_run_and_keeps_the_state(data_dir, tmp_pa
     assert EXPORTED > set(os.listdir(tmp_path / "run")) >= {"state.safetensors", "log.jsonl"}
 
 
-def test_minutes_become_images_once(tiny, capsys):
+@pytest.fixture
+def steps(monkeypatch) -> list[int]:
+    """The images seen before each step that a run makes, by a clock for which a step takes 1/16 of a second,
+    and all else no time."""
+    made, step = [], train.Run.step
+
+    def counted(run: train.Run) -> torch.Tensor:
+        made.append(run.images_seen)
+        return step(run)
+
+    monkeypatch.setattr(train.Run, "step", counted)
+    for module in (train, progress, distributed):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: len(made) / 16))
+    return made
+
+
+def test_minutes_become_images_once(tiny, steps, capsys):
     out = tiny("--minutes", "0.05", "--time-limit", "1")
-    total = settings(out)["total_images"]
-    assert 8 <= total < 100_000 and f"mnist: {total:,} images" in capsys.readouterr().out
+    measuring, total = 8, 294  # of 8 images each: 0.92 · 128 images a second · the 2.5 seconds that are left
+    assert settings(out)["total_images"] == total
+    assert f"mnist: {total} images" in capsys.readouterr().out
+    stopped = images_seen(out)
+    assert steps[measuring:] == list(range(0, stopped, 8)) and 0.9 < len(steps) / 16 < 1.1
+    del steps[:]
     tiny("--minutes", "0.05")
-    assert settings(out)["total_images"] == total and images_seen(out) >= total
-    assert rows(out)[-1]["learning_rate"] < 0.05 * PRESETS["mnist"].learning_rate
+    assert steps == list(range(stopped, total, 8))  # it is not measured again
+    assert settings(out)["total_images"] == total and images_seen(out) == 296
+    assert (measuring + images_seen(out) / 8) / 16 < 3  # in time
+    config = replace(PRESETS["mnist"], total_images=total)
+    logged = [(row["learning_rate"], learning_rate(row["images_seen"], config)) for row in rows(out)]
+    assert all(rate == pytest.approx(due, abs=1e-9) for rate, due in logged) and logged[-1] == (0, 0)
 
 
 def test_the_log_tells_the_share_of_the_peak(tiny):

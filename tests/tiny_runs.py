@@ -2,11 +2,14 @@
 
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
+from pictures import write_photos
 from training import shrink, write_mnist
 
 import train
@@ -36,6 +39,14 @@ def data_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def pets(tmp_path) -> Path:
+    """A folder of photos in two classes, two of each."""
+    for name in ("cat", "dog"):
+        write_photos(tmp_path / "pets" / name)
+    return tmp_path / "pets"
+
+
+@pytest.fixture
 def tiny(monkeypatch, data_dir, tmp_path, one_thread):
     """`train.py mnist` with a tiny network in this process: call it with further flags."""
     shrink(monkeypatch.setattr)
@@ -46,6 +57,15 @@ def tiny(monkeypatch, data_dir, tmp_path, one_thread):
         return out
 
     return run
+
+
+def said_by(run: Callable[[], Any]) -> str:
+    """The one sentence with which a run ends that cannot be."""
+    with pytest.raises(SystemExit) as caught:
+        run()
+    message = caught.value.code
+    assert message.startswith("train.py: ") and message.endswith(".") and "\n" not in message
+    return message
 
 
 def state(folder: Path) -> dict[str, torch.Tensor]:

@@ -98,6 +98,16 @@ def published_data(model: Model) -> Published | None:
     return _published(model.about)
 
 
+def other_data(model: Model) -> list[dict[str, Any]]:
+    """What else its weights were trained on: "name", "data" and "licence" of each model that it began with,
+    itself or by way of another, unless it has the data and licence of one before, or of this one."""
+    told: dict[tuple[str, str], dict[str, Any]] = {}
+    for about in (model.about, *model.about.get("began_with", [])):
+        about = UNKNOWN | about
+        told.setdefault((str(about["data"]), str(about["licence"])), about)
+    return list(told.values())[1:]
+
+
 def _published(about: dict[str, Any]) -> Published | None:
     data = str(about.get("data", ""))
     return next((known for title, known in PUBLISHED.items() if data.startswith(title)), None)
@@ -110,10 +120,10 @@ def _terms(model: Model) -> Published:
 
 
 def _beginnings(model: Model) -> str:
-    """A sentence for each model that it began with, itself or by way of another."""
-    told = (UNKNOWN | about for about in model.about.get("began_with", []))
+    """A sentence for each of the other data."""
     return "".join(
-        f"\nBegun with the weights of {of['name']}, trained on {of['data']} ({of['licence']})." for of in told
+        f"\nBegun with the weights of {of['name']}, trained on {of['data']} ({of['licence']})."
+        for of in other_data(model)
     )
 
 

@@ -30,6 +30,13 @@ def origin(init: str) -> str:
     return readable(os.path.basename(os.path.abspath(path))) if os.path.isdir(path) else init
 
 
+def lineage(model: Model, name: str) -> list[dict[str, Any]]:
+    """What a run tells of a model that it begins with, called so: its name, data and licence; then those of
+    the one that it began with itself, and so on."""
+    told = {key: model.about[key] for key in ("data", "licence") if key in model.about}
+    return [{"name": name} | told, *model.about.get("began_with", [])]
+
+
 @torch.no_grad()
 def begin_with(net: UNet, prediction: Prediction, classes: Sequence[str] | None, model: Model) -> None:
     """Give a network a model's weights: without a class it is what the model is without one.

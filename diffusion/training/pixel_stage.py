@@ -25,7 +25,8 @@ from diffusion.schedules import named_schedule
 from diffusion.training.config import DiffusionSettings, PixelDiffusionSettings, TrainConfig
 from diffusion.training.data import Pictures, load_held_out
 from diffusion.training.distributed import rank, world_size
-from diffusion.training.initial import begin_with, origin
+from diffusion.training.initial import begin_with, lineage, origin
+from diffusion.training.run_state import saved_settings
 from diffusion.training.stage import D, Forward, Metrics, Stage, Weights
 
 HELD_OUT_IMAGES = 500  # for bits/dim: of MNIST's 1.6 they leave an error of 0.05
@@ -104,6 +105,9 @@ class PixelDiffusion(DiffusionStage[Pictures]):
         self.settings = settings
         if start:
             begin_with(self.net, settings.prediction, data.classes, start)
+            self.began_with = lineage(start, origin(settings.init or start.name))
+        else:  # a run that is begun has noted it
+            self.began_with = (saved_settings(config.out) or {}).get("began_with", [])
 
     def fixed_settings(self) -> dict[str, Any]:
         """With the name of what it began with: where that lies does not matter."""

@@ -38,6 +38,7 @@ class Stage(ABC, Generic[Net, D]):
     def __init__(self, config: TrainConfig, data: D, net: Net, device: torch.device) -> None:
         self.config, self.data, self.device = config, data, device
         self.net = net
+        self.began_with: list[dict[str, Any]] = []  # as `lineage` tells it
         net.to(device)
 
     @abstractmethod
@@ -72,7 +73,7 @@ class Stage(ABC, Generic[Net, D]):
             "images_seen": images_seen,
             "device": "a GPU" if self.device.type == "cuda" else "a CPU",
             "settings": self.fixed_settings(),
-        }
+        } | ({"began_with": self.began_with} if self.began_with else {})
 
     def recorder(self, images_seen: int) -> Recorder | None:
         """What keeps the run's history, if it has one."""

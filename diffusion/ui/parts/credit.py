@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from diffusion.models.card import other_data
 from diffusion.models.model import Model
 from diffusion.ui.text import labels
 
@@ -30,9 +31,8 @@ def credit_of_drawn(model: Model) -> str:
 
 def credit_of_begun(model: Model) -> str:
     """A sentence about what other data the weights were trained on that it began with; empty likewise."""
-    others = {_named(each): None for each in model.about.get("began_with", []) if _asks(each)}
-    others.pop(source(model), None)
-    return labels()["credit_of_begun"].format(source="; ".join(others)) if others else ""
+    others = "; ".join(_named(each) for each in other_data(model) if _asks(each))
+    return labels()["credit_of_begun"].format(source=others) if others else ""
 
 
 def credit_of_examples(model: Model) -> str:
