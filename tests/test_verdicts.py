@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, needs_browser, open_page, randomised, running_app
-from pages import drag
+from pages import drag, frames
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -26,6 +26,7 @@ from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.verdicts import MAX_CHARTED, OPENING, DrawnCats, DrawnFilms, judged_steps
 from diffusion.ui.tabs import reverse
 from diffusion.ui.tabs.reverse import CAT_GUIDANCE, class_choice, class_words
+from diffusion.ui.text import labels
 
 BODY, FUR, EYES, MOUTH, ACCESSORY = range(5)
 
@@ -280,6 +281,7 @@ def page(browser, cat_server):
     assert not cat_server.logged_traceback()
 
 
+VERDICTS, DECIDED = '"what":"verdicts"', '"what":"decided"'  # in what the page asks of Python
 SAID = [
     "never trained on",
     "trained on",
@@ -315,8 +317,37 @@ def test_the_opening_film_shows_its_verdicts_without_a_press(page, cats):
 
 
 @needs_browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_chart_is_asked_for_when_somebody_comes_to_it_and_moves_nothing(browser, cat_server, width):
+    """Nor does a connection that is lost then, which is said there."""
+    page = open_page(browser, cat_server, viewport={"width": width, "height": 600}, reduced_motion="reduce")
+    asked = []
+    page.on("request", lambda sent: asked.append(sent.post_data or ""))
+    page.get_by_role("tab", name="Reverse").click()
+    tallied(page, "6", "3", "1 of 2, 50 %")
+    page.locator(".verdicts h2").scroll_into_view_if_needed()
+    frames(page, 5)
+    assert any(VERDICTS in data for data in asked) and not any(DECIDED in data for data in asked)
+    told, block = page.locator(".decided [data-role=decided]"), page.locator(".verdicts")
+    expect(told).to_have_text(labels()["decided_waiting"])
+    high = block.evaluate("node => node.clientHeight")
+    page.route(
+        "**", lambda route: route.abort() if DECIDED in (route.request.post_data or "") else route.continue_()
+    )
+    told.scroll_into_view_if_needed()
+    expect(page.locator(".decided").get_by_role("alert")).to_have_text(labels()["no_answer"])
+    assert block.evaluate("node => node.clientHeight") == high
+    page.unroute("**")
+    expect(told).to_contain_text("Settled")
+    expect(page.locator(".decided").get_by_role("alert")).to_be_hidden()
+    assert block.evaluate("node => node.clientHeight") == high
+    page.close()
+
+
+@needs_browser
 def test_the_chart_says_of_each_step_what_is_settled(page):
-    told = page.locator(".decided .legend")
+    told = page.locator(".decided [data-role=decided]")
+    told.scroll_into_view_if_needed()
     expect(told).to_contain_text("Settled", timeout=60_000)
     lines = page.locator(".decided svg path.line")
     drawn = lines.evaluate_all("all => all.filter(each => each.getAttribute('d')).length")

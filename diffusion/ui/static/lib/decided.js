@@ -13,6 +13,7 @@ export class Decided {
   constructor(root, { text, kinds, goTo }) {
     Object.assign(this, { text, kinds, last: 1 });
     this.words = root.querySelector('[data-role="decided"]');
+    this.room = root.querySelector('[data-role="room"]'); // for the longest of them, at any width
     this.chart = new Chart(root.querySelector("svg"), {
       left: LEFT,
       lines: [],
@@ -39,6 +40,7 @@ export class Decided {
     const lines = steps.flatMap((ofCat, i) => ofCat.map(lineOf(i)));
     this.chart.setLines(lines.map(({ name }) => name));
     for (const line of lines) if (line.step !== null) this.plot(line);
+    this.room.dataset.room = this.told(last);
   }
 
   plot({ name, i, row, step }) {
@@ -49,13 +51,15 @@ export class Decided {
   // Step k is on show.
   draw(k) {
     this.chart.cursor("step", k / this.last);
+    this.words.textContent = this.steps.length ? this.told(k) : this.text.decided_waiting;
+  }
+
+  told(k) {
     const parts = this.kinds.map((kind, row) => {
       const steps = this.steps.map((ofCat) => ofCat[row]).filter((step) => step !== null);
       const n = steps.filter((step) => step <= k).length;
       return phrase(this.text.decided_part, { kind, n, count: steps.length });
     });
-    this.words.textContent = this.steps.length
-      ? phrase(this.text.decided_here, { k, parts: parts.join(", "), count: this.steps.length })
-      : this.text.decided_waiting;
+    return phrase(this.text.decided_here, { k, parts: parts.join(", "), count: this.steps.length });
   }
 }

@@ -51,6 +51,18 @@ export function elementById(id) {
   });
 }
 
+// Resolves when some of an element is on the screen.
+export function whenSeen(element) {
+  return new Promise((resolve) => {
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      observer.disconnect();
+      resolve();
+    });
+    observer.observe(element);
+  });
+}
+
 // Run `draw` at most once a frame, at the next one; while root's tab is hidden, when it is shown again.
 export function onNextFrame(root, draw) {
   let asked = false;

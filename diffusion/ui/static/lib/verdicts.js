@@ -1,6 +1,6 @@
 // Was this cat ever drawn? What Python's judge says of each cat of a film, and of all of this session.
 import { Decided } from "./decided.js";
-import { node, phrase } from "./dom.js";
+import { node, phrase, whenSeen } from "./dom.js";
 import { Grid } from "./pictures.js";
 import { Question } from "./server.js";
 import { remember } from "./session.js";
@@ -17,7 +17,7 @@ export class Verdicts {
   constructor(view, { keep, goTo }) {
     Object.assign(this, { text: view.text, keep, goTo, place: view.part("verdicts") });
     const { judged_film: ask, waiting } = view.server;
-    this.question = new Question(ask, this.part("judging"), this.text, waiting);
+    this.question = new Question(ask, this.part("verdicts-problem"), this.text, waiting);
     remember("tally", { save: () => this.tally, restore: (tally) => (this.tally = tally) });
   }
 
@@ -49,18 +49,22 @@ export class Verdicts {
     if (this.film.last === this.film.info.num_steps) this.ask();
   }
 
+  // When each part was settled costs the server more, and is asked when somebody comes to its chart.
   async ask() {
     if (this.asked) return;
     this.asked = true;
-    if (await this.answered("verdicts")) this.showCats();
-    else return;
-    if (await this.answered("decided")) this.showDecided();
+    const { film } = this;
+    if (!(await this.answered("verdicts"))) return;
+    this.showCats();
+    await whenSeen(this.part("chart"));
+    if (film === this.film && (await this.answered("decided"))) this.showDecided();
   }
 
   // Whether it is known now: not if another film is on show meanwhile, or this one is not known any more.
   async answered(what) {
     const { info } = this.film;
     if (info[what]) return true;
+    this.question.moveTo(this.part(`${what}-problem`));
     const reply = await this.question.answer({ film: info.cats.film, what });
     if (!reply) return false;
     info[what] = reply[what];
