@@ -32,7 +32,12 @@ def test_every_page_gets_it_once_and_nothing_else_does():
         for path in ("/", "/pieces"):
             answer = httpx.get(address + path)
             assert answer.text == PAGE.replace("<script>first", head() + "<script>first")
-            assert int(answer.headers["content-length"]) == len(answer.content)
+            assert answer.headers["content-encoding"] == "gzip"
+            assert int(answer.headers["content-length"]) == answer.num_bytes_downloaded
+            plain = httpx.get(address + path, headers={"accept-encoding": "identity"})
+            assert plain.text == answer.text and "content-encoding" not in plain.headers
+            assert int(plain.headers["content-length"]) == len(plain.content)
+            assert plain.headers["vary"] == answer.headers["vary"] == "Accept-Encoding"
         assert httpx.head(address).status_code == 200
         assert httpx.get(f"{address}/data").json() == {"page": PAGE}
         for name in re.findall(rf'href="\.{ADDRESS}/([^"]+\.css)"', head()):
