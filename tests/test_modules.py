@@ -14,7 +14,7 @@ from diffusion import cosine_schedule, linear_schedule
 from diffusion.ui.parts.modules import ADDRESS, MODULES, STATIC, address_of
 from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.scrubber import fill, static
-from diffusion.ui.text import labels
+from diffusion.ui.text import Phrase, labels
 
 # ---- serving ---------------------------------------------------------------------------------------------
 
@@ -221,7 +221,18 @@ def test_numbers_as_text(call, name, parameters, text):
 
 @needs_browser
 def test_texts_are_filled_in_as_they_are(call):
-    assert call("lib/dom.js", "phrase", "{a} of {b}, {a}", {"a": "$& {b}", "b": 5}) == "$& 5 of 5, $& 5"
+    phrase = "{a} of {b}, {a}"
+    assert call("lib/dom.js", "phrase", phrase, {"a": "$& {b}", "b": 5}) == "$& {b} of 5, $& {b}"
+    assert call("lib/dom.js", "phrase", phrase, {"b": 5}) == "{a} of 5, {a}"
+
+
+def test_a_word_follows_its_number(call):
+    """On the page as in Python."""
+    text = "{n} {n:image|images} in {m} {m:step|steps}, {0}, {T:.1f}"
+    for n, m, told in ((1, "1,000", "1 image in 1,000 steps"), (0, "1", "0 images in 1 step")):
+        assert Phrase(text).format("a", n=n, m=m, T=2) == f"{told}, a, 2.0"
+        filled = call("lib/dom.js", "phrase", text, {"n": n, "m": m})
+        assert filled == f"{told}, {{0}}, {{T:.1f}}"
 
 
 @needs_browser

@@ -78,11 +78,13 @@ def test_whose_drawings_they_are_stands_beside_them(page):
     page.get_by_role("button", name="A cat that the network was never trained on").click()
     expect(of_row).to_have_text(EXAMPLES)
     page.get_by_role("button", name="Drawn by the network").click()
-    expect(of_row).to_have_text(DRAWN)
+    expect(of_row).to_have_text(f"Drawn by the network. {DRAWN}")
     open_tab(page, "Reverse")
-    expect(page.locator(".lab.reverse > .credit")).to_have_text(DRAWN)
+    expect(page.locator(".lab.reverse .made")).to_contain_text(DRAWN)
     open_tab(page, "Training")
     expect(page.locator(".lab.objective .credit")).to_have_text(EXAMPLES)
+    page.locator(".lab.objective .preset.mine").click()  # the picture of the Forward tab
+    expect(page.locator(".lab.objective .credit")).to_have_text(f"Drawn by the network. {DRAWN}")
     expect(page.locator(".lab.training .made")).to_contain_text("cats by David Revoy, CC BY 4.0, cosine")
 
 

@@ -83,6 +83,30 @@ def test_charts_fill_their_cards(browser, server, width):
     page.close()
 
 
+@pytest.mark.parametrize("tab", ["Forward", "Schedules", "Training"])
+def test_no_label_of_an_axis_is_cut_off(page, tab):
+    page.get_by_role("tab", name=tab, exact=True).click()
+    expect(page.locator("svg[data-chart]:visible line.grid").first).to_be_visible()
+    frames(page)
+    cut = page.locator("svg[data-chart]:visible text").evaluate_all(
+        """all => all.filter((each) => {
+          const [text, chart] = [each, each.closest("svg")].map((node) => node.getBoundingClientRect());
+          return text.left < chart.left || text.right > chart.right;
+        }).map((each) => each.textContent)"""
+    )
+    assert cut == []
+
+
+def test_a_hand_that_was_pressed_elsewhere_moves_no_t(page):
+    page.get_by_role("tab", name="Schedules").click()
+    box, before = shown(page, "alpha_bar"), t_of(page)
+    page.mouse.move(box["x"] + 60, box["y"] - 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 60)
+    page.mouse.up()
+    assert t_of(page) == before and page.errors == []
+
+
 # ---- the axes of β ---------------------------------------------------------------------------------------
 
 

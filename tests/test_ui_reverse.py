@@ -110,7 +110,7 @@ def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
 
 
 @needs_browser
-def test_under_guidance_both_predictions_are_shown_where_they_differ_most(page, tiny_model):
+def test_under_guidance_both_predictions_are_shown_and_where_they_differ_most(page, tiny_model):
     page.get_by_role("tab", name="Reverse").click()
     guided = page.locator(".lab.reverse [data-role=guided]")
     slider = page.locator(".lab.reverse [data-role=t]")
@@ -127,9 +127,10 @@ def test_under_guidance_both_predictions_are_shown_where_they_differ_most(page, 
     differ = [np.square(each["with"].astype(int) - each["without"]).mean() for each in steps]
     most = int(np.argmax(differ))
     told = guided.locator("[data-role=apart]")
-    for k, shown in ((20, most), (0, 0), (13, 13)):
+    says = {20: "Nothing is predicted for the result. At the last step before it, 19, they differ by"}
+    for k, shown in ((20, 19), (0, 0), (13, 13)):  # in the end the last predictions stay
         drag(page, "reverse", k)
-        expect(told).to_contain_text(f"Step {shown} is shown")
+        expect(told).to_contain_text(says.get(k, f"At step {k} they differ by"))
         for name in ("with", "without"):
             grid = steps[shown][name].reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
             assert distance(pixels(page, f".lab.reverse [data-c={name}]")[..., 0], grid) <= 4, (k, name)
@@ -138,9 +139,23 @@ def test_under_guidance_both_predictions_are_shown_where_they_differ_most(page, 
     box = curve.bounding_box()
     page.mouse.click(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2)
     expect(page.locator(".lab.reverse [data-role=number]")).to_have_value("19")
+    guided.get_by_role("button", name=f"They differ most at step {most}", exact=True).click()
+    expect(page.locator(".lab.reverse [data-role=number]")).to_have_value(str(most))
     choose(page, "Class", "none")
     sample(page, Seed=6)
     expect(guided).to_be_hidden()
+
+
+@needs_browser
+def test_of_one_step_the_curve_is_a_dot_and_words_count_one(page):
+    page.get_by_role("tab", name="Reverse").click()
+    sample(page, Seed=5, Steps=1, Images=1)
+    expect(page.locator(".lab.reverse .made")).to_contain_text("1 image by tiny, seed 5, dpm++2m, 1 step, ")
+    expect(page.locator(".lab.reverse .progress")).to_contain_text("1 step in ")
+    dot = page.locator(".lab.reverse path.apart")
+    expect(dot).to_have_class("line apart dot")
+    assert dot.evaluate("dot => getComputedStyle(dot).strokeLinecap") == "round"
+    expect(page.locator(".lab.reverse [data-role=apart]")).to_contain_text("the last step before it, 0")
 
 
 @needs_browser
@@ -192,7 +207,9 @@ def test_the_caption_tells_what_was_applied_and_controls_without_effect_say_why(
     side.locator("input[type=number][aria-label*=Guidance]").fill("0")
     expect(side.get_by_text("Guidance 0 leaves the class out")).to_be_visible()
     choose(page, "Checkpoint", "linear")
-    expect(side.get_by_label("Schedule")).to_have_value("the checkpoint's own, linear")
+    expect(side.get_by_text("the film on show stays until then")).to_be_visible()
+    expect(made).to_contain_text("The film on show: 4 images by tiny, seed 2")
+    expect(side.get_by_label("Schedule")).to_have_value("its own, linear")
     expect(side.get_by_label("Class").first).to_have_value("b")  # which this one has too
     sample(page, Seed=3)
     expect(made).to_contain_text(f"by linear, seed 3, ddim with eta 0.5{linear}class b, guidance 0")

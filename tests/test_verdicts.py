@@ -303,7 +303,8 @@ def test_the_opening_film_shows_its_verdicts_without_a_press(page, cats):
     expect(outcomes).to_have_text(SAID, timeout=60_000)
     expect(page.locator(".verdicts")).to_contain_text("324,000 combinations of parts, of which 32,400")
     expect(page.locator(".verdicts")).to_contain_text("Pictures: cats by David Revoy, CC BY 4.0.")
-    tallied(page, "6", "3", "1 of 2, 50 %")
+    tallied(page, "0", "0", "–")  # nobody has sampled it
+    expect(page.locator(".cat .number")).to_have_text([f"cat {i}" for i in range(1, 7)])
     pictures, made = pictures_of(cats)
     first = page.locator(".cat").first
     expect(first.locator("dd")).to_have_text([names[i] for names, i in zip(cats.names, made[0].tolist())])
@@ -352,6 +353,14 @@ def test_the_chart_says_of_each_step_what_is_settled(page):
     lines = page.locator(".decided svg path.line")
     drawn = lines.evaluate_all("all => all.filter(each => each.getAttribute('d')).length")
     assert drawn == 4 * 5 - 2  # one mouth is hidden, one is between two
+    charted = page.locator(".charted .key")
+    expect(charted).to_have_text([f"cat {i}" for i in range(1, 5)])
+    expect(charted.locator("canvas")).to_have_count(4)
+    for i in range(4):  # from above, in one colour each
+        assert page.locator(f".decided path.q{i}[d]").evaluate_all(
+            "(all, of) => all.every(each => getComputedStyle(each).stroke === of)",
+            charted.nth(i).evaluate("key => getComputedStyle(key, '::before').borderTopColor"),
+        )
     drag(page, "reverse", 1)
     expect(told).to_contain_text("Step 1. Settled by now, of the first 4 cats: body 0 of 4, fur 4 of 4,")
     drag(page, "reverse", 2)
@@ -365,21 +374,30 @@ def test_the_chart_says_of_each_step_what_is_settled(page):
 
 
 @needs_browser
-def test_the_tally_is_of_the_session_and_counts_no_picture_twice(page):
+def test_the_tally_is_of_what_was_sampled_in_the_session_and_counts_no_picture_twice(page):
     side = page.locator(".side:visible")
     expect(side.get_by_label("Accessory").first).to_have_value("a different one each")
     expect(side.locator("input[type=number][aria-label*=Guidance]")).to_have_value(f"{CAT_GUIDANCE:g}")
     expect(side.locator("input[type=number][aria-label*=Images]")).to_have_value("4")
-    tallied(page, "6", "3", "1 of 2, 50 %")
+    tallied(page, "0", "0", "–")
     for _ in range(2):  # the same seed draws the same
         page.get_by_role("button", name="Sample", exact=True).click()
         expect(page.locator(".lab.reverse .made")).to_contain_text(
             "4 images by kittens, seed 0", timeout=60_000
         )
         expect(page.locator(".cat .outcome")).to_have_text([SAID[-1]] * 4, timeout=60_000)
-        tallied(page, "10", "3", "1 of 2, 50 %")
+        tallied(page, "4", "0", "–")
     page.reload()
-    tallied(page, "10", "3", "1 of 2, 50 %")
+    tallied(page, "4", "0", "–")
+    outcomes = ("new", "known", "unsharp", "unclear", "impossible")
+    tally = {f"a cat {each}": f"cat_{each}" for each in outcomes} | {"one with a scarf": "hidden"}
+    page.add_init_script(
+        f"""const left = JSON.parse(sessionStorage.getItem("diffusion"));
+        left.values.tally = {{ kittens: {json.dumps(tally)} }};
+        sessionStorage.setItem("diffusion", JSON.stringify(left));"""
+    )
+    page.reload()
+    tallied(page, "6", "3", "1 of 2, 50 %")
 
 
 @needs_browser

@@ -192,22 +192,23 @@ def judged_later(
     """A film's info and frames, so that the page can ask about its cats; as they are if it is not of cats.
 
     Args:
-        info: what the page knows of the film; "cats" is added: how to ask, and what is said of all cats.
+        info: what the page knows of the film; "cats" is added: how to ask, what is said of all cats, and
+            whether a visitor has sampled it.
         name: of the film; None for one that nobody else knows.
     """
     cats = model.cats
     if cats is None:
         return info, frames
-    name = name or secrets.token_urlsafe(9)
     about = {
         "model": model.name,
-        "film": name,
+        "sampled": name is None,
+        "film": name or secrets.token_urlsafe(9),
         "kinds": KINDS,
         "combinations": prod(cats.counts),
         "trained_on": len(cats.trained_on),
         "credit": credit_of_examples(model),
     }
-    return info | {"cats": about}, FILMS.kept(name, cats, info["num_steps"], frames)
+    return info | {"cats": about}, FILMS.kept(about["film"], cats, info["num_steps"], frames)
 
 
 def judged_film(request: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def presets(model: Model | None, film: Film | None) -> list[dict[str, str]]:
             picture = Image.fromarray(model.cats.render(cat).permute(1, 2, 0).numpy())
             pictures["never_drawn"] = (_enlarged(picture), credit_of_examples(model))
     if model is not None and film is not None:
-        pictures["drawn"] = (_enlarged(_drawn(film)), credit_of_drawn(model))
+        credit = f"{labels()['drawn']}. {credit_of_drawn(model)}".strip()
+        pictures["drawn"] = (_enlarged(_drawn(film)), credit)
     return [
         {"name": labels()[name], "picture": data_url(png_bytes(picture)), "credit": whose}
         for name, (picture, whose) in pictures.items()

@@ -37,13 +37,16 @@ CLASS_GUIDANCE = 1.5  # of four digits without class and guidance, one is none
 CAT_GUIDANCE = 1.5
 
 
-def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] | None) -> dict[str, Any]:
+def film_info(
+    model: Model, settings: Mapping[str, Any], indices: Sequence[int] | None, caption: str
+) -> dict[str, Any]:
     """What the page must know of a film before its first frame.
 
     Args:
         model: that makes it.
         settings: a ClassRequest's, or what a shipped film tells of itself.
         indices: of the images' classes; None for no class.
+        caption: the key of the text that says which film it is.
     """
     text, eta = labels(), settings.get("eta", 0)
     guidance = 1.0 if indices is None else settings["guidance_scale"]
@@ -61,7 +64,7 @@ def film_info(model: Model, settings: Mapping[str, Any], indices: Sequence[int] 
         "num_steps": settings["num_steps"],
         "num_timesteps": model.schedule.num_timesteps,
         "guidance_scale": guidance,
-        "made": made,
+        "made": text[caption].format(made=made),
         "credit": credit_of_drawn(model),
         "per_step": per_step([guidance]),
     }
@@ -83,7 +86,7 @@ def class_words(model: Model, indices: Sequence[int] | None) -> str:
 
 def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any]]:
     """Sample, and yield messages for the page."""
-    info = film_info(model, asdict(request), request.classes_in(model.classes or ()))
+    info = film_info(model, asdict(request), request.classes_in(model.classes or ()), "film_on_show")
     channels, height, width = model.sample_shape
     shape = (request.num_images, height, width, channels)
     info |= walk_info(request.seed, shape, sent_prediction(request.guidance_scale))
@@ -95,8 +98,7 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
     """The film that came with the checkpoint, whole."""
     indices, known = film.info.get("class_labels"), range(len(model.classes or ()))
     fits = isinstance(indices, list) and all(index in known for index in indices)
-    info = film_info(model, film.info, indices if fits else None)
-    info["made"] = labels()["opening"].format(made=info["made"])
+    info = film_info(model, film.info, indices if fits else None, "opening")
     info, frames = judged_later(model, info, shipped_frames(film), OPENING)
     return whole_film(f"{model.name}-shipped", info | walk_of(film), only_codes(frames))
 
@@ -142,7 +144,9 @@ def settings(models: dict[str, Model]) -> list[Any]:
     sampler = controls.sampler_choice()
     seed = controls.seed_number()
     with gr.Accordion(text["more"], open=False):
-        model = gr.Dropdown(list(models), value=first.name, label=text["checkpoint"])
+        model = gr.Dropdown(
+            list(models), value=first.name, label=text["checkpoint"], info=text["checkpoint_info"]
+        )
         schedule = schedule_choice(first)
         eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])
     reasons = {"label === ''": "guidance_needs_class", "guidance === 0": "guidance_drops_class"}

@@ -3,6 +3,7 @@
 import { onDrag } from "./drag.js";
 
 const MARGIN = { left: 40, right: 12, top: 12, bottom: 24 };
+const CHARACTER = 7.5; // pixels of a label, at most on average
 const FIRST_SIZE = { width: 320, height: 150 }; // until there is a place
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -12,9 +13,9 @@ export class Chart {
   cursors = {}; // by name: where it stands, a share of the way
 
   // Of `names` the lines; later ones are drawn over earlier ones. `move` is called with the share of the way
-  // to which a hand has dragged. `left` is the room for the labels on y. Axes: see setAxes.
-  constructor(svg, { lines: names, move, left = MARGIN.left, ...axes }) {
-    Object.assign(this, { svg, names, left, size: FIRST_SIZE });
+  // to which a hand has dragged. Axes: see setAxes.
+  constructor(svg, { lines: names, move, ...axes }) {
+    Object.assign(this, { svg, names, size: FIRST_SIZE });
     if (move) onDrag(svg, (x) => move(this.shareAt(x)));
     this.setAxes(axes);
     new ResizeObserver(() => this.fit()).observe(svg);
@@ -41,7 +42,7 @@ export class Chart {
     this.draw();
   }
 
-  // A value that is NaN interrupts the line.
+  // A value that is NaN interrupts the line; of a single point it is a dot.
   plot(name, values, step = 1) {
     this.lines[name] = { values, step };
     this.drawLine(name);
@@ -62,6 +63,11 @@ export class Chart {
   }
 
   // ---- places -------------------------------------------------------------------------------------------
+
+  get left() {
+    const longest = Math.max(...this.axes.yTicks.map(([, label]) => label.length));
+    return Math.max(MARGIN.left, CHARACTER * longest + 6);
+  }
 
   get right() {
     return this.size.width - MARGIN.right;
@@ -141,7 +147,9 @@ export class Chart {
         pen = "L";
       }
     }
-    this.paths[name].setAttribute("d", path);
+    const isDot = path !== "" && !path.includes("L");
+    this.paths[name].classList.toggle("dot", isDot);
+    this.paths[name].setAttribute("d", isDot ? `${path}h0` : path);
   }
 
   drawCursor(name) {

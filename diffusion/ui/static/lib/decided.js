@@ -1,8 +1,7 @@
 // From which step on each part of a film's first cats stays what it becomes: a line for each from there on.
 import { Chart } from "./chart.js";
-import { phrase } from "./dom.js";
+import { node, phrase } from "./dom.js";
 
-const LEFT = 70; // pixels, for the kinds' names
 const HEIGHT = 0.66; // of the lines of a kind, of its row
 
 export class Decided {
@@ -14,8 +13,8 @@ export class Decided {
     Object.assign(this, { text, kinds, last: 1 });
     this.words = root.querySelector('[data-role="decided"]');
     this.room = root.querySelector('[data-role="room"]'); // for the longest of them, at any width
+    this.keys = root.querySelector('[data-role="charted"]');
     this.chart = new Chart(root.querySelector("svg"), {
-      left: LEFT,
       lines: [],
       move: (share) => goTo(Math.round(share * this.last)),
       ...this.axes(),
@@ -32,15 +31,24 @@ export class Decided {
     return this.kinds.length - row - 0.5;
   }
 
-  // steps: of a film with so many, as Python tells them; none yet: an empty list.
-  show(steps, last) {
+  // steps: of a film with so many, as Python tells them; none yet: an empty list. picture: of the cat of a
+  // number.
+  show(steps, last, picture) {
     Object.assign(this, { steps, last });
     this.chart.setAxes(this.axes());
-    const lineOf = (i) => (step, row) => ({ name: `cat-${i}-${row}`, i, row, step });
+    const lineOf = (i) => (step, row) => ({ name: `q${i} part-${row}`, i, row, step });
     const lines = steps.flatMap((ofCat, i) => ofCat.map(lineOf(i)));
     this.chart.setLines(lines.map(({ name }) => name));
     for (const line of lines) if (line.step !== null) this.plot(line);
     this.room.dataset.room = this.told(last);
+    this.keys.replaceChildren(...steps.map((_, i) => this.key(i, picture(i))));
+  }
+
+  // Which cat the lines of this colour are of.
+  key(i, picture) {
+    const key = node("span", `key q${i}`, phrase(this.text.cat_number, { n: i + 1 }));
+    key.append(picture);
+    return key;
   }
 
   plot({ name, i, row, step }) {

@@ -2,10 +2,13 @@
 
 export const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-// A text with a value in the place of each {name}.
-export function phrase(text, values) {
-  const put = (filled, [name, value]) => filled.replaceAll(`{${name}}`, () => value);
-  return Object.entries(values).reduce(put, text);
+// A text with a value in the place of each {name}, and in that of {name:image|images} the word for so many.
+export function phrase(template, values) {
+  return template.replace(/\{(\w+)(?::([^{|}]*)\|([^{|}]*))?\}/g, (place, name, one, many) => {
+    if (!(name in values)) return place;
+    if (one === undefined) return values[name];
+    return String(values[name]) === "1" ? one : many;
+  });
 }
 
 // Write {key: text} into every [data-n=key] under root. The places are looked up once.

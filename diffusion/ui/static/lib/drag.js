@@ -22,6 +22,7 @@ export function onDrag(element, move) {
     if (sideways) moveTo(event);
   });
   element.addEventListener("pointerup", (event) => {
+    if (!start) return; // it was pressed elsewhere, on a list that is closed now
     const slipped = Math.abs(event.clientY - start.clientY) > SLACK;
     if (!sideways && !slipped) moveTo(event);
     start = null;

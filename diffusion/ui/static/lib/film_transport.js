@@ -68,7 +68,7 @@ export class FilmTransport extends LiveTransport {
     const { info, last } = this.film;
     const [N, k] = [info.num_steps, Math.max(last, 0)];
     this.setRange(k, value, N);
-    const steps = k < N ? phrase(this.view.text.so_many_of, { k, N }) : N;
+    const steps = phrase(k < N ? this.view.text.steps_so_far : this.view.text.steps_in_all, { k, N });
     this.view.part("made").textContent = phrase(info.made, { steps });
     this.showProgress();
     this.keep();

@@ -17,6 +17,8 @@ export class Guidance {
       move: (share) => this.goTo(Math.round(share * this.last)),
       ...this.axes(1, 1),
     });
+    const toPeak = this.place.querySelector('[data-role="peak"]');
+    toPeak.addEventListener("click", () => this.goTo(this.peak));
   }
 
   canvas(name) {
@@ -66,20 +68,19 @@ export class Guidance {
     this.drawCurve(Math.max(1, this.apart[this.peak]));
   }
 
-  // Frame k; of the result, which nothing was predicted for, the step at which the predictions differed most.
+  // Frame k; of the result, which nothing was predicted for, the last step.
   draw(k) {
     if (!this.shown) return;
     this.measure();
-    const { peak } = this;
-    const step = this.film.rows[k] ? k : peak;
+    const step = Math.min(k, this.film.rows.length - 1);
     const [one, other] = ["with", "without"].map((name) => this.plane(step, name));
     this.grids.with.show(one);
     this.grids.without.show(other);
     this.grids.difference.show(differenceOf(one, other));
     this.chart.cursor("apart", step / this.last);
-    this.write("apart", phrase(step === peak ? this.text.apart_most : this.text.apart_here, {
-      k: step, peak, rms: this.apart[step].toFixed(1),
-    }));
+    const said = step < k ? this.text.apart_last : this.text.apart_here;
+    this.write("apart", phrase(said, { k: step, rms: this.apart[step].toFixed(1) }));
+    this.write("peak", phrase(this.text.apart_most, { peak: this.peak }));
   }
 
   drawCurve(most) {

@@ -8,7 +8,8 @@ import { remember } from "./session.js";
 const SHARP = ["cat_new", "cat_known"]; // outcomes
 
 export class Verdicts {
-  // Outcomes by network and by cat, so that none counts twice; "hidden": sharp, but without a mouth to see.
+  // Of what was sampled the outcomes, by network and by cat, so that none counts twice; "hidden": sharp, but
+  // without a mouth to see.
   tally = {};
   k = 0; // the frame on show
 
@@ -74,7 +75,7 @@ export class Verdicts {
 
   showDecided() {
     const { decided, num_steps: last } = this.film.info;
-    this.decided.show(decided ?? [], last);
+    this.decided.show(decided ?? [], last, (i) => this.drawn(i));
     this.decided.draw(this.k);
   }
 
@@ -84,8 +85,9 @@ export class Verdicts {
     const { verdicts = [] } = this.film.info;
     const [count] = this.film.shape("x_0_hat");
     this.part("cats").replaceChildren(...Array.from({ length: count }, (_, i) => this.card(i, verdicts[i])));
-    for (const { drawn, outcome, hidden } of verdicts)
-      this.own[drawn] = hidden && SHARP.includes(outcome) ? "hidden" : outcome;
+    if (this.about.sampled)
+      for (const { drawn, outcome, hidden } of verdicts)
+        this.own[drawn] = hidden && SHARP.includes(outcome) ? "hidden" : outcome;
     this.showTally();
   }
 
@@ -107,7 +109,8 @@ export class Verdicts {
     const unseen = outcome === "cat_known" && verdict.hidden;
     const card = node("li", `cat ${outcome}`);
     const said = node("p", "outcome", text[unseen ? "cat_known_unseen" : outcome]);
-    card.append(likenesses, said, parts, node("p", "differs", differs));
+    const number = node("p", "number", phrase(text.cat_number, { n: i + 1 }));
+    card.append(number, likenesses, said, parts, node("p", "differs", differs));
     return card;
   }
 

@@ -157,7 +157,12 @@ class Objective extends View {
       snr: decibels(snr(alphaBars[k])),
       loss: fixed(this.answer.loss[k], 5),
       typical: fixed(typical[quarter]),
+      quarter: `${this.endOf(quarter - 1) + 1} … ${this.endOf(quarter)}`,
     });
+  }
+
+  endOf(quarter) {
+    return Math.ceil(((quarter + 1) * this.T) / 4);
   }
 
   drawPictures(k, alphaBar) {
