@@ -73,7 +73,7 @@ def test_guidance_is_shown_where_it_matters_and_a_step_can_be_chosen_on_the_curv
     page = opened()
     (film,) = variants_of(model, prompt_request(model, seed=0, steps=20))
     told = page.locator(".lab.text_to_image [data-role=apart]")
-    expect(told).to_contain_text("At the last step before it, 19, they differ by")
+    expect(told).to_contain_text("At the last step, 19, they differ by")
     expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value("20")
     curve = page.locator(".lab.text_to_image svg[data-chart=apart]")
     curve.scroll_into_view_if_needed()
@@ -81,7 +81,7 @@ def test_guidance_is_shown_where_it_matters_and_a_step_can_be_chosen_on_the_curv
     page.mouse.click(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2)
     expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value("19")
     expect(told).to_contain_text("At step 19 they differ by")
-    page.get_by_role("button", name=f"They differ most at step {peak(film)}", exact=True).click()
+    page.get_by_role("button", name=f"most at step {peak(film)}", exact=True).click()
     expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value(str(peak(film)))
     assert len(curve.locator("path.apart").get_attribute("d").split("L")) == 20
 

@@ -95,7 +95,7 @@ def test_the_objective_is_the_loss_of_the_network(page, tiny_model):
         <= 1
     )
     mean = page.locator(".lab.objective dl div:has([data-n=typical])")
-    for level, quarter in ((0, "1 … 250"), (30, "501 … 750"), (50, "751 … 1000")):
+    for level, quarter in ((50, "751 … 1000"), (0, "1 … 250"), (30, "501 … 750")):
         drag(page, "objective", level)
         expect(mean).to_contain_text(f"mean of many pictures over t = {quarter}")
     before = loss(page)
