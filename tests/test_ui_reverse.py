@@ -155,7 +155,9 @@ def test_of_one_step_the_curve_is_a_dot_and_words_count_one(page):
     dot = page.locator(".lab.reverse path.apart")
     expect(dot).to_have_class("line apart dot")
     assert dot.evaluate("dot => getComputedStyle(dot).strokeLinecap") == "round"
-    expect(page.locator(".lab.reverse [data-role=apart]")).to_contain_text("At the last step, 0, they differ by")
+    expect(page.locator(".lab.reverse [data-role=apart]")).to_contain_text(
+        "At the last step, 0, they differ by"
+    )
 
 
 @needs_browser
