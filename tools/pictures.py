@@ -24,10 +24,11 @@ WIDTH, SCALE, GAP, HOLD = 560, 2, 6, 6
 def film_gif(checkpoint: Path) -> None:
     """x_t, ε̂ and x̂_0 of the first images above each other, for every second step; the last is held."""
     film = load_film(checkpoint)
+    number = WIDTH // (SCALE * film.frames.shape[4])
     frames = []
-    for frame in film.frames[::2]:
-        number = WIDTH // (SCALE * frame.shape[3])
-        rows = [image_grid(frame[kind, :number], number) for kind in range(len(KINDS))]
+    for k in range(0, len(film.frames), 2):
+        of = {"eps_hat": min(k, len(film.frames) - 2)}  # in the end the last prediction stays
+        rows = [image_grid(film.frames[of.get(name, k), i, :number], number) for i, name in enumerate(KINDS)]
         width, height = rows[0].size
         canvas = Image.new(rows[0].mode, (width, 3 * height + 2 * GAP), "white")
         for i, row in enumerate(rows):
