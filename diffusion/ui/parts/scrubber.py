@@ -7,7 +7,7 @@ as [[file]]; both are filled in here, once, so that the browser gets a static te
 import base64
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -38,7 +38,7 @@ class Scrubber(gr.HTML):
         view: str,
         value: Any = None,
         server_functions: list[Callable] | None = None,
-        parts: dict[str, str] | None = None,
+        parts: Mapping[str, str] | None = None,
         controls: dict[str, str] | None = None,
         words: Sequence[str] | None = None,
         **options: Any,
@@ -75,7 +75,7 @@ def static(name: str) -> str:
     return (STATIC / name).read_text("utf-8")
 
 
-def fill(template: str, parts: dict[str, str]) -> str:
+def fill(template: str, parts: Mapping[str, str]) -> str:
     """Put markup and texts in the place of every [[name]]: of `parts`, of lib/, or of the page's texts."""
 
     def named(match: re.Match[str]) -> str:

@@ -199,7 +199,7 @@ def judged_later(
     cats = model.cats
     if cats is None:
         return info, frames
-    about = {
+    about: dict[str, Any] = {
         "model": model.name,
         "sampled": name is None,
         "film": name or secrets.token_urlsafe(9),
