@@ -1,6 +1,7 @@
 """Sampling by class: checked requests, and the walk as frames."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import torch
 
 from diffusion import linear_schedule
 from diffusion.films.film import as_pixels, run_sampler
+from diffusion.films.samples import film_settings
+from diffusion.models.folder import load_folder
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.class_film import checked_class_request, class_frames
 from diffusion.ui.parts.inputs import InputError
@@ -38,6 +41,20 @@ def test_each_image_of_another_class(tiny_model):
         (other, _), *_ = class_frames(tiny_model, alike)
         assert np.array_equal(other["x_0_hat"][place], first["x_0_hat"][place])
         assert not np.array_equal(other["x_0_hat"], first["x_0_hat"])
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 7])
+def test_fewer_images_than_classes_are_evenly_spread(tiny_model, number):
+    many = tuple("abcdefg")
+    chosen = class_request(tiny_model, class_label="*", num_images=number).classes_in(many)
+    assert chosen == [i * 7 // number for i in range(number)] and len(set(chosen)) == number
+
+
+def test_sample_with_nothing_changed_draws_the_cats_that_the_page_opens_with():
+    model = load_folder(Path(__file__).parents[1] / "checkpoints" / "cats")
+    opening = film_settings(model)
+    asked = class_request(model, model="tiny", class_label="*", num_images=opening["num_images"])
+    assert asked.classes_in(model.classes) == opening["class_labels"].tolist()
 
 
 def test_a_class_of_the_name_for_each_is_that_class(tiny_model):

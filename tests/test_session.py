@@ -154,6 +154,7 @@ def test_a_film_in_the_making_is_kept_as_far_as_it_came(page):
     page.reload()
     settle(page)
     expect(page.locator(".lab.reverse .made")).to_contain_text("of 1000 steps")
+    expect(page.locator(".lab.reverse [data-role=progress]")).to_contain_text("Stopped at step")
     expect(slider).to_have_value("1")
     expect(slider).to_have_attribute("max", "1000")
 

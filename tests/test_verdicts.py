@@ -356,6 +356,7 @@ def test_the_chart_says_of_each_step_what_is_settled(page):
     charted = page.locator(".charted .key")
     expect(charted).to_have_text([f"cat {i}" for i in range(1, 5)])
     expect(charted.locator("canvas")).to_have_count(4)
+    assert charted.last.bounding_box()["y"] + charted.last.bounding_box()["height"] <= told.bounding_box()["y"]
     for i in range(4):  # from above, in one colour each
         assert page.locator(f".decided path.q{i}[d]").evaluate_all(
             "(all, of) => all.every(each => getComputedStyle(each).stroke === of)",
@@ -398,6 +399,28 @@ def test_the_tally_is_of_what_was_sampled_in_the_session_and_counts_no_picture_t
     )
     page.reload()
     tallied(page, "6", "3", "1 of 2, 50 %")
+
+
+@needs_browser
+def test_of_a_film_that_was_stopped_no_cat_waits(page):
+    """Nor of one that was in the making when the page was left."""
+    steps = page.locator(".side:visible").get_by_label("Steps").first
+    steps.fill("1000")
+    steps.press("Tab")
+    page.get_by_role("button", name="Sample", exact=True).click()
+    expect(page.locator(".lab.reverse .made")).to_contain_text("of 1000 steps")
+    expect(page.locator(".cat .outcome")).to_have_text(["looked up when the film is whole"] * 4)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    for again in (False, True):
+        if again:
+            page.reload()
+        expect(page.locator(".lab.reverse [data-role=progress]")).to_contain_text("Stopped at step")
+        expect(page.locator(".verdicts")).to_contain_text("This film was stopped before its end")
+        expect(page.locator(".cat")).to_have_count(0)
+        expect(page.locator(".verdicts [data-role=chart]")).to_be_hidden()
+    page.get_by_role("button", name="Show the opening film again").click()
+    expect(page.locator(".cat .outcome")).to_have_text(SAID)
+    expect(page.locator(".verdicts [data-role=chart]")).to_be_visible()
 
 
 @needs_browser

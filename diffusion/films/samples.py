@@ -37,13 +37,19 @@ def every_class(model: Model, per_class: int) -> SamplerSettings:
     }
 
 
+def each_another(number: int, num_classes: int) -> list[int]:
+    """Of which class each picture is: all in turn, or of fewer pictures evenly spread ones."""
+    if number >= num_classes:
+        return [i % num_classes for i in range(number)]
+    return [i * num_classes // number for i in range(number)]
+
+
 def film_settings(model: Model) -> SamplerSettings:
     """Settings of the film in a model's folder: one picture of each class, as long as that is light."""
     settings = every_class(model, per_class=1)
     number = max(1, min(settings["num_images"], FILM_VALUES // math.prod(model.sample_shape)))
     if model.classes:
-        labels = torch.arange(number, device=model.device) * len(model.classes) // number
-        settings["class_labels"] = labels
+        settings["class_labels"] = torch.tensor(each_another(number, len(model.classes)), device=model.device)
     settings["num_images"] = number
     return settings
 

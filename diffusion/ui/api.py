@@ -197,7 +197,7 @@ def register_denoise(models: dict[str, Model]) -> None:
         value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
         value(20, "integer", f"1 to {MAX_CLASS_STEPS}"),
         value("", "string", "linear, cosine, or empty for the checkpoint's own"),
-        value("", "string", f"a class's name, {EACH} for all classes in turn, or empty for none"),
+        value("", "string", f"a class's name, {EACH} for each image another one, or empty for none"),
         value(1.0, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
         value(1, "integer", f"1 to {MAX_IMAGES}"),
     ]

@@ -11,6 +11,7 @@ from diffusion.data.images import to_uint8
 from diffusion.films.coding import Coding
 from diffusion.films.film import KINDS, Film, as_pixels, walk, with_rows
 from diffusion.films.folder import load_film
+from diffusion.films.samples import each_another
 from diffusion.models.model import Model
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
@@ -33,7 +34,7 @@ class ClassRequest:
     Args:
         model: a checkpoint's name.
         schedule: a key of SCHEDULES.
-        class_label: a class's name; EACH for all classes in turn; empty for none.
+        class_label: a class's name; EACH for each image another one; empty for none.
         guidance_scale: 1, which is off, without a class.
         eta: 0 for all samplers but DDIM.
         notes: sentences about what was asked for and cannot be applied.
@@ -56,7 +57,7 @@ class ClassRequest:
             return None
         if self.class_label in classes:
             return [classes.index(self.class_label)] * self.num_images
-        return [i % len(classes) for i in range(self.num_images)]
+        return each_another(self.num_images, len(classes))
 
 
 def checked_class_request(

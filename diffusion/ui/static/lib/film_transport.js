@@ -45,6 +45,7 @@ export class FilmTransport extends LiveTransport {
   // Show the film that was on show when the page was left, where it stood. Whether there was one.
   async restore() {
     const left = await kept(`${this.root.id} film`);
+    if (left?.info.progress) left.info.progress.ended ??= "stopped"; // with the page
     if (left && !this.film) this.show(sortOf(left).from(left));
     this.remember();
     return this.film !== null;

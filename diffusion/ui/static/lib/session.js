@@ -52,16 +52,14 @@ function write() {
 let opened = null; // a promise of the database
 let database = null; // the same, when it is there
 const changed = new Map(); // savers of what has changed since it was written, by key
-let calm; // a timer that runs out when nothing has changed for a while
+let soon; // a timer, while something has changed
 
 // From now on keep what `save` gives under a key. To be called again whenever that has changed; `save` itself
-// is called when nothing has changed for a second, and when the page is hidden or left: some browsers do not
-// finish then what is large.
+// is called after a second, and when the page is hidden or left: some browsers do not finish then what is large.
 export function keep(key, save) {
   changed.set(key, save);
   openDatabase();
-  clearTimeout(calm);
-  calm = setTimeout(writeLarge, 1000); // milliseconds
+  soon ??= setTimeout(writeLarge, 1000); // milliseconds
 }
 
 // A promise of what was kept under a key; of undefined if there is nothing.
@@ -111,6 +109,8 @@ function answerOf(request) {
 }
 
 function writeLarge() {
+  clearTimeout(soon);
+  soon = undefined;
   if (!database || !changed.size) return;
   const transaction = database.transaction("kept", "readwrite");
   for (const [key, save] of changed) transaction.objectStore("kept").put(save(), [left.id, key]);

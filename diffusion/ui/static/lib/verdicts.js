@@ -32,6 +32,7 @@ export class Verdicts {
     this.place.hidden = !this.about;
     if (!this.about) return;
     const { kinds, combinations, trained_on: trainedOn, credit } = this.about;
+    this.part("chart").hidden = false;
     this.kinds = kinds.map((kind) => this.text[`part_${kind}`]);
     const [all, known] = [combinations, trainedOn].map((number) => number.toLocaleString("en"));
     this.part("ground").textContent = phrase(this.text.cat_ground, { combinations: all, trained_on: known });
@@ -47,7 +48,16 @@ export class Verdicts {
     if (!this.about) return;
     this.k = k;
     this.decided.draw(k);
-    if (this.film.last === this.film.info.num_steps) this.ask();
+    const { num_steps: last, progress } = this.film.info;
+    if (this.film.last === last) this.ask();
+    else if (progress?.ended) this.giveUp();
+  }
+
+  // The film will never be whole.
+  giveUp() {
+    this.part("ground").textContent = this.text.cat_unfinished;
+    this.part("cats").replaceChildren();
+    this.part("chart").hidden = true;
   }
 
   // When each part was settled costs the server more, and is asked when somebody comes to its chart.
