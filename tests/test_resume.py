@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,10 @@ def test_a_closed_terminal_ends_a_run_in_a_checkpoint(data_dir, tmp_path):
     terminal = os.ttyname(follower)
     on_terminal = f'exec "$@" <{terminal} >{terminal} 2>&1'  # the first that a new session opens is its own
     command = ["sh", "-c", on_terminal, "sh", *TINY, "--data-dir", str(data_dir), "--out", str(out)]
-    process = subprocess.Popen(command, env=environment(PAUSE_AT="48"), start_new_session=True)
+    hearing = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # should these tests run under nohup
+    process = subprocess.Popen(
+        command, env=environment(PAUSE_AT="48"), start_new_session=True, preexec_fn=hearing
+    )
     shown = b""
     while b"paused" not in shown:
         shown += os.read(leader, 1000)
