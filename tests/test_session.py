@@ -168,10 +168,10 @@ STORED_FILMS = """async () => {
 
 def test_a_film_is_kept_before_the_page_is_left(page):
     page.get_by_role("tab", name="Reverse").click()
-    fill(page, ".side:visible", "Steps", 6)
+    fill(page, ".side:visible", "Steps", 1000)
     page.get_by_role("button", name="Sample", exact=True).click()
     lab = page.locator(".lab.reverse")
-    expect(lab.locator(".made")).to_contain_text("6 steps")
+    expect(lab.locator(".made")).to_contain_text("of 1000 steps")  # while it is being made
     until(page, lambda: lab.get_attribute("data-film") in page.evaluate(STORED_FILMS))
 
 

@@ -55,7 +55,7 @@ const changed = new Map(); // savers of what has changed since it was written, b
 let soon; // a timer, while something has changed
 
 // From now on keep what `save` gives under a key. To be called again whenever that has changed; `save` itself
-// is called after a second, and when the page is hidden or left: some browsers do not finish then what is large.
+// is called within a second, and when the page is hidden or left: browsers may not finish then what is large.
 export function keep(key, save) {
   changed.set(key, save);
   openDatabase();
