@@ -54,6 +54,12 @@ def fill(page, place, label, value):
     page.keyboard.press("Tab")
 
 
+def unfold(page, name):
+    """Gradio does not hear of what is typed in the first instants of a field."""
+    page.get_by_role("button", name=name).first.click()
+    page.wait_for_timeout(1000)
+
+
 def value(page, place, label):
     return page.locator(place).get_by_label(label).first.input_value()
 
@@ -123,7 +129,7 @@ def test_a_drawn_prompt_and_what_stands_below_it_outlive_the_page(page):
     lab = page.locator(".lab.text_to_image")
     expect(lab.locator(".neighbour").first).to_be_visible(timeout=20_000)
     page.get_by_label("Prompt", exact=True).fill("green heart")
-    page.get_by_role("button", name="More").first.click()
+    unfold(page, "More")
     fill(page, ".prompt", "Negative prompt", "red")
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(lab.locator(".chip").first).not_to_have_text("red", timeout=20_000)
@@ -261,7 +267,7 @@ def test_tabs_within_tabs_and_every_control(nested_page):
     page = nested_page
     page.get_by_role("tab", name="second").click()
     page.get_by_role("tab", name="inner two").click()
-    page.get_by_role("button", name="fold").click()
+    unfold(page, "fold")
     page.get_by_label("number", exact=True).fill("3")
     page.get_by_label("dropdown", exact=True).click()
     page.get_by_role("option", name="b", exact=True).click()
