@@ -391,6 +391,9 @@ def test_the_tally_is_of_what_was_sampled_in_the_session_and_counts_no_picture_t
         tallied(page, "4", "0", "–")
     page.reload()
     tallied(page, "4", "0", "–")
+    page.get_by_role("button", name="Show the opening film again").click()
+    expect(page.locator(".cat .outcome")).to_have_text(SAID, timeout=60_000)
+    page.wait_for_timeout(1500)  # it is kept: what is on show after a reload counts nothing
     outcomes = ("new", "known", "unsharp", "unclear", "impossible")
     tally = {f"a cat {each}": f"cat_{each}" for each in outcomes} | {"one with a scarf": "hidden"}
     page.add_init_script(
