@@ -47,8 +47,8 @@ class History:
             same noise.
         examples: (E, H, W, C) uint8 pictures, held out of the training where the data has such.
         info: num_timesteps, the samples' settings, "judged_on", what the loss is measured on in words, and
-            whether that is "held_out", the examples' classes,
-            "planned", when a look is due in images seen, and "moments", one dictionary for each look:
+            whether that is "held_out", the examples' classes, "planned", when a look is due in images seen,
+            and "moments", one dictionary for each look:
             images_seen and, for the last and the averaged weights, the loss ‖ε − ε̂‖² in each quarter of 1..T.
             "remark", if somebody has written one, is a sentence for the page: say, that the weights beside it
             are another run's.

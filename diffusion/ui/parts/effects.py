@@ -5,11 +5,8 @@ from typing import Any
 import gradio as gr
 
 from diffusion.files import to_json
-from diffusion.ui.parts.modules import ADDRESS
 from diffusion.ui.parts.streaming import PRIVATE
 from diffusion.ui.text import labels
-
-EFFECTS = f"(await import(window.gradio_config.root + '{ADDRESS}/lib/effects.js'))"
 
 
 def guidance_words(scale: float) -> str:
@@ -31,5 +28,5 @@ def say_why(control: Any, watched: dict[str, Any], reasons: dict[str, str]) -> N
     otherwise = to_json(control.info)
     sentences = (f"({condition}) ? {to_json(labels()[key])}" for condition, key in reasons.items())
     info = " : ".join([*sentences, otherwise])
-    js = f"async ({', '.join(watched)}) => {EFFECTS}.tell({control._id}, {info}, {otherwise})"
+    js = f"({', '.join(watched)}) => ({{__type__: 'update', info: {info}}})"
     gr.on(None, None, list(watched.values()), control, js=js, **PRIVATE)  # at the start too
