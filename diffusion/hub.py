@@ -23,8 +23,9 @@ from diffusion.films.quality_curves import CURVES_FILE
 from diffusion.films.samples import SAMPLES_FILE
 from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES, NUMBERS_FILE
 from diffusion.models.card import CARD_FILE, METRICS_FILE, is_generated, published_data
-from diffusion.models.folder import MODEL_FILES, TOKENIZER_FILE, CheckpointError, is_of_cats, load_folder
+from diffusion.models.folder import MODEL_FILES, CheckpointError, is_of_cats, load_folder
 from diffusion.models.model import Model
+from diffusion.models.stored import TOKENIZER_FILE
 from diffusion.models.weights import INDEX_FILE, SHARD_NAME, read_object
 from diffusion.names import on_disk
 from diffusion.training.progress import LOG_FILE
@@ -221,7 +222,7 @@ class _Repo:
     def replaced(self) -> set[str]:
         """Files of the model that an earlier push left, which another model may do without."""
         told_by_text = {TOKENIZER_FILE} if "text" in self.config else set()
-        parts = set(PARTS_FILES) if is_of_cats(self.config) else set()
+        parts = set(PARTS_FILES) if is_of_cats(self.config.get("about")) else set()
         shards = {name for name in self.names if SHARD_NAME.fullmatch(name)}
         # Only with its table is a picture of this name surely no one else's.
         film = {*FILM_FILES, LOSSLESS_FILE} if TABLE_FILE in self.names else set()

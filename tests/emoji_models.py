@@ -33,7 +33,7 @@ def trained_autoencoder(emoji: EmojiSet) -> Autoencoder:
         reconstruction_loss(net, images, torch.randn(len(images), *net.latent_shape(SIDE))).mean().backward()
         optimizer.step()
         optimizer.zero_grad()
-    net.measure_latents(images)
+    net.measure_latents([images])
     return net.eval().requires_grad_(False)
 
 

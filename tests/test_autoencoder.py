@@ -3,7 +3,8 @@ import random
 import pytest
 import torch
 
-from diffusion.models.folder import CheckpointError, load_autoencoder, save_autoencoder
+from diffusion.models.folder import CheckpointError
+from diffusion.models.trained_parts import load_autoencoder, save_autoencoder
 from diffusion.nets.autoencoder import Autoencoder, AutoencoderConfig, psnr, reconstruction_loss
 
 TINY = AutoencoderConfig(latent_channels=4, channels=32, channel_mult=(1, 1))
@@ -29,7 +30,7 @@ def test_latents_have_mean_0_and_variance_1_once_measured(autoencoder):
     images = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.no_grad():
         before = autoencoder.decode(autoencoder.encode(images))
-        autoencoder.measure_latents(images, batch_size=10)
+        autoencoder.measure_latents(images.split(10))
         latents = autoencoder.encode(images)
         after = autoencoder.decode(latents)
     assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-4)
@@ -73,7 +74,7 @@ def test_psnr_against_a_worked_case():
 
 def test_a_folder_with_an_autoencoder_comes_back(autoencoder, tmp_path):
     images = torch.rand(4, 3, 16, 16) * 2 - 1
-    autoencoder.measure_latents(images)
+    autoencoder.measure_latents([images])
     save_autoencoder(tmp_path, autoencoder, {"data": "noise"})
     loaded = load_autoencoder(tmp_path)
     assert torch.equal(loaded.encode(images), autoencoder.eval().encode(images))

@@ -17,7 +17,7 @@ from conftest import ROOT
 import train
 from diffusion import draw_noise, linear_schedule, load_model, sample, timesteps
 from diffusion.films.film import run_sampler
-from diffusion.models.folder import load_autoencoder, load_text_encoder
+from diffusion.models.trained_parts import load_autoencoder, load_text_encoder
 from diffusion.nets.text_encoder import encode_prompts
 from diffusion.training.command_line import parse_config
 from diffusion.training.config import default_settings, fixed_settings

@@ -12,12 +12,8 @@ from diffusion.data.image_sets import ImageData, step_generator
 from diffusion.films.emoji_atlas import load_atlas
 from diffusion.films.film import run_sampler
 from diffusion.hub import load_model
-from diffusion.models.folder import (
-    CheckpointError,
-    load_autoencoder,
-    load_text_encoder,
-    save_autoencoder,
-)
+from diffusion.models.folder import CheckpointError
+from diffusion.models.trained_parts import load_autoencoder, load_text_encoder, save_autoencoder
 from diffusion.nets.autoencoder import Autoencoder
 from diffusion.nets.text_encoder import PAD_ID, encode_prompts
 from diffusion.training.autoencoder_stage import AutoencoderTraining, shifted

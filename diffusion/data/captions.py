@@ -1,40 +1,118 @@
-"""Captions of emoji as tokens on the device, and a random one for each picture of a batch."""
+"""Captioned sets, emoji and cats: a random caption as tokens for each picture of a batch."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from random import Random
+from typing import TypeAlias
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from diffusion.data.cat_words import LANGUAGES, Name, caption, names_of
+from diffusion.data.cats import KINDS, Cats
 from diffusion.data.emoji import LANGUAGE_SHARES, EmojiSet, captions
-from diffusion.nets.text_encoder import drop_words, encode_words
+from diffusion.nets.text_encoder import drop_words, encode_prompts, encode_words
+
+Captioned: TypeAlias = EmojiSet | Cats
+NAMED_SHARES = (1, 3, 4, 4, 4, 5)  # how often a cat's caption names none of its parts, one, … five
+CAPTIONS_READ = 20_000  # of cats, from which their vocabulary is made
 
 
-class Captions:
+class Captions(ABC):
+    """Captions of a set's pictures.
+
+    Args:
+        tokenizer: what turns captions into tokens.
+        device: where the tokens are to be.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, device: torch.device) -> None:
+        self.tokenizer, self.device = tokenizer, device
+        self.nothing = encode_prompts(tokenizer, [""]).to(device)
+
+    @abstractmethod
+    def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """(B,) which pictures → (B, L) tokens of one caption each."""
+
+
+class EmojiCaptions(Captions):
     """Every caption of every emoji: a language, a template, sometimes with words left out.
 
     Args:
         data: N emoji.
-        tokenizer: what turns captions into tokens.
-        device: where the tokens live.
+        tokenizer, device: as of all captions.
+        word_dropout: the probability of each word to be left out.
     """
 
-    def __init__(self, data: EmojiSet, tokenizer: Tokenizer, device: torch.device) -> None:
-        tokens, words = encode_words(tokenizer, all_captions(data))
+    def __init__(
+        self, data: EmojiSet, tokenizer: Tokenizer, device: torch.device, word_dropout: float
+    ) -> None:
+        super().__init__(tokenizer, device)
+        tokens, words = encode_words(tokenizer, list(texts_of(data)))
         shape = (len(data.names), len(data.characters), -1, tokens.shape[1])  # language, emoji, template
         self.tokens, self.words = tokens.view(shape).to(device), words.view(shape).to(device)
         self.names = self.tokens[:, :, 0]  # the first template is the bare name
-        self.nothing = encode_words(tokenizer, [""])[0].to(device)
         shares = [LANGUAGE_SHARES.get(language, LANGUAGE_SHARES["else"]) for language in data.names]
         self.shares = torch.tensor(shares, device=device)
+        self.word_dropout = word_dropout
 
-    def draw(self, index: Tensor, word_dropout: float, generator: torch.Generator) -> Tensor:
-        """(B,) which emoji → (B, L) tokens of one caption each, every word left out with this probability."""
-        device, how_many = self.tokens.device, self.tokens.shape[2]
+    def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        device, how_many = self.device, self.tokens.shape[2]
         language = self.shares.multinomial(len(index), replacement=True, generator=generator)
         template = torch.randint(how_many, (len(index),), generator=generator, device=device)
         tokens, words = self.tokens[language, index, template], self.words[language, index, template]
-        return drop_words(tokens, words, word_dropout, generator)
+        return drop_words(tokens, words, self.word_dropout, generator)
 
 
-def all_captions(data: EmojiSet) -> list[str]:
-    """What the emoji are called: for each language, then each emoji, its name in every template."""
-    return [text for language in data.names for each in captions(data, language) for text in each]
+class CatCaptions(Captions):
+    """Captions that name some of a cat's parts, in one of two languages.
+
+    Args:
+        data: the cats.
+        tokenizer, device: as of all captions.
+    """
+
+    def __init__(self, data: Cats, tokenizer: Tokenizer, device: torch.device) -> None:
+        super().__init__(tokenizer, device)
+        self.data = data
+
+    def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        return self.draw_named(index, generator)[0]
+
+    def draw_named(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The same, and which parts they name, as `named` tells it."""
+        seed = torch.randint(2**31, (), generator=generator, device=generator.device)
+        random = Random(int(seed))
+        chosen = [some_names(cat, random) for cat in self.data.trained_on[index].tolist()]
+        texts = [caption(names, random.choice(LANGUAGES), random) for names in chosen]
+        return encode_prompts(self.tokenizer, texts).to(self.device), self.named(chosen)
+
+    def named(self, captions: Iterable[Iterable[Name]]) -> Tensor:
+        """(B, 5, K + 1): what captions with these names say of each kind, K being the most parts of one:
+        each part's share of the name, or 1 in the last place if there is none."""
+        most = max(self.data.counts)
+        rows = []
+        for names in captions:
+            said = torch.zeros(len(KINDS), most + 1)
+            said[:, -1] = 1
+            for name in names:
+                said[name.kind, -1] = 0
+                said[name.kind, list(name.parts)] = 1 / len(name.parts)
+            rows.append(said)
+        return torch.stack(rows).to(self.device)
+
+
+def some_names(cat: list[int], random: Random) -> list[Name]:
+    """A name for each of none to five of a cat's parts."""
+    (number,) = random.choices(range(len(KINDS) + 1), NAMED_SHARES)
+    return [random.choice(names_of(kind, cat[kind])) for kind in random.sample(range(len(KINDS)), number)]
+
+
+def texts_of(data: Captioned) -> Iterable[str]:
+    """Captions to make a vocabulary from: of emoji all, language by language; of cats many."""
+    if isinstance(data, EmojiSet):
+        return (text for language in data.names for each in captions(data, language) for text in each)
+    random = Random(0)
+    cats = random.choices(data.trained_on.tolist(), k=CAPTIONS_READ)
+    return (caption(some_names(cat, random), random.choice(LANGUAGES), random) for cat in cats)

@@ -139,6 +139,13 @@ class Cats:
         """(N, 5) all combinations that are trained on, in the order of their numbers."""
         return self._is_chosen.nonzero()
 
+    def __len__(self) -> int:
+        return len(self.trained_on)
+
+    def pictures(self, index: Tensor) -> Tensor:
+        """(B,) of those that are trained on → (B, 3, S, S) uint8, put together here."""
+        return self.render(self.trained_on[index])
+
     def never_trained_on(self, number: int, seed: int = 0) -> Tensor:
         """(number, 5) cats of which no picture is trained on, at random; all, if there are not so many."""
         generator = torch.Generator().manual_seed(seed)

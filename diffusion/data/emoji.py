@@ -63,6 +63,18 @@ class EmojiSet:
         """The same data on another device."""
         return replace(self, images=self.images.to(device))
 
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of the pictures."""
+        return tuple(self.images.shape[1:])
+
+    def pictures(self, index: Tensor) -> Tensor:
+        """(B,) of the N → (B, 3, S, S) uint8."""
+        return self.images[index]
+
     @property
     def held_out(self) -> Tensor:
         """(N,) whether each one is a held-out combination."""

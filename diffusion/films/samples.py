@@ -22,6 +22,7 @@ PROMPTS = (
 
 PROMPT_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` shows what it does
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 16, 8, 20  # classes, samples of each; steps of DPM-Solver++, enough
+RECONSTRUCTED = GRID_COLUMNS * GRID_ROWS // 2  # pictures through an autoencoder, on a sheet
 FILM_VALUES = 50_000  # in a frame of a film: four pictures of 64×64 in colour, coded in 0.3 MB
 
 
@@ -73,10 +74,9 @@ def save_samples(file: Path, model: Model) -> None:
 
 @torch.no_grad()
 def save_reconstructions(file: Path, autoencoder: Autoencoder, images: Tensor) -> None:
-    """Write pictures and under each what the autoencoder makes of it: rows in turn, evenly spread."""
-    number = GRID_COLUMNS * GRID_ROWS // 2
-    chosen = to_signed(images[:: max(1, len(images) // number)][:number])
-    rows = zip(chosen.split(GRID_COLUMNS), autoencoder.decode(autoencoder.encode(chosen)).split(GRID_COLUMNS))
+    """Write pictures, (N, C, H, W) uint8, and under each what the autoencoder makes of it: rows in turn."""
+    x = to_signed(images)
+    rows = zip(x.split(GRID_COLUMNS), autoencoder.decode(autoencoder.encode(x)).split(GRID_COLUMNS))
     _save_grid(file, torch.cat([part for row in rows for part in row]))
 
 

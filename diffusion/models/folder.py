@@ -3,29 +3,31 @@
 Nothing here unpickles.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from tokenizers import Tokenizer
-from torch import Tensor, nn
 
 from diffusion.checks import check_whole
 from diffusion.data.cats import PARTS_FILES, Cats, read_cats, save_cats
 from diffusion.data.image_sets import DataError
-from diffusion.files import CONFIG_FILE, WEIGHTS_FILE, write_atomically
+from diffusion.files import CONFIG_FILE, WEIGHTS_FILE
 from diffusion.models.model import LatentModel, Model
+from diffusion.models.stored import (
+    TOKENIZER_FILE,
+    described_by,
+    load_parts,
+    on_meta,
+    read_tokenizer,
+    to_store,
+    write_tokenizer,
+)
 from diffusion.models.weights import (
     INDEX_FILE,
     SHARDS,
     CheckpointError,
-    all_finite,
     read_object,
-    read_weights,
-    shapes_of,
     write_model,
 )
 from diffusion.names import nfc
@@ -34,13 +36,9 @@ from diffusion.nets.text_encoder import TextConfig, TextEncoder
 from diffusion.nets.unet import UNet, UNetConfig
 from diffusion.schedules import named_schedule
 
-TOKENIZER_FILE = "tokenizer.json"
-PARTS = {"autoencoder": "autoencoder", "text": "text encoder"}  # that are trained alone, before the model
 # All that `save_model` may write, as globs.
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS, TOKENIZER_FILE, *PARTS_FILES)
 MAX_LENGTH, MAX_SIDE = 10_000, 1024  # of a schedule and of x_T, in a config that may be a stranger's
-Shape = TypeVar("Shape")
-Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> None:
@@ -55,10 +53,10 @@ def save_model(path: Path, model: Model, dtype: torch.dtype | None = None) -> No
         CheckpointError: weights that are not finite (in this dtype); nothing is written.
         OSError: the folder cannot be written; it holds the old model or the new one.
     """
-    weights = _to_store(model.name, model.parts(), dtype)
+    weights = to_store(model.name, model.parts(), dtype)
     path.mkdir(parents=True, exist_ok=True)
     if isinstance(model, LatentModel):
-        _write_tokenizer(path, model.tokenizer)
+        write_tokenizer(path, model.tokenizer)
     if model.cats is not None:
         save_cats(path, model.cats)
     write_model(path, weights, _config(model))
@@ -81,85 +79,6 @@ def _config(model: Model) -> dict[str, Any]:
     return config
 
 
-def _write_tokenizer(path: Path, tokenizer: Tokenizer) -> None:
-    write_atomically(path / TOKENIZER_FILE, tokenizer.to_str(pretty=True).encode())
-
-
-def _state(parts: dict[str, nn.Module]) -> dict[str, Tensor]:
-    """All weights of the networks, by their names in a file."""
-    return {f"{prefix}{k}": v for prefix, part in parts.items() for k, v in part.state_dict().items()}
-
-
-def _to_store(name: str, parts: dict[str, nn.Module], dtype: torch.dtype | None = None) -> dict[str, Tensor]:
-    """The weights as they go into a file. Raises CheckpointError if they are not finite in this dtype."""
-    weights = {k: v.to("cpu", dtype).contiguous() for k, v in _state(parts).items()}
-    if not all_finite(weights):
-        raise CheckpointError(f"{name} has weights that are not finite in {dtype or 'their type'}.")
-    return weights
-
-
-def _load_parts(path: Path, parts: dict[str, nn.Module], device: torch.device | str) -> None:
-    """Give the networks the weights in a folder, and make them ready to be used."""
-    weights = read_weights(path, shapes_of(_state(parts)))
-    for prefix, part in parts.items():
-        part.load_state_dict({k: weights[f"{prefix}{k}"] for k in part.state_dict()}, assign=True)
-        part.to(device).eval().requires_grad_(False)
-
-
-def save_autoencoder(path: Path, autoencoder: Autoencoder, about: dict[str, Any]) -> None:
-    """Write a folder with an autoencoder alone, the first stage of a latent model.
-
-    Raises:
-        CheckpointError: weights that are not finite; nothing is written.
-        OSError: the folder cannot be written.
-    """
-    _save_part(path, "autoencoder", autoencoder, about)
-
-
-def load_autoencoder(path: Path, device: torch.device | str = "cpu") -> Autoencoder:
-    """Read what `save_autoencoder` wrote.
-
-    Raises:
-        CheckpointError: something is missing, broken or foreign; says what.
-    """
-    return _load_part(path, "autoencoder", Autoencoder, AutoencoderConfig, device)
-
-
-def save_text_encoder(path: Path, text: TextEncoder, tokenizer: Tokenizer, about: dict[str, Any]) -> None:
-    """The same with a text encoder and its vocabulary, the second stage. Raises as `save_autoencoder`."""
-    _save_part(path, "text", text, about)
-    _write_tokenizer(path, tokenizer)
-
-
-def load_text_encoder(path: Path, device: torch.device | str = "cpu") -> tuple[TextEncoder, Tokenizer]:
-    """Read what `save_text_encoder` wrote. Raises as `load_autoencoder`."""
-    text = _load_part(path, "text", TextEncoder, TextConfig, device)
-    return text, _read_tokenizer(path / TOKENIZER_FILE, text.config)
-
-
-def _save_part(path: Path, kind: str, part: Autoencoder | TextEncoder, about: dict[str, Any]) -> None:
-    weights = _to_store(f"The {PARTS[kind]}", {"": part})
-    path.mkdir(parents=True, exist_ok=True)
-    write_model(path, weights, {kind: asdict(part.config), "about": about})
-
-
-def _load_part(
-    path: Path,
-    kind: str,
-    module: Callable[[Shape], Network],
-    shape: Callable[..., Shape],
-    device: torch.device | str,
-) -> Network:
-    if not (path / CONFIG_FILE).is_file():
-        flag = PARTS[kind].replace(" ", "-")
-        raise CheckpointError(f"{path} holds no trained {PARTS[kind]}: train it first, or name --{flag}.")
-    config = read_object(path / CONFIG_FILE)
-    with _described_by(path):
-        part = _on_meta(module, shape, config[kind])
-    _load_parts(path, {"": part}, device)
-    return part
-
-
 def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None = None) -> Model:
     """Read a model's folder, weights as float32; the model is called `name`, or as the folder is.
 
@@ -172,48 +91,15 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
     if not (path / CONFIG_FILE).is_file():
         raise CheckpointError(f"{path} is not a checkpoint: it has no {CONFIG_FILE}.")
     config = read_object(path / CONFIG_FILE)
-    with _described_by(path):
+    with described_by(path):
         model = _untrained_model(path, config, nfc(name or path.resolve().name))
-    _load_parts(path, model.parts(), device)
+    load_parts(path, model.parts(), device)
     return model
-
-
-@contextmanager
-def _described_by(path: Path) -> Iterator[None]:
-    """What goes wrong inside is the config's fault."""
-    try:
-        yield
-    except CheckpointError:  # it is another file's
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        wrong = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise CheckpointError(f"{path / CONFIG_FILE} does not describe a model: {wrong}.") from None
-
-
-def _read_tokenizer(file: Path, config: TextConfig) -> Tokenizer:
-    if not file.is_file():
-        raise CheckpointError(f"{file.parent} has no {file.name}.")
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-        length = len(tokenizer.encode("").ids)
-    except Exception:  # the library raises nothing more exact
-        raise CheckpointError(f"{file} is broken, or not a tokenizer.") from None
-    if tokenizer.get_vocab_size() != config.vocabulary_size or length != config.num_tokens:
-        raise CheckpointError(f"{file} does not fit the text encoder that {CONFIG_FILE} describes.")
-    return tokenizer
-
-
-def _on_meta(
-    module: Callable[[Shape], Network], shape: Callable[..., Shape], values: dict[str, Any]
-) -> Network:
-    """A network of this shape without memory: a foreign config cannot ask for any."""
-    with torch.device("meta"):
-        return module(shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
 
 
 def _untrained_model(path: Path, config: dict[str, Any], name: str) -> Model:
     """What a config describes, with networks that have no memory yet."""
-    net = _on_meta(UNet, UNetConfig, config["unet"])
+    net = on_meta(UNet, UNetConfig, config["unet"])
     num_timesteps = config["schedule"]["num_timesteps"]
     check_whole("num_timesteps", num_timesteps, 2, MAX_LENGTH)
     settings = {
@@ -226,19 +112,20 @@ def _untrained_model(path: Path, config: dict[str, Any], name: str) -> Model:
         "classes": _classes(config["classes"], net.config),
         "about": _about(config.get("about", {})),
         "folder": path,
-        "cats": _cats(path, config),
     }
     if "text" in config and "autoencoder" in config:
-        text = _on_meta(TextEncoder, TextConfig, config["text"])
-        autoencoder = _on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"])
+        text = on_meta(TextEncoder, TextConfig, config["text"])
+        autoencoder = on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"])
         _check_latent(net.config, text.config, autoencoder.config, settings["sample_shape"])
-        tokenizer = _read_tokenizer(path / TOKENIZER_FILE, text.config)
-        return LatentModel(**settings, text=text, tokenizer=tokenizer, autoencoder=autoencoder)
+        tokenizer = read_tokenizer(path / TOKENIZER_FILE, text.config)
+        model = LatentModel(**settings, text=text, tokenizer=tokenizer, autoencoder=autoencoder)
+        return replace(model, cats=_cats(path, model))
     if "text" in config or "autoencoder" in config:
         raise ValueError("a text encoder and an autoencoder go together")
     if net.config.context_dim is not None:
         raise ValueError("the network is told by text, and there is no text encoder")
-    return Model(**settings)
+    model = Model(**settings)
+    return replace(model, cats=_cats(path, model))
 
 
 def _sample_shape(values: Any, shape: UNetConfig) -> tuple[int, int, int]:
@@ -260,22 +147,22 @@ def _classes(names: Any, shape: UNetConfig) -> tuple[str, ...] | None:
     return tuple(nfc(str(name)) for name in names) if names else None
 
 
-def _cats(path: Path, config: dict[str, Any]) -> Cats | None:
+def _cats(path: Path, model: Model) -> Cats | None:
     """The parts beside the weights of a model of cats, which have to fit. Raises CheckpointError."""
-    if not is_of_cats(config):  # an earlier model may have left its parts
+    if not is_of_cats(model.about):  # an earlier model may have left its parts
         return None
     try:
         cats = read_cats(path)
     except DataError as error:
         raise CheckpointError(str(error)) from None
-    if cats and (list(cats.classes), list(cats.image_shape)) != (config["classes"], config["sample_shape"]):
+    fits = cats is None or (cats.image_shape == model.image_shape and model.classes in (None, cats.classes))
+    if not fits:
         raise CheckpointError(f"The parts in {path} are not those of the model's classes and pictures.")
     return cats
 
 
-def is_of_cats(config: dict[str, Any]) -> bool:
-    """Whether a config describes a model that was trained on cats, which has their parts."""
-    about = config.get("about")
+def is_of_cats(about: Any) -> bool:
+    """Whether what a config is "about" is a model that was trained on cats, which has their parts."""
     return isinstance(about, dict) and about.get("data") == Cats.title
 
 
@@ -293,7 +180,5 @@ def _check_latent(
         raise ValueError("the text encoder does not fit the network")
     if net.in_channels != autoencoder.latent_channels:
         raise ValueError("the autoencoder does not fit the network")
-    if net.sketch_side is None:
-        raise ValueError("a network that is told by text needs a sketch_side")
-    if sample_shape[1:] != (net.sketch_side, net.sketch_side):
+    if net.sketch_side is not None and sample_shape[1:] != (net.sketch_side, net.sketch_side):
         raise ValueError("sketch_side does not fit sample_shape")

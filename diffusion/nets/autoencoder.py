@@ -4,7 +4,7 @@ A variational autoencoder (Kingma & Welling 2014) of residual blocks. Its first 
 into channels, and its last to unfold them: nothing is computed at full resolution, which would cost most.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -138,9 +138,9 @@ class Autoencoder(nn.Module):
         return (self.config.latent_channels, size // self.config.factor, size // self.config.factor)
 
     @torch.no_grad()
-    def measure_latents(self, images: Tensor, batch_size: int = 256) -> None:
+    def measure_latents(self, batches: Iterable[Tensor]) -> None:
         """Set the buffers so that these pictures' latents have mean 0 and variance 1 in each channel."""
-        raw = torch.cat([self.distribution(batch)[0] for batch in images.split(batch_size)])
+        raw = torch.cat([self.distribution(images)[0] for images in batches])
         self.latent_mean.copy_(raw.mean((0, 2, 3))[:, None, None])
         self.latent_std.copy_(raw.std((0, 2, 3))[:, None, None])
 

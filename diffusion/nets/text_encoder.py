@@ -149,11 +149,48 @@ def matching_loss(
     return F.cross_entropy(logits, index, reduction="none") + PICTURE_WEIGHT * error
 
 
+class PartMatcher(nn.Module):
+    """What teaches a text encoder about pictures that are made of parts: which of them does a caption name?
+
+    A caption of two parts fits a hundred pictures of cats, so that there is no picture to choose. The answer
+    is one linear map away from the encoder's first vector, as of a Matcher.
+
+    Args:
+        text: the encoder.
+        num_kinds: of parts.
+        num_choices: for each kind: the parts, and that none of them is named.
+    """
+
+    def __init__(self, text: TextEncoder, num_kinds: int, num_choices: int) -> None:
+        super().__init__()
+        self.text, self.shape = text, (num_kinds, num_choices)
+        self.choices = nn.Linear(text.config.width, num_kinds * num_choices)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, L) captions → (B, kinds, choices) logits."""
+        return self.choices(self.text(tokens)[:, 0]).unflatten(1, self.shape)
+
+    def residual_blocks(self) -> list[nn.Module]:
+        """The transformer's layers, where most of the time goes."""
+        return list(self.text.layers)
+
+
+def part_matching_loss(net: Callable[..., Tensor], tokens: Tensor, named: Tensor) -> Tensor:
+    """What a PartMatcher is trained on, (B,): cross-entropy, summed over the kinds.
+
+    Args:
+        net: called as `PartMatcher.forward`.
+        tokens: as there.
+        named: (B, kinds, choices) each part's share of what the caption calls it.
+    """
+    return -(net(tokens).float().log_softmax(-1) * named).sum((1, 2))
+
+
 def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: int) -> Tokenizer:
     """A byte-pair vocabulary for these captions.
 
-    A space is part of the word after it (▁), letters are lower case, control characters are spaces,
-    and a character that no caption has is the token [unknown].
+    A space is part of the word after it (▁), a punctuation mark is a word of its own, letters are lower
+    case, control characters are spaces, and a character that no caption has is the token [unknown].
 
     Args:
         captions: what to learn from; the order does not matter.
@@ -170,7 +207,9 @@ def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: i
             normalizers.Strip(),
         ]
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
+    )
     tokenizer.decoder = decoders.Metaspace()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size, special_tokens=list(SPECIAL), show_progress=False, min_frequency=2

@@ -103,12 +103,21 @@ class DiffusionSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaptionSettings(Settings):
+class LatentSettings(Settings):
     """What the two stages have in common that read captions of pictures' latents."""
 
-    data: EmojiData
-    autoencoder: Path = flag(MISSING, "of an emoji preset: the trained autoencoder's folder")
-    word_dropout: float = 0.1  # share of a caption's words that are left out
+    autoencoder: Path = flag(MISSING, "of a text-to-image preset: the trained autoencoder's folder")
+    word_dropout: float = 0.1  # share of the words of an emoji's caption that are left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings(Settings):
+    """The shape of a text encoder and its vocabulary."""
+
+    text_width: int = 256
+    text_layers: int = 3
+    num_tokens: int = 24  # of a prompt
+    vocabulary_size: int = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +134,7 @@ class AutoencoderSettings(Settings):
     """An autoencoder of pictures."""
 
     stage: str = field(default="autoencoder", init=False)
-    data: EmojiData
+    data: EmojiData | CatData
     latent_channels: int = 8
     channels: int = 32
     channel_mult: tuple[int, ...] = (1, 2, 2)
@@ -134,26 +143,37 @@ class AutoencoderSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatchingSettings(CaptionSettings):
+class MatchingSettings(EncoderSettings, LatentSettings):
     """A text encoder, trained by matching captions with pictures."""
 
     stage: str = field(default="matching", init=False)
-    text_width: int = 256
-    text_layers: int = 3
-    num_tokens: int = 24  # of a prompt
-    vocabulary_size: int = 4096
+    data: EmojiData
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextDiffusionSettings(DiffusionSettings, CaptionSettings):
+class PartMatchingSettings(EncoderSettings):
+    """A text encoder, trained to tell which parts a caption names."""
+
+    stage: str = field(default="parts", init=False)
+    data: CatData
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextDiffusionSettings(DiffusionSettings, LatentSettings):
     """Diffusion on latents, conditioned on text."""
 
     stage: str = field(default="text", init=False)
-    text_encoder: Path = flag(MISSING, "of an emoji preset: the trained text encoder's folder")
+    data: EmojiData | CatData
+    text_encoder: Path = flag(MISSING, "of a text-to-image preset: the trained text encoder's folder")
+    sketch: bool = True  # show the network what the text alone says about the picture
 
 
 StageSettings: TypeAlias = (
-    PixelDiffusionSettings | AutoencoderSettings | MatchingSettings | TextDiffusionSettings
+    PixelDiffusionSettings
+    | AutoencoderSettings
+    | MatchingSettings
+    | PartMatchingSettings
+    | TextDiffusionSettings
 )
 
 

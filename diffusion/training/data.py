@@ -2,6 +2,8 @@
 
 from typing import TypeAlias
 
+from torch import Tensor
+
 from diffusion.data.cats import Cats, load_cats
 from diffusion.data.emoji import EmojiSet, load_emoji
 from diffusion.data.image_sets import DataError, ImageData
@@ -11,7 +13,6 @@ from diffusion.training.config import (
     EmojiData,
     FolderData,
     PictureData,
-    PixelDiffusionSettings,
     TrainConfig,
 )
 
@@ -50,18 +51,26 @@ def held_out_emoji_of(data: EmojiData) -> EmojiSet:
     return emoji.subset(emoji.held_out)
 
 
+def held_out_pictures(data: EmojiData | CatData) -> Tensor:
+    """(N, 3, S, S) uint8 that are not trained on. Raises as `load_training_data`."""
+    if isinstance(data, CatData):
+        return load_cats(data.image_size).held_out().images
+    return held_out_emoji_of(data).images
+
+
 def load_training_data(config: TrainConfig) -> Data:
     """What a run trains on.
 
     Raises:
         DataError: it is neither there nor to be had, or broken.
     """
-    if not isinstance(config.stage, PixelDiffusionSettings):
-        emoji = load_all_emoji(config.stage.data)
+    data = config.stage.data
+    if isinstance(data, CatData):
+        return load_cats(data.image_size)
+    if isinstance(data, EmojiData):
+        emoji = load_all_emoji(data)
         return emoji.subset(~emoji.held_out)
-    if isinstance(config.stage.data, CatData):
-        return load_cats(config.stage.data.image_size)
-    pictures = _load_pictures(config.preset, config.stage.data, train=True)
+    pictures = _load_pictures(config.preset, data, train=True)
     if pictures is None:
         raise DataError(f"{config.preset} has nothing to train on.")
     return pictures

@@ -8,6 +8,7 @@ from diffusion.training.config import (
     EmojiData,
     FolderData,
     MatchingSettings,
+    PartMatchingSettings,
     PictureData,
     PixelDiffusionSettings,
     TextDiffusionSettings,
@@ -85,6 +86,39 @@ _PRESETS = (
             patch_size=2,
         ),
         total_images=4_000_000,
+    ),
+    TrainConfig(
+        preset="cats-words-autoencoder",
+        out=RUNS / "cats-words-autoencoder",
+        stage=AutoencoderSettings(data=CatData(), channel_mult=(1, 3), max_shift=0),  # 64×64 → 16×16 latents
+        total_images=70_000,
+        batch_size=32,
+        learning_rate=2e-3,
+    ),
+    TrainConfig(
+        preset="cats-words-text",
+        out=RUNS / "cats-words-text",
+        stage=PartMatchingSettings(data=CatData(), text_width=192, num_tokens=32, vocabulary_size=800),
+        total_images=60_000,
+        learning_rate=1e-3,
+    ),
+    TrainConfig(
+        preset="cats-words",
+        out=RUNS / "cats-words",
+        stage=TextDiffusionSettings(
+            data=CatData(),
+            autoencoder=RUNS / "cats-words-autoencoder",
+            text_encoder=RUNS / "cats-words-text",
+            channels=64,
+            channel_mult=(1, 2, 2),
+            attention_levels=(0, 1, 2),
+            schedule="linear",  # as of emoji
+            weighting="v",
+            sketch=False,
+        ),
+        total_images=360_000,
+        batch_size=32,
+        learning_rate=1e-3,
     ),
     TrainConfig(
         preset="emoji-autoencoder",

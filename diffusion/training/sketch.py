@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from diffusion.data.captions import Captions
+from diffusion.data.captions import EmojiCaptions
 from diffusion.nets.text_encoder import TextEncoder
 
 # On the diagonal, as a share of its sum: where there are fewer names than numbers in a vector, the smallest
@@ -14,7 +14,7 @@ AT_ONCE = 512  # captions through the encoder: more need more memory, and are no
 
 @torch.no_grad()
 def fit_sketch(
-    linear: nn.Linear, text: TextEncoder, captions: Captions, latents: Tensor, silent: float
+    linear: nn.Linear, text: TextEncoder, captions: EmojiCaptions, latents: Tensor, silent: float
 ) -> None:
     """Set a layer, once and for good, to the least-squares guess of a latent from its bare names.
 

@@ -12,12 +12,12 @@ from torch import Tensor
 from diffusion.films.training_history import Recorder
 from diffusion.nets.autoencoder import Autoencoder
 from diffusion.nets.step_cost import training_flops
-from diffusion.nets.text_encoder import Matcher
+from diffusion.nets.text_encoder import Matcher, PartMatcher
 from diffusion.nets.unet import UNet
 from diffusion.training.config import TrainConfig, fixed_settings
 from diffusion.training.data import Data
 
-Network: TypeAlias = UNet | Autoencoder | Matcher
+Network: TypeAlias = UNet | Autoencoder | Matcher | PartMatcher
 Net = TypeVar("Net", bound=Network)
 D = TypeVar("D", bound=Data)
 Weights: TypeAlias = dict[str, Tensor]  # a network's parameters by name

@@ -4,21 +4,24 @@ from typing import TypeAlias
 
 import torch
 
+from diffusion.data.cats import Cats
 from diffusion.data.emoji import EmojiSet
+from diffusion.data.image_sets import ImageData
 from diffusion.models.model import Model
 from diffusion.training.autoencoder_stage import AutoencoderTraining
 from diffusion.training.config import (
     AutoencoderSettings,
     MatchingSettings,
+    PartMatchingSettings,
     PixelDiffusionSettings,
     TextDiffusionSettings,
     TrainConfig,
 )
 from diffusion.training.data import Data
 from diffusion.training.pixel_stage import PixelDiffusion
-from diffusion.training.text_stages import TextDiffusion, TextMatching
+from diffusion.training.text_stages import PartMatching, TextDiffusion, TextMatching
 
-AnyStage: TypeAlias = PixelDiffusion | AutoencoderTraining | TextMatching | TextDiffusion
+AnyStage: TypeAlias = PixelDiffusion | AutoencoderTraining | TextMatching | PartMatching | TextDiffusion
 
 
 def build_stage(
@@ -35,13 +38,15 @@ def build_stage(
         CheckpointError: the run's network cannot begin with this model.
     """
     settings = config.stage
-    if isinstance(data, EmojiSet):
+    if isinstance(data, EmojiSet | Cats):
         if isinstance(settings, AutoencoderSettings):
             return AutoencoderTraining(config, settings, data, device)
-        if isinstance(settings, MatchingSettings):
-            return TextMatching(config, settings, data, device)
         if isinstance(settings, TextDiffusionSettings):
             return TextDiffusion(config, settings, data, device)
-    elif isinstance(settings, PixelDiffusionSettings):
+    if isinstance(data, EmojiSet) and isinstance(settings, MatchingSettings):
+        return TextMatching(config, settings, data, device)
+    if isinstance(data, Cats) and isinstance(settings, PartMatchingSettings):
+        return PartMatching(config, settings, data, device)
+    if isinstance(data, ImageData | Cats) and isinstance(settings, PixelDiffusionSettings):
         return PixelDiffusion(config, settings, data, device, start)
     raise TypeError(f"{config.preset} is not trained on {data.title}.")
