@@ -66,6 +66,8 @@ def test_flags_replace_values_of_the_preset():
         "cats --init checkpoints/cats --out ./checkpoints/../checkpoints/cats/",
         "emoji-mini-text --push-to-hub user/name",
         "emoji-autoencoder --push-to-hub user/name",
+        "cats-words-text --push-to-hub user/name",
+        "cats-words-autoencoder --push-to-hub user/name",
     ],
 )
 def test_wrong_flags_are_refused(flags, capsys):
@@ -85,6 +87,8 @@ def test_wrong_flags_are_refused(flags, capsys):
         ("emoji", "--init", "checkpoints/emoji"),
         ("cats", "--image-size", "32"),
         ("emoji", "--image-size", "64"),
+        ("cats-words-text", "--autoencoder", "a"),
+        ("cats-words-autoencoder", "--schedule", "linear"),
     ],
 )
 def test_a_flag_that_means_nothing_to_a_preset_is_refused(preset, flag, value, capsys):

@@ -20,7 +20,7 @@ def test_what_a_card_tells_of_a_run_is_true_of_it(preset):
     assert settings.items() <= (default_settings(config) | before).items()
     assert settings["preset"] == preset and settings["stage"] == before["stage"]
     text = {"text_width", "text_layers", "num_tokens", "vocabulary_size"}
-    assert (text <= settings.keys()) is (settings["stage"] == "matching")
+    assert (text <= settings.keys()) is (settings["stage"] in ("matching", "parts"))
     assert ("schedule" in settings) is (settings["stage"] in ("diffusion", "text"))
     assert ("latent_channels" in settings) is (settings["stage"] == "autoencoder")
     assert ("image_size" in settings) is (preset not in ("mnist", "cifar10"))

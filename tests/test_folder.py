@@ -191,7 +191,6 @@ def saved_text(model, tmp_path) -> Path:
         ("text", {"width": 128}, "the text encoder does not fit the network"),
         ("autoencoder", {"latent_channels": 5}, "the autoencoder does not fit the network"),
         ("unet", {"sketch_side": 16}, "sketch_side does not fit sample_shape"),
-        ("unet", {"sketch_side": None}, "needs a sketch_side"),
         ("unet", {"sketch_side": 9}, "sketch_side must be a multiple of 2"),
         ("unet", {"context_dim": None, "sketch_side": None}, "the text encoder does not fit the network"),
     ],
@@ -199,6 +198,11 @@ def saved_text(model, tmp_path) -> Path:
 def test_parts_that_do_not_fit_are_named(saved_text, part, changes, saying):
     changed_config(saved_text, part, **changes)
     refused(saved_text, naming="config.json", saying=saying)
+
+
+def test_a_sketch_that_the_network_was_trained_with_cannot_be_left_out(saved_text):
+    changed_config(saved_text, "unet", sketch_side=None)
+    refused(saved_text, naming="model.safetensors", saying="another network")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 import training
+from cat_models import shipped_cats
 
 import train
 from diffusion.data.image_sets import ImageData, step_generator
@@ -20,10 +21,11 @@ from diffusion.training.autoencoder_stage import AutoencoderTraining, shifted
 from diffusion.training.command_line import parse_config
 from diffusion.training.config import MatchingSettings, with_settings
 from diffusion.training.data import held_out_emoji_of, load_training_data
+from diffusion.training.latent_stage import TextDiffusion
+from diffusion.training.matching_stages import PartMatching, TextMatching
 from diffusion.training.pixel_stage import PixelDiffusion
 from diffusion.training.presets import PRESETS
 from diffusion.training.stages import build_stage
-from diffusion.training.text_stages import TextDiffusion, TextMatching
 
 CPU = torch.device("cpu")
 
@@ -105,7 +107,7 @@ def test_a_text_models_weights_survive_a_wrong_file_beside_them(runs, tmp_path):
     with pytest.raises(CheckpointError, match="the text encoder does not fit the network"):
         load_model(tmp_path)
     config["text"]["width"] = 64
-    for side, message in ((32, "sketch_side does not fit sample_shape"), (None, "needs a sketch_side")):
+    for side, message in ((32, "sketch_side does not fit sample_shape"), (None, "holds another network")):
         wrong = config | {"unet": config["unet"] | {"sketch_side": side}}
         (tmp_path / "config.json").write_text(json.dumps(wrong))
         with pytest.raises(CheckpointError, match=message):
@@ -124,7 +126,7 @@ def test_batches_depend_on_seed_and_position_alone_and_hold_what_they_should(tin
     nothing = stage.text(stage.captions.nothing)[0]
     silent = [torch.allclose(context, nothing, atol=1e-5) for context in told["context"]]
     assert 0.04 < sum(silent) / len(silent) < 0.18  # a tenth of the captions is dropped
-    tokens = stage.captions.draw(torch.arange(len(stage.latents)).repeat(8), 0.1, step_generator(0, 0, CPU))
+    tokens = stage.captions.draw(torch.arange(len(stage.latents)).repeat(8), step_generator(0, 0, CPU))
     assert (tokens != PAD_ID).sum(1).min() > 2 and len(tokens.unique(dim=0)) > 200
     text = stage.tokenizer.decode(stage.captions.tokens[0, 0, 0].tolist())
     assert text == stage.data.names["en"][0].lower()
@@ -185,7 +187,7 @@ def test_a_matcher_is_measured_on_trained_and_on_held_out_names(tiny):
 
     korean = all_names["ko"]
     assert len(set(korean)) == len(korean)
-    found = stage.measure(Knowing(), test)
+    found = stage.measure(Knowing())
     assert found["names matched (ko)"] == f"100.0%; 100.0% of {training.NUM_HELD_OUT} held-out"
     assert found["names matched (ru)"] == f"1.8%; 0.0% of {training.NUM_HELD_OUT} held-out"
 
@@ -215,11 +217,12 @@ def test_a_shift_moves_a_picture_and_lets_white_in():
 def test_every_stage_is_named_in_states_as_it_was_and_trains_on_data_of_its_kind(runs, tiny):
     """Each on its own data, and none on the other kind."""
     pictures = ImageData("grey", torch.zeros(4, 3, 32, 32, dtype=torch.uint8))
-    emoji = load_training_data(tiny)
+    emoji, cats = load_training_data(tiny), shipped_cats()
     stages = {
         "diffusion": ("folder", PixelDiffusion, pictures, emoji),
         "autoencoder": ("emoji-mini-autoencoder", AutoencoderTraining, emoji, pictures),
-        "matching": ("emoji-mini-text", TextMatching, emoji, pictures),
+        "matching": ("emoji-mini-text", TextMatching, emoji, cats),
+        "parts": ("cats-words-text", PartMatching, cats, emoji),
         "text": ("emoji-mini", TextDiffusion, emoji, pictures),
     }
     assert {preset.stage.stage for preset in PRESETS.values()} == set(stages)

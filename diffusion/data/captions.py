@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import cached_property
 from random import Random
 from typing import TypeAlias
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from diffusion.data.cat_words import LANGUAGES, Name, caption, names_of
 from diffusion.data.cats import KINDS, Cats
 from diffusion.data.emoji import LANGUAGE_SHARES, EmojiSet, captions
-from diffusion.nets.text_encoder import drop_words, encode_prompts, encode_words
+from diffusion.nets.text_encoder import drop_words, encode_prompts, encode_words, train_tokenizer
 
 Captioned: TypeAlias = EmojiSet | Cats
 NAMED_SHARES = (1, 3, 4, 4, 4, 5)  # how often a cat's caption names none of its parts, one, … five
@@ -25,15 +26,22 @@ class Captions(ABC):
     Args:
         tokenizer: what turns captions into tokens.
         device: where the tokens are to be.
+        shares: how often each language is drawn, in any unit.
     """
 
-    def __init__(self, tokenizer: Tokenizer, device: torch.device) -> None:
+    def __init__(self, tokenizer: Tokenizer, device: torch.device, shares: Iterable[float]) -> None:
         self.tokenizer, self.device = tokenizer, device
+        self.shares = torch.tensor([*shares], device=device)
         self.nothing = encode_prompts(tokenizer, [""]).to(device)
 
     @abstractmethod
     def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """(B,) which pictures → (B, L) tokens of one caption each."""
+
+    @property
+    @abstractmethod
+    def names(self) -> Tensor:
+        """(languages, N, L): tokens of what each picture is called when all is said that can be."""
 
 
 class EmojiCaptions(Captions):
@@ -48,14 +56,16 @@ class EmojiCaptions(Captions):
     def __init__(
         self, data: EmojiSet, tokenizer: Tokenizer, device: torch.device, word_dropout: float
     ) -> None:
-        super().__init__(tokenizer, device)
-        tokens, words = encode_words(tokenizer, list(texts_of(data)))
+        shares = (LANGUAGE_SHARES.get(language, LANGUAGE_SHARES["else"]) for language in data.names)
+        super().__init__(tokenizer, device, shares)
+        tokens, words = encode_words(tokenizer, list(emoji_texts(data)))
         shape = (len(data.names), len(data.characters), -1, tokens.shape[1])  # language, emoji, template
         self.tokens, self.words = tokens.view(shape).to(device), words.view(shape).to(device)
-        self.names = self.tokens[:, :, 0]  # the first template is the bare name
-        shares = [LANGUAGE_SHARES.get(language, LANGUAGE_SHARES["else"]) for language in data.names]
-        self.shares = torch.tensor(shares, device=device)
         self.word_dropout = word_dropout
+
+    @property
+    def names(self) -> Tensor:
+        return self.tokens[:, :, 0]  # the first template is the bare name
 
     def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
         device, how_many = self.device, self.tokens.shape[2]
@@ -74,8 +84,14 @@ class CatCaptions(Captions):
     """
 
     def __init__(self, data: Cats, tokenizer: Tokenizer, device: torch.device) -> None:
-        super().__init__(tokenizer, device)
+        super().__init__(tokenizer, device, [1.0] * len(LANGUAGES))
         self.data = data
+
+    @cached_property
+    def names(self) -> Tensor:
+        random, cats = Random(0), [exact_names(cat) for cat in self.data.trained_on.tolist()]
+        texts = ([caption(names, language, random) for names in cats] for language in LANGUAGES)
+        return torch.stack([encode_prompts(self.tokenizer, each) for each in texts]).to(self.device)
 
     def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
         return self.draw_named(index, generator)[0]
@@ -109,10 +125,32 @@ def some_names(cat: list[int], random: Random) -> list[Name]:
     return [random.choice(names_of(kind, cat[kind])) for kind in random.sample(range(len(KINDS)), number)]
 
 
-def texts_of(data: Captioned) -> Iterable[str]:
-    """Captions to make a vocabulary from: of emoji all, language by language; of cats many."""
-    if isinstance(data, EmojiSet):
-        return (text for language in data.names for each in captions(data, language) for text in each)
+def exact_names(cat: list[int]) -> list[Name]:
+    """Of each part the name that it shares with the fewest others."""
+    return [min(names_of(*part), key=lambda name: len(name.parts)) for part in enumerate(cat)]
+
+
+def captions_of(data: Captioned, tokenizer: Tokenizer, device: torch.device, word_dropout: float) -> Captions:
+    """Captions of whichever set it is; words are left out of emoji's alone."""
+    if isinstance(data, Cats):
+        return CatCaptions(data, tokenizer, device)
+    return EmojiCaptions(data, tokenizer, device, word_dropout)
+
+
+def vocabulary_of(data: Captioned, size: int, num_tokens: int) -> Tokenizer:
+    """A vocabulary made from a set's captions; arguments as of `train_tokenizer`."""
+    if isinstance(data, Cats):  # of which a caption can be a list, with commas
+        return train_tokenizer(cat_texts(data), size, num_tokens, split_punctuation=True)
+    return train_tokenizer(emoji_texts(data), size, num_tokens)
+
+
+def emoji_texts(data: EmojiSet) -> Iterable[str]:
+    """All captions, language by language."""
+    return (text for language in data.names for each in captions(data, language) for text in each)
+
+
+def cat_texts(data: Cats) -> Iterable[str]:
+    """Some CAPTIONS_READ captions, of which there are too many to be listed."""
     random = Random(0)
     cats = random.choices(data.trained_on.tolist(), k=CAPTIONS_READ)
     return (caption(some_names(cat, random), random.choice(LANGUAGES), random) for cat in cats)

@@ -113,18 +113,19 @@ def _untrained_model(path: Path, config: dict[str, Any], name: str) -> Model:
         "about": _about(config.get("about", {})),
         "folder": path,
     }
+    model: Model
     if "text" in config and "autoencoder" in config:
         text = on_meta(TextEncoder, TextConfig, config["text"])
         autoencoder = on_meta(Autoencoder, AutoencoderConfig, config["autoencoder"])
         _check_latent(net.config, text.config, autoencoder.config, settings["sample_shape"])
         tokenizer = read_tokenizer(path / TOKENIZER_FILE, text.config)
         model = LatentModel(**settings, text=text, tokenizer=tokenizer, autoencoder=autoencoder)
-        return replace(model, cats=_cats(path, model))
-    if "text" in config or "autoencoder" in config:
+    elif "text" in config or "autoencoder" in config:
         raise ValueError("a text encoder and an autoencoder go together")
-    if net.config.context_dim is not None:
+    elif net.config.context_dim is not None:
         raise ValueError("the network is told by text, and there is no text encoder")
-    model = Model(**settings)
+    else:
+        model = Model(**settings)
     return replace(model, cats=_cats(path, model))
 
 

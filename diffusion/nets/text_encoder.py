@@ -186,16 +186,19 @@ def part_matching_loss(net: Callable[..., Tensor], tokens: Tensor, named: Tensor
     return -(net(tokens).float().log_softmax(-1) * named).sum((1, 2))
 
 
-def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: int) -> Tokenizer:
+def train_tokenizer(
+    captions: Iterable[str], vocabulary_size: int, num_tokens: int, split_punctuation: bool = False
+) -> Tokenizer:
     """A byte-pair vocabulary for these captions.
 
-    A space is part of the word after it (▁), a punctuation mark is a word of its own, letters are lower
-    case, control characters are spaces, and a character that no caption has is the token [unknown].
+    A space is part of the word after it (▁), letters are lower case, control characters are spaces,
+    and a character that no caption has is the token [unknown].
 
     Args:
         captions: what to learn from; the order does not matter.
         vocabulary_size: at most; characters alone can be some thousands.
         num_tokens: to which the tokenizer cuts or pads.
+        split_punctuation: whether a comma or hyphen is a word of its own, or part of the one that it is at.
     """
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence(
@@ -207,8 +210,9 @@ def train_tokenizer(captions: Iterable[str], vocabulary_size: int, num_tokens: i
             normalizers.Strip(),
         ]
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
+    at_spaces = pre_tokenizers.Metaspace()
+    tokenizer.pre_tokenizer = (
+        pre_tokenizers.Sequence([at_spaces, pre_tokenizers.Punctuation()]) if split_punctuation else at_spaces
     )
     tokenizer.decoder = decoders.Metaspace()
     trainer = trainers.BpeTrainer(

@@ -79,6 +79,13 @@ class AutoencoderTraining(Stage[Autoencoder, Captioned]):
         return {"PSNR": f"{values.mean():.2f} ± {error:.2f} dB; {len(values)} held-out pictures"}
 
 
+@torch.no_grad()
+def latents_of(autoencoder: Autoencoder, data: Captioned, device: torch.device) -> Tensor:
+    """(N, C, H, W): the pictures' latents; data and autoencoder are on this device."""
+    parts = torch.arange(len(data), device=device).split(AT_ONCE)
+    return torch.cat([autoencoder.encode(to_signed(data.pictures(part))) for part in parts])
+
+
 def shifted(images: Tensor, max_shift: int, generator: torch.Generator) -> Tensor:
     """(B, C, H, W) uint8 moved by up to `max_shift` pixels in each direction; white comes in."""
     size, device = images.shape[-1], images.device

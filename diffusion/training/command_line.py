@@ -13,10 +13,8 @@ from diffusion.schedules import SCHEDULES
 from diffusion.training.config import (
     GRID,
     MAX_IMAGE_SIZE,
-    AutoencoderSettings,
     DiffusionSettings,
     FolderData,
-    MatchingSettings,
     PixelDiffusionSettings,
     TrainConfig,
     default_settings,
@@ -105,7 +103,7 @@ def refusals(config: TrainConfig) -> Iterator[str]:
         yield f"--image-size must be a multiple of {GRID}, up to {MAX_IMAGE_SIZE}"
     if not is_text(config.out.resolve().name):
         yield "--out has a name that is no text in UTF-8"
-    if config.push_to_hub and isinstance(config.stage, AutoencoderSettings | MatchingSettings):
+    if config.push_to_hub and not isinstance(config.stage, DiffusionSettings):
         yield "--push-to-hub takes a model that draws, and this is a part of one"
     if config.public and not config.push_to_hub:
         yield "--public goes with --push-to-hub"

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from diffusion.data.captions import EmojiCaptions
+from diffusion.data.captions import Captions
 from diffusion.nets.text_encoder import TextEncoder
 
 # On the diagonal, as a share of its sum: where there are fewer names than numbers in a vector, the smallest
@@ -14,9 +14,9 @@ AT_ONCE = 512  # captions through the encoder: more need more memory, and are no
 
 @torch.no_grad()
 def fit_sketch(
-    linear: nn.Linear, text: TextEncoder, captions: EmojiCaptions, latents: Tensor, silent: float
+    linear: nn.Linear, text: TextEncoder, captions: Captions, latents: Tensor, silent: float
 ) -> None:
-    """Set a layer, once and for good, to the least-squares guess of a latent from its bare names.
+    """Set a layer, once and for good, to the least-squares guess of a latent from its names.
 
     Languages count as often as they are drawn, and for no text the guess is the mean of all latents, as
     often as captions are left out. Like the text encoder the layer is not trained: the network sees its

@@ -18,8 +18,9 @@ from diffusion.training.config import (
     TrainConfig,
 )
 from diffusion.training.data import Data
+from diffusion.training.latent_stage import TextDiffusion
+from diffusion.training.matching_stages import PartMatching, TextMatching
 from diffusion.training.pixel_stage import PixelDiffusion
-from diffusion.training.text_stages import PartMatching, TextDiffusion, TextMatching
 
 AnyStage: TypeAlias = PixelDiffusion | AutoencoderTraining | TextMatching | PartMatching | TextDiffusion
 
