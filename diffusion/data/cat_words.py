@@ -88,7 +88,7 @@ def _english(names: Sequence[Name], random: Random) -> str:
     cat = " ".join([*(text for _, text, is_trait in chosen if is_trait), "cat"])
     things = [(name, text) for name, text, is_trait in chosen if not is_trait]
     if random.random() < LISTED:
-        parts = [cat, *(_without_article(text) for _, text in things)]
+        parts = [cat, *(without_article(text) for _, text in things)]
         text = random.choice((", ", " ")).join(random.sample(parts, len(parts)))
         return text.removesuffix(" cat") if random.random() < BARE else text
     had, worn = [text for name, text in things if name.kind != WORN], [t for n, t in things if n.kind == WORN]
@@ -106,7 +106,8 @@ def _and(texts: Sequence[str]) -> str:
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
-def _without_article(text: str) -> str:
+def without_article(text: str) -> str:
+    """a hat → hat."""
     for article in ARTICLES:
         text = text.removeprefix(article)
     return text
