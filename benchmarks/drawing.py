@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.common import in_turns, ratio_table
 from benchmarks.samples import Sampling, in_bf16_copy, pictures
 from diffusion.devices import best_device
-from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.films.samples import EMOJI_GUIDANCE
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import LatentModel
 from diffusion.nets.step_cost import timed
@@ -34,18 +34,18 @@ SAMPLER, PROMPT = "dpm++2m", "a picture of red heart"
 
 def contestants(model: LatentModel, num_steps: int) -> dict[str, Callable[[], float]]:
     def film(seed: int) -> Iterator[tuple[PromptFrame, ...]]:  # read and checked, as for a visitor
-        request = checked_prompt_request(model, PROMPT, "", seed, num_steps, PROMPT_GUIDANCE, SAMPLER)
+        request = checked_prompt_request(model, PROMPT, "", seed, num_steps, EMOJI_GUIDANCE, SAMPLER)
         return prompt_frames(model, request)
 
     def picture(model: LatentModel, seed: int) -> None:
-        denoise = model.denoiser(prompts=[PROMPT], guidance_scale=PROMPT_GUIDANCE)
+        denoise = model.denoiser(prompts=[PROMPT], guidance_scale=EMOJI_GUIDANCE)
         pictures(model, denoise, Sampling(SAMPLER, num_steps), seed=seed)
 
     def with_new_seeds(work: Callable[[int], object]) -> Callable[[], float]:
         seeds = count()
         return lambda: timed(lambda: work(next(seeds)), model.device)
 
-    title = f"{num_steps} steps, guidance {PROMPT_GUIDANCE:g}"
+    title = f"{num_steps} steps, guidance {EMOJI_GUIDANCE:g}"
     work = {
         f"the film, {title}": lambda seed: list(film(seed)),
         "its first frame": lambda seed: next(film(seed)),

@@ -44,7 +44,7 @@ from benchmarks.samples import HEADLINE, SEED, Sampling, for_sampling, pictures
 from diffusion.data.emoji import LANGUAGES, EmojiSet
 from diffusion.data.image_sets import DataError
 from diffusion.data.images import to_signed
-from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.films.samples import EMOJI_GUIDANCE
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import psnr
@@ -259,7 +259,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--num-per-point", type=int, help="of a curve; default: 64 names, with cuda 512")
     spoken = {"choices": LANGUAGES, "default": ["en", "ko"]}
     parser.add_argument("--languages", nargs="+", **spoken, help="of the names; default: en ko")
-    parser.add_argument("--guidance", type=float, default=PROMPT_GUIDANCE, help="scale; default: %(default)g")
+    parser.add_argument("--guidance", type=float, default=EMOJI_GUIDANCE, help="scale; default: %(default)g")
     of_sampler = f"of {HEADLINE.sampler}; default: %(default)s"
     parser.add_argument("--steps", type=int, default=HEADLINE.num_steps, help=of_sampler)
     parser.add_argument("--only", default=",".join(PARTS), help="parts to run, with commas; default: all")

@@ -14,13 +14,24 @@ from diffusion.models.model import LatentModel, Model
 from diffusion.nets.autoencoder import Autoencoder
 
 SAMPLES_FILE, SHEETS_FOLDER = "samples.png", "samples"  # in the end, and on the way
-PROMPTS = (
+EMOJI_PROMPTS = (
     "red heart", "grinning face", "crying cat", "dog face", "pizza", "blue car", "house", "sun",
     "하트", "웃는 얼굴", "고양이 얼굴", "강아지 얼굴", "피자", "자동차", "집", "해",
     "woman astronaut", "man astronaut", "green heart", "purple square", "fire", "rocket", "apple", "tree",
 )  # fmt: skip
-
-PROMPT_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` shows what it does
+CAT_PROMPTS = (  # a row each of one part, of several in English, of several in Korean
+    "a grey cat", "a striped cat", "a cat with green eyes", "a smiling cat", "a cat with a hat",
+    "주황색 고양이", "리본을 단 고양이", "놀란 고양이",
+    "a grey cat with green eyes and a red hat", "a striped orange cat with glasses",
+    "a black cat with closed eyes, wearing a bandana", "a laughing pink cat with polka dots",
+    "a sandy cat wearing a diamond", "a blue cat with a monocle and a toothy grin",
+    "a lilac cat with an eye patch and a pink bow", "a smiling green cat with swirls and headphones",
+    "빨간 모자를 쓴 회색 고양이", "안경을 쓴 줄무늬 파란색 고양이", "초록 눈을 가진 까만 고양이",
+    "웃는 분홍색 고양이", "다이아몬드를 단 하늘색 고양이", "눈을 감은 크림색 고양이",
+    "타자기를 가진 놀란 갈색 고양이", "방울을 단 점박이 노란색 고양이",
+)  # fmt: skip
+EMOJI_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` shows what it does
+CAT_PROMPT_GUIDANCE = 2.0  # `benchmarks.cats --prompts` shows what it does
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 16, 8, 20  # classes, samples of each; steps of DPM-Solver++, enough
 RECONSTRUCTED = GRID_COLUMNS * GRID_ROWS // 2  # pictures through an autoencoder, on a sheet
 FILM_VALUES = 50_000  # in a frame of a film: four pictures of 64×64 in colour, coded in 0.3 MB
@@ -55,14 +66,20 @@ def film_settings(model: Model) -> SamplerSettings:
     return settings
 
 
+def prompt_guidance(model: LatentModel) -> float:
+    """The guidance scale of prompts, wherever nobody chose."""
+    return CAT_PROMPT_GUIDANCE if model.cats else EMOJI_GUIDANCE
+
+
 def fixed_prompts(model: LatentModel) -> SamplerSettings:
-    """Settings that draw each of PROMPTS, from seed 0."""
+    """Settings that draw some prompts for what the model knows, from seed 0."""
+    prompts = CAT_PROMPTS if model.cats else EMOJI_PROMPTS
     return {
         "seed": 0,
-        "num_images": len(PROMPTS),
+        "num_images": len(prompts),
         "num_steps": min(GRID_STEPS, model.schedule.num_timesteps),
-        "prompts": PROMPTS,
-        "guidance_scale": PROMPT_GUIDANCE,
+        "prompts": prompts,
+        "guidance_scale": prompt_guidance(model),
     }
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from diffusion.data.grids import image_grid
 from diffusion.data.images import centre_crop, to_uint8
-from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.films.samples import EMOJI_GUIDANCE
 from diffusion.models.model import LatentModel, Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.class_film import (
@@ -211,7 +211,7 @@ def register_text_to_image(model: LatentModel) -> None:
         value("", "string", "what to lead away from, or empty"),
         value(0, "integer", SEED_RANGE),
         value(DEFAULT_STEPS, "integer", f"1 to {MAX_PROMPT_STEPS}"),
-        value(PROMPT_GUIDANCE, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
+        value(EMOJI_GUIDANCE, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
         value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
     ]
     outputs = [png_output(), gr.JSON(visible=False)]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from diffusion.data.images import to_pixels, to_uint8
 from diffusion.films.film import EPS_RANGE, walk
-from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.films.samples import prompt_guidance
 from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
 from diffusion.models.model import LatentModel
 from diffusion.noise import draw_noise
@@ -254,7 +254,7 @@ def settings(model: LatentModel, mode: gr.Radio, *prompts: gr.Textbox) -> list[A
     frames = gr.Slider(MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, 9, step=2, label=text["num_frames"])
     with gr.Accordion(text["more"], open=False):
         steps = controls.steps_choice(most_steps(model), 15)
-        guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
+        guidance = controls.guidance_slider(prompt_guidance(model), info=text["prompt_guidance_info"])
     say_why(end_seed, {"mode": mode}, {"mode === 'prompts'": "seed_b_unused"})
     say_why(prompts[1], {"mode": mode}, {"mode === 'noises'": "prompt_b_unused"})
     silent = "!a.trim() && (mode === 'noises' || !b.trim())"

@@ -11,7 +11,7 @@ from PIL import Image
 from diffusion.data.grids import png_bytes
 from diffusion.files import to_json
 from diffusion.films.emoji_atlas import Atlas
-from diffusion.films.samples import PROMPT_GUIDANCE
+from diffusion.films.samples import prompt_guidance
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
@@ -148,7 +148,7 @@ def second_picture(model: LatentModel, prompt: gr.Textbox, guidance: gr.Slider) 
 def settings(model: LatentModel, prompt: gr.Textbox) -> list[Any]:
     """Lay out the controls beside the stage, in the order in which `checked_prompt_request` takes them."""
     text = labels()
-    guidance = controls.guidance_slider(PROMPT_GUIDANCE, info=text["prompt_guidance_info"])
+    guidance = controls.guidance_slider(prompt_guidance(model), info=text["prompt_guidance_info"])
     steps = controls.steps_choice(MAX_PROMPT_STEPS, DEFAULT_STEPS)
     seed = controls.seed_number()
     second = second_picture(model, prompt, guidance)
