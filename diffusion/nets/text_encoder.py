@@ -46,8 +46,6 @@ class TextConfig:
         width: of a token's vector, a multiple of 64.
         num_layers: of the transformer.
         num_tokens: L, to which every prompt is cut or padded.
-        summary: the first vector stands for the whole prompt. Without it there are vectors of words alone,
-            so that whoever looks at them looks at words, and what is no word has zeros.
 
     Raises:
         ValueError: no encoder has this shape; says what is out of range.
@@ -57,7 +55,6 @@ class TextConfig:
     width: int = 192
     num_layers: int = 3
     num_tokens: int = 24
-    summary: bool = True
 
     def __post_init__(self) -> None:
         check_whole("vocabulary_size", self.vocabulary_size, len(SPECIAL), MAX_VOCABULARY)
@@ -71,7 +68,7 @@ class TextConfig:
 class TextEncoder(nn.Module):
     """A transformer that reads a prompt in both directions; nothing looks at padding.
 
-    In a summary the first vector, the start token's, is the mean of all.
+    The first vector, the start token's, is the mean of all: it stands for the whole prompt.
     """
 
     def __init__(self, config: TextConfig) -> None:
@@ -100,8 +97,6 @@ class TextEncoder(nn.Module):
         x, padding = self.tokens(tokens) + self.positions, tokens == PAD_ID
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=padding)
-        if not self.config.summary:
-            return self.norm(x) * (tokens >= len(SPECIAL) - 1)[:, :, None]  # what is unknown is a word, too
         written = ~padding[:, :, None]
         mean = (x * written).sum(1, keepdim=True) / written.sum(1, keepdim=True)
         return self.norm(torch.cat([mean, x[:, 1:]], dim=1))
@@ -158,11 +153,10 @@ class PartMatcher(nn.Module):
     """What teaches a text encoder about pictures that are made of parts: which of them does a caption name?
 
     A caption of two parts fits a hundred pictures of cats, so that there is no picture to choose. The answer
-    is the sum of what each word says, one linear map away from its vector: so a word says what it names
-    itself, and a denoiser that looks for a hat finds it there.
+    is one linear map away from the encoder's first vector, as of a Matcher.
 
     Args:
-        text: the encoder, without a summary.
+        text: the encoder.
         num_kinds: of parts.
         num_choices: for each kind: the parts, and that none of them is named.
     """
@@ -174,7 +168,7 @@ class PartMatcher(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, L) captions → (B, kinds, choices) logits."""
-        return self.choices(self.text(tokens).sum(1)).unflatten(1, self.shape)
+        return self.choices(self.text(tokens)[:, 0]).unflatten(1, self.shape)
 
     def residual_blocks(self) -> list[nn.Module]:
         """The transformer's layers, where most of the time goes."""

@@ -42,7 +42,6 @@ class UNetConfig:
         dropout: inside the residual blocks.
         num_classes: of class labels, or None; label `num_classes` is the null class.
         context_dim: width of a text's vectors, or None.
-        summary: a text's first vector, which stands for the whole, is added to the noise level's embedding.
         patch_size: pixels along a side that the network sees as channels of one: 64×64 pixels cost what 32×32
             do with 2, and four times the channels in and out.
         sketch_side: of the square pictures, for which a linear layer turns the text's first vector into a
@@ -62,7 +61,6 @@ class UNetConfig:
     context_dim: int | None = None
     sketch_side: int | None = None
     patch_size: int = 1
-    summary: bool = True
 
     def __post_init__(self) -> None:
         check_whole("in_channels", self.in_channels, 1, MAX_CHANNELS)
@@ -89,8 +87,6 @@ class UNetConfig:
                 raise ValueError(f"sketch_side must be a multiple of {self.factor}, not {self.sketch_side}")
             if self.context_dim is None:
                 raise ValueError("a sketch needs a context_dim")
-            if not self.summary:
-                raise ValueError("a sketch needs a text's summary")
 
     @property
     def factor(self) -> int:
@@ -162,9 +158,7 @@ class UNet(nn.Module):
         self.class_embedding = (
             None if config.num_classes is None else nn.Embedding(config.num_classes + 1, emb_dim)
         )
-        self.context_embedding: nn.Linear | None = None
-        if context_dim is not None and config.summary:
-            self.context_embedding = nn.Linear(context_dim, emb_dim)
+        self.context_embedding = None if context_dim is None else nn.Linear(context_dim, emb_dim)
         self.conv_in = nn.Conv2d(pixels, c, 3, padding=1)
         self.sketch: Sketch | None = None
         if config.sketch_side is not None and context_dim is not None:

@@ -86,7 +86,6 @@ class DiffusionSettings(Settings):
         num_classes: int | None = None,
         context_dim: int | None = None,
         sketch_side: int | None = None,
-        summary: bool = True,
     ) -> UNetConfig:
         """The whole shape of the network; arguments as those of a UNetConfig."""
         return UNetConfig(
@@ -100,7 +99,6 @@ class DiffusionSettings(Settings):
             context_dim,
             sketch_side,
             self.patch_size,
-            summary,
         )
 
 
@@ -167,7 +165,7 @@ class TextDiffusionSettings(DiffusionSettings, LatentSettings):
     stage: str = field(default="text", init=False)
     data: EmojiData | CatData
     text_encoder: Path = flag(MISSING, "of a text-to-image preset: the trained text encoder's folder")
-    sketch: bool = True  # show the network what the text's summary alone says about the picture
+    sketch: bool = True  # show the network what the text alone says about the picture
 
 
 StageSettings: TypeAlias = (

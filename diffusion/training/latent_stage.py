@@ -39,9 +39,7 @@ class TextDiffusion(DiffusionStage[Captioned]):
         self.captions = captions_of(data, self.tokenizer, device, settings.word_dropout)
         _, channels, _, side = self.latents.shape
         width = self.text.config.width
-        sketch_side = side if settings.sketch else None
-        summary = self.text.config.summary
-        shape = settings.unet(channels, context_dim=width, sketch_side=sketch_side, summary=summary)
+        shape = settings.unet(channels, context_dim=width, sketch_side=side if settings.sketch else None)
         super().__init__(config, settings, data, shape, device)
         if self.net.sketch is not None:
             fit_sketch(self.net.sketch.linear, self.text, self.captions, self.latents, settings.class_dropout)

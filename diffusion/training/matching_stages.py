@@ -63,7 +63,7 @@ class TextMatching(EncoderStage[Matcher, EmojiSet]):
         self.settings = settings
         self.autoencoder = load_autoencoder(settings.autoencoder, device)
         self.latents = latents_of(self.autoencoder, data, device).flatten(1)
-        encoder, self.tokenizer = new_encoder(settings, data, summary=True)
+        encoder, self.tokenizer = new_encoder(settings, data)
         self.captions = EmojiCaptions(data, self.tokenizer, device, settings.word_dropout)
         super().__init__(config, data, Matcher(encoder, self.latents.shape[1]), device)
 
@@ -107,7 +107,7 @@ class PartMatching(EncoderStage[PartMatcher, Cats]):
     def __init__(
         self, config: TrainConfig, settings: PartMatchingSettings, data: Cats, device: torch.device
     ) -> None:
-        encoder, self.tokenizer = new_encoder(settings, data, summary=False)
+        encoder, self.tokenizer = new_encoder(settings, data)
         self.captions = CatCaptions(data, self.tokenizer, device)
         super().__init__(config, data, PartMatcher(encoder, len(KINDS), max(data.counts) + 1), device)
 
@@ -133,11 +133,9 @@ class PartMatching(EncoderStage[PartMatcher, Cats]):
         return {"captions read": f"{right:.1%} of {MEASURED}: of every kind a part that they name, or none"}
 
 
-def new_encoder(
-    settings: EncoderSettings, data: Captioned, *, summary: bool
-) -> tuple[TextEncoder, Tokenizer]:
+def new_encoder(settings: EncoderSettings, data: Captioned) -> tuple[TextEncoder, Tokenizer]:
     """A text encoder to be trained, and a vocabulary of the captions."""
     tokenizer = vocabulary_of(data, settings.vocabulary_size, settings.num_tokens)
     size = tokenizer.get_vocab_size()
-    shape = TextConfig(size, settings.text_width, settings.text_layers, settings.num_tokens, summary)
+    shape = TextConfig(size, settings.text_width, settings.text_layers, settings.num_tokens)
     return TextEncoder(shape), tokenizer
