@@ -1,12 +1,13 @@
 """The judge of cats: real ones are found, also disturbed; what is between two parts, or no cat, is said."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from diffusion.data.cat_judge import MAX_DISTANCE, judge, nearest_cats, nearest_trained_on
-from diffusion.data.cats import KINDS, Cats, read_cats
+from diffusion.data.cat_judge import MAX_DISTANCE, judge, nearest_cats, nearest_trained_on, visible
+from diffusion.data.cats import KINDS, VISIBLE, Cats, read_cats
 from diffusion.data.images import to_signed
 
 MOUTH, ACCESSORY = KINDS.index("mouth"), KINDS.index("accessory")
@@ -125,3 +126,19 @@ def test_one_picture_is_judged_as_among_many(cats, real):
     alone, together = judge(cats, seen[1:2]), judge(cats, seen)
     assert torch.equal(alone.cats[0], together.cats[1])
     torch.testing.assert_close(alone.distance[0], together.distance[1])
+
+
+def test_a_part_is_visible_where_the_picture_is_another_one_without_it(cats, real):
+    for kind, layer in enumerate(cats.layers):
+        nothing = tuple(torch.zeros_like(each) if each is layer else each for each in cats.layers)
+        without = replace(cats, layers=nothing).render(real).short()
+        differs = (cats.render(real).short() - without).abs().amax(1)
+        assert ((differs > VISIBLE + 1) <= visible(cats, real, kind)).all()
+        assert ((differs > VISIBLE - 1) >= visible(cats, real, kind)).all()
+    hat, scarf = real[:1].clone(), real[:1].clone()
+    hat[:, ACCESSORY], scarf[:, ACCESSORY] = (cats.classes.index(name) for name in ("red hat", "red scarf"))
+    rows = torch.arange(cats.image_shape[-1])
+    middle = [(rows * visible(cats, cat, ACCESSORY)[0].sum(1)).sum() for cat in (hat, scarf)]
+    area = [visible(cats, cat, ACCESSORY).sum() for cat in (hat, scarf)]
+    assert middle[0] / area[0] < len(rows) / 2 < middle[1] / area[1]
+    assert not visible(cats, scarf, MOUTH).any()

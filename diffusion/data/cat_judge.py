@@ -142,11 +142,24 @@ def _rivals(cats: Cats, seen: Tensor, found: Tensor, kind: int) -> Tensor:
     to_chosen = (seen - chosen).square()
     ratios = []
     for other in map(with_part, cats.colours[kind]):
-        differs = ((other - chosen).abs() > (VISIBLE + 0.5) / 255).any(1, keepdim=True)
+        differs = _looks_different(other, chosen)
         near, far = ((error * differs).sum((1, 2, 3)) for error in (to_chosen, (seen - other).square()))
         ratios.append(torch.where(near > 0, (near / far).sqrt(), 0))  # 0 where the two look alike
     largest, rival = torch.stack(ratios, dim=1).max(1)
     return torch.where(largest > MAX_RATIO, rival, -1)
+
+
+def visible(cats: Cats, chosen: Tensor, kind: int) -> Tensor:
+    """(N, 5) cats → (N, S, S) bool: where a cat looks different when its part of this kind is taken away."""
+    below, above, through = _around(cats, chosen, kind)
+    part = over(cats.colours[kind][chosen[:, kind]], below)
+    with_it, without = ((above + through * each).clamp(0, 1) for each in (part, below))  # as they are shown
+    return _looks_different(with_it, without).squeeze(1)
+
+
+def _looks_different(one: Tensor, other: Tensor) -> Tensor:
+    """(N, 3, S, S) in [0, 1] each → (N, 1, S, S) bool."""
+    return ((one - other).abs() > (VISIBLE + 0.5) / 255).any(1, keepdim=True)
 
 
 def _rms(error: Tensor) -> Tensor:
