@@ -2,6 +2,7 @@
 
     python -m benchmarks.classifier   the small classifiers that quality is measured with
     python -m benchmarks.quality      recognised samples, Fréchet distance, bits/dim, steps against quality
+    python -m benchmarks.cats         whether cats are new ones, and those that were asked for
     python -m benchmarks.prompts      whether a text model draws what its prompt says
     python -m benchmarks.sampling     seconds per network call and per picture, against diffusers
     python -m benchmarks.drawing      seconds until a prompt is drawn, as the page does it

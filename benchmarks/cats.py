@@ -1,6 +1,7 @@
 """Whether a network of cats invents or remembers: every sample's parts are found among all that there are.
 
     python -m benchmarks.cats checkpoints/cats
+    python -m benchmarks.cats checkpoints/cats-words --prompts
     python -m benchmarks.cats checkpoints/cats --only samples --num 500 --guidance 1.5
     python -m benchmarks.cats user/my-cats --device cuda
 
@@ -18,6 +19,8 @@ is measured is kept at once, and the same command with --skip-known continues. T
     steps      the same in small against the number of steps of each sampler
     bits       the variational bound on cats that were never trained on
 
+With --prompts, of a network that is told by text, how often it draws what was asked for: see cat_prompts.py.
+
 New are counted among the sharp ones whose accessory hides nothing. A cat whose mouth is hidden was trained
 on if it was with any mouth; those are counted apart.
 """
@@ -30,6 +33,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import cat_prompts
 from benchmarks.cat_samples import ACCESSORY, MOUTH, Bench, disturbed, expected_new, shares
 from benchmarks.common import markdown_table, names_in
 from benchmarks.curves import Row
@@ -38,9 +42,11 @@ from benchmarks.samples import HEADLINE, SEED, Sampling, for_sampling
 from diffusion.data.cat_judge import judge
 from diffusion.data.cats import KINDS
 from diffusion.data.images import to_signed
+from diffusion.films.samples import CAT_PROMPT_GUIDANCE
 from diffusion.hub import HubError, load_model, model_folder
 from diffusion.likelihood import describe_bits
 from diffusion.models.folder import CheckpointError
+from diffusion.models.model import LatentModel
 
 STEPS = {sampler: (5, 10, 20, 50) for sampler in ("ddpm", "ddim", "dpm++2m")}
 GUIDANCE_SCALES = (1.0, 1.5, 2.0, 3.0, 4.0)
@@ -246,16 +252,22 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint", help="a folder or a Hub repo")
+    parser.add_argument("--prompts", action="store_true", help="of a network that is told by text")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
-    parser.add_argument("--num", type=int, default=2000, help="samples; default: %(default)s")
+    parser.add_argument("--num", type=int, help="samples, or prompts of all parts; default: 2000, or 500")
     parser.add_argument("--num-per-point", type=int, default=256, help="of a curve; default: %(default)s")
-    parser.add_argument("--guidance", type=float, default=1.0, help="scale; default: %(default)g")
+    of_prompts = f"scale; default: 1, of prompts {CAT_PROMPT_GUIDANCE:g}"
+    parser.add_argument("--guidance", type=float, help=of_prompts)
     of_sampler = f"of {HEADLINE.sampler}; default: %(default)s"
     parser.add_argument("--steps", type=int, default=HEADLINE.num_steps, help=of_sampler)
-    parser.add_argument("--only", default=",".join(PARTS), help="parts to run, with commas; default: all")
+    parser.add_argument("--only", help="parts to run, with commas; default: all")
     parser.add_argument("--skip-known", action="store_true", help="leave out what is measured already")
     options = parser.parse_args(arguments)
-    options.only = names_in(parser, options.only, PARTS)
+    options.parts = cat_prompts.PARTS if options.prompts else PARTS
+    options.only = names_in(parser, options.only or ",".join(options.parts), options.parts)
+    num, scale = (500, CAT_PROMPT_GUIDANCE) if options.prompts else (2000, 1.0)
+    options.num = num if options.num is None else options.num
+    options.guidance = scale if options.guidance is None else options.guidance
     if min(options.num, options.num_per_point, options.steps) < 1:
         parser.error("--num, --num-per-point and --steps must be at least 1")
     return options
@@ -266,13 +278,15 @@ def make_bench(options: argparse.Namespace) -> Bench:
     model = load_model(options.checkpoint, options.device)
     if model.cats is None:
         raise CheckpointError(f"{options.checkpoint} is not of cats: it has no parts.json.")
+    if isinstance(model, LatentModel) != options.prompts:
+        raise CheckpointError(f"{options.checkpoint} is measured with{'out' * options.prompts} --prompts.")
     options.folder = Path(model_folder(options.checkpoint))
     return Bench(model, for_sampling(model), model.cats, options)
 
 
 def main(options: argparse.Namespace) -> None:
     bench = make_bench(options)
-    figures = (figure for part in options.only for figure in PARTS[part](bench))
+    figures = (figure for part in options.only for figure in options.parts[part](bench))
     keep(options.folder, bench.model, figures, options.skip_known)
 
 

@@ -1,6 +1,7 @@
 """Figures of a checkpoint: shares with their errors, and metrics.json, which has each with its setting."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import hypot
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,17 @@ def binomial(hits: Tensor) -> tuple[float, float]:
     return share, (share * (1 - share) / len(hits)) ** 0.5
 
 
+def mean(values: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The mean of independent values with standard errors, and its own."""
+    number = len(values)
+    return sum(value for value, _ in values) / number, hypot(*(error for _, error in values)) / number
+
+
 def percent(share: float, error: float) -> str:
     """A share with its error, as text."""
     return f"{share:.1%} ± {error:.1%}"
+
+
+def listed(figures: Mapping[str, str]) -> str:
+    """Several figures and what each is of, as one text."""
+    return ", ".join(f"{name} {figure}" for name, figure in figures.items())
