@@ -81,7 +81,7 @@ def test_how_an_emoji_is_spelt(typed, told):
 
 
 def test_without_an_atlas_there_are_no_names(model):
-    assert PromptReader(model.tokenizer, None).read("🍕").text == "🍕"
+    assert PromptReader(model.tokenizer).read("🍕").text == "🍕"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ SPELT = {
 }  # fmt: skip
 PLAIN_FUR = "무늬 없는 털"  # whose last word can be left out
 WHITE = ("하얀", "흰")  # a colour of things, of no cat
+BOTH = ("와", "과", "랑", "이랑", "나", "이나")  # join two things, as particles do behind the first
+PARTICLES = ("을", "를", "이", "가", "의", "에", "은", "는", "도", "만", "로", "으로")
 HANGUL = "[가-힣]"
 NEAR = 0.7  # of difflib's ratio, from which a word is a slip of another
 SUGGESTED = ("cat", "picture", "drawing", "wearing", "고양이", "그림")  # beside the words of names
@@ -127,6 +129,28 @@ def _all_written() -> Iterator[Written]:
 
 def nearest_word(word: str) -> str | None:
     """The known word that this one may be a slip of; letter by letter, in Korean too."""
-    known = {unicodedata.normalize("NFD", each): each for each in (*texts_by_word(), *SUGGESTED)}
-    near = difflib.get_close_matches(unicodedata.normalize("NFD", word.lower()), known, 1, NEAR)
+    known = {_letters(each): each for each in (*texts_by_word(), *SUGGESTED)}
+    near = difflib.get_close_matches(_letters(word), known, 1, NEAR)
     return known[near[0]] if near else None
+
+
+def may_become_known(word: str) -> bool:
+    """Whether a known word begins like this; in Korean while a syllable is being put together, too."""
+    grammar = (each for words in GRAMMAR.values() for each in words.split())
+    known = (*texts_by_word(), *grammar, *PARTICLES, *BOTH)
+    return any(_letters(each).startswith(_letters(word)) for each in known)
+
+
+def _letters(word: str) -> str:
+    """In lower case and, in Korean, letter by letter: ㅁ, 모, 몾 and 모자 begin alike."""
+    return "".join(map(_at_the_start, unicodedata.normalize("NFKD", word.lower())))
+
+
+@lru_cache(maxsize=256)
+def _at_the_start(letter: str) -> str:
+    """A Korean letter as it is at the start of a syllable."""
+    name = unicodedata.name(letter, "").replace("JONGSEONG", "CHOSEONG")
+    try:
+        return unicodedata.lookup(name)
+    except KeyError:
+        return letter

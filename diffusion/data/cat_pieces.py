@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from diffusion.data.cat_forms import GRAMMAR, HANGUL, texts_by_word, written
+from diffusion.data.cat_forms import BOTH, GRAMMAR, HANGUL, PARTICLES, texts_by_word, written
 from diffusion.data.cat_words import Name, cat_names
 from diffusion.data.cats import KINDS
 
 Span = tuple[int, int]
 
 BODY = KINDS.index("body")
-BOTH = ("와", "과", "랑", "이랑", "나", "이나")  # join two things, as particles do behind the first
-PARTICLES = ("을", "를", "이", "가", "의", "에", "은", "는", "도", "만", "로", "으로")
 ENDINGS = ("은", "는")  # of verbs too
 LATIN = "[^\\W가-힣]"  # letters and digits of all that puts words apart
 SOFT = re.compile(r"[\s\-]")  # between words of one name
