@@ -14,8 +14,8 @@ from diffusion.hub import HubError, load_models
 from diffusion.models.folder import CheckpointError
 from diffusion.ui.parts.environment import SettingError, prepare_environment
 
-# In checkpoints/; the first that is there is the default, and emoji has a tab of its own.
-SHIPPED = ("cats", "cifar10", "mnist", "mnist-cosine", "mnist-linear", "emoji")
+# In checkpoints/; the first that is there is the default; those told by text have a tab of their own.
+SHIPPED = ("cats", "cifar10", "mnist", "mnist-cosine", "mnist-linear", "cats-words", "emoji")
 LARGE = ("cats-large", "cats128")  # which are worth waiting for on a GPU alone: there they come first
 
 

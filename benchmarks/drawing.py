@@ -21,13 +21,8 @@ from diffusion.films.samples import EMOJI_GUIDANCE
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import LatentModel
 from diffusion.nets.step_cost import timed
-from diffusion.ui.parts.prompt_film import (
-    DEFAULT_STEPS,
-    MAX_PROMPT_STEPS,
-    PromptFrame,
-    checked_prompt_request,
-    prompt_frames,
-)
+from diffusion.ui.parts.prompt_film import PromptFrame, prompt_frames
+from diffusion.ui.parts.prompt_request import DEFAULT_STEPS, MAX_PROMPT_STEPS, checked_prompt_request
 
 SAMPLER, PROMPT = "dpm++2m", "a picture of red heart"
 

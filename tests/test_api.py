@@ -213,10 +213,12 @@ def test_endpoint_returns_the_picture_and_all_about_it(model, text_server):
     client = Client(text_server.url, verbose=False)
     endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
     parameters = [p["parameter_name"] for p in endpoints["/text_to_image"]["parameters"]]
-    assert parameters == ["prompt", "negative_prompt", "seed", "num_steps", "guidance_scale", "sampler"]
+    assert parameters == [
+        "prompt", "negative_prompt", "seed", "num_steps", "guidance_scale", "sampler", "model", "num_images",
+    ]  # fmt: skip
     picture, about = client.predict("green heart", "", 3, 4, 3.0, "ddim", api_name="/text_to_image")
     (film,) = variants_of(model, prompt_request(model, "green heart", sampler="ddim"))
-    assert_close(np.asarray(Image.open(picture)), torch.from_numpy(film[-1].planes["decoded"]))
+    assert_close(np.asarray(Image.open(picture)), torch.from_numpy(film[-1].planes["decoded"][0]))
     assert [step["t"] for step in about["steps"]] == [1000, 750, 500, 250]
     assert "".join(token["text"] for token in about["tokens"]) == "greenheart"
     assert [token["position"] for token in about["tokens"]] == list(range(1, len(about["tokens"]) + 1))
@@ -251,6 +253,14 @@ def test_endpoint_draws_odd_prompts(text_server, prompt):
         (["pizza", "", 0, 10**9, 3, "ddim"], "from 1 to 100"),
         (["pizza", "", 2**70, 1, 3, "ddim"], "0 to 4,294,967,295"),
         (["pizza", "", 0, 1, -1, "ddim"], "from 0 to 20"),
+        (["pizza", "", 0, 1, 3, "ddim", "tiny"], "The model must be one of: tiny-text"),
+        (["pizza", "", 0, 1, 3, "ddim", None], "The model must be one of: tiny-text"),
+        (
+            ["pizza", "", 0, 1, 3, "ddim", "tiny-text", 5],
+            "The number of images must be a whole number from 1 to 4",
+        ),
+        (["pizza", "", 0, 1, 3], "text_to_image takes 8 arguments, not 5"),
+        (["pizza", "", 0, 1, 3, "ddim", "tiny-text", 1, 1], "text_to_image takes 8 arguments, not 9"),
     ],
 )
 def test_endpoint_refuses_with_a_sentence(text_server, data, told):

@@ -7,6 +7,7 @@ from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 import gradio as gr
+import numpy as np
 import torch
 from gradio.components.api_component import Api
 from PIL import Image
@@ -33,13 +34,18 @@ from diffusion.ui.parts.inputs import (
     whole_number,
 )
 from diffusion.ui.parts.line import LINE
+from diffusion.ui.parts.nearest_emoji import nearest
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, MIN_TIMESTEPS, corrupt_picture
-from diffusion.ui.parts.prompt_film import (
+from diffusion.ui.parts.prompt_film import prompt_frames
+from diffusion.ui.parts.prompt_request import (
     DEFAULT_STEPS,
+    MAX_PICTURES,
     MAX_PROMPT_STEPS,
+    PromptRequest,
     checked_prompt_request,
-    draw_prompt,
 )
+from diffusion.ui.parts.prompts import reader
+from diffusion.ui.parts.requests import LastArgument
 from diffusion.ui.parts.streaming import IN_LINE, Concurrency
 
 T = TypeVar("T")
@@ -64,9 +70,11 @@ TEXT_TO_IMAGE = """Draw a prompt.
 
 prompt: at most 500 characters and the network's number of tokens are read; empty leaves it to the network.
 negative_prompt: what guidance leads away from, or empty. seed: 0 to 4294967295. num_steps: 1 to 100.
-guidance_scale: 0 to 20, 1 is off. sampler: ddpm, ddim or dpm++2m. Returns a PNG, and a JSON object with the
-settings, notes about the prompts, its tokens (known: in the vocabulary; seen: the word is in a caption that
-was trained on), the nearest real emoji (held_out: never trained on), and one entry per step."""
+guidance_scale: 0 to 20, 1 is off. sampler: ddpm, ddim or dpm++2m. model: a checkpoint's name. num_images: 1
+to 4. Returns a PNG, of several pictures a grid, and a JSON object with the settings, notes about the prompts,
+its tokens (known: in the vocabulary; seen: the word is in a caption that was trained on), the real emoji
+nearest to the first picture (held_out: never trained on; null if the model is not of emoji), and one entry
+per step."""
 
 
 class PictureFile(gr.File):
@@ -79,9 +87,9 @@ class PictureFile(gr.File):
         return payload.path if payload else None
 
 
-def value(default: Any, kind: str, description: str) -> Api:
+def value(default: Any, kind: str, description: str, form: type[Api] = Api) -> Api:
     """An endpoint's parameter, passed on as it was sent for the handler to check."""
-    return Api(default, {"type": kind, "description": description}, label=description)
+    return form(default, {"type": kind, "description": description}, label=description)
 
 
 def png_output() -> gr.Image:
@@ -127,22 +135,57 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, d
         )
         *steps, (result, _) = class_frames(models[request.model], request)
         images = to_uint8(torch.from_numpy(result["x_0_hat"])).numpy()
-        grid = image_grid(images, math.ceil(len(images) ** 0.5))
-        return grid, {**asdict(request), "steps": [row for _, row in steps]}
+        return square_grid(images), {**asdict(request), "steps": [row for _, row in steps]}
 
     return denoise
 
 
-def text_to_image_with(model: LatentModel) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
-    """The /text_to_image endpoint over this model."""
+def text_to_image_with(
+    models: dict[str, LatentModel],
+) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
+    """The /text_to_image endpoint over these models."""
 
     def text_to_image(
-        prompt: Any, negative_prompt: Any, seed: Any, num_steps: Any, guidance_scale: Any, sampler: Any
+        prompt: Any,
+        negative_prompt: Any,
+        seed: Any,
+        num_steps: Any,
+        guidance_scale: Any,
+        sampler: Any,
+        model: Any,
+        num_images: Any,
     ) -> tuple[Image.Image, dict[str, Any]]:
         sent = (prompt, negative_prompt, seed, num_steps, guidance_scale, sampler)
-        return draw_prompt(model, checked_prompt_request(model, *sent))
+        chosen = models[choice(model, "model", models)]
+        return draw_prompt(chosen, checked_prompt_request(chosen, *sent, num_images=num_images))
 
     return text_to_image
+
+
+def draw_prompt(model: LatentModel, request: PromptRequest) -> tuple[Image.Image, dict[str, Any]]:
+    """The first variant's pictures as one, and all about them as JSON values: what the endpoint returns."""
+    *steps, last = (frames[0] for frames in prompt_frames(model, request))
+    variant, pictures = request.variants[0], last.planes["decoded"]
+    about = {
+        "model": model.name,
+        "prompt": variant.prompt.text,
+        "negative_prompt": variant.negative.text,
+        "seed": request.seed,
+        "num_steps": request.num_steps,
+        "num_images": request.num_images,
+        "guidance_scale": variant.guidance_scale,
+        "sampler": request.sampler,
+        "tokens": [asdict(token) for token in variant.prompt.tokens],
+        "notes": list(variant.notes),
+        "nearest": nearest(reader(model).atlas, pictures[0]),
+        "steps": [frame.row for frame in steps],
+    }
+    return square_grid(pictures), about
+
+
+def square_grid(pictures: np.ndarray) -> Image.Image:
+    """(B, H, W, C) uint8 → one picture, as square as it gets."""
+    return image_grid(pictures, math.ceil(len(pictures) ** 0.5))
 
 
 def in_turn(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
@@ -205,7 +248,8 @@ def register_denoise(models: dict[str, Model]) -> None:
     register(in_turn(denoise_with(models)), DENOISE, inputs, outputs, IN_LINE)
 
 
-def register_text_to_image(model: LatentModel) -> None:
+def register_text_to_image(models: dict[str, LatentModel]) -> None:
+    emoji = next((name for name, model in models.items() if model.cats is None), next(iter(models)))
     inputs = [
         value("red heart", "string", "what to draw"),
         value("", "string", "what to lead away from, or empty"),
@@ -213,20 +257,22 @@ def register_text_to_image(model: LatentModel) -> None:
         value(DEFAULT_STEPS, "integer", f"1 to {MAX_PROMPT_STEPS}"),
         value(EMOJI_GUIDANCE, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
         value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
+        value(emoji, "string", f"one of {', '.join(models)}", LastArgument),
+        value(1, "integer", f"1 to {MAX_PICTURES}", LastArgument),
     ]
     outputs = [png_output(), gr.JSON(visible=False)]
-    register(in_turn(text_to_image_with(model)), TEXT_TO_IMAGE, inputs, outputs, IN_LINE)
+    register(in_turn(text_to_image_with(models)), TEXT_TO_IMAGE, inputs, outputs, IN_LINE)
 
 
-def build(models: dict[str, Model], text_model: LatentModel | None = None) -> None:
+def build(models: dict[str, Model], text_models: dict[str, LatentModel]) -> None:
     """Register the endpoints inside the current gr.Blocks.
 
     Args:
         models: of pixels, by name; may be none.
-        text_model: the one that draws prompts, if there is one.
+        text_models: those that draw prompts; may be none. One of emoji is used if no other is named.
     """
     register_schedule_endpoints()
     if models:
         register_denoise(models)
-    if text_model is not None:
-        register_text_to_image(text_model)
+    if text_models:
+        register_text_to_image(text_models)

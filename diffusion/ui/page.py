@@ -18,6 +18,7 @@ from diffusion.ui.parts.page_head import PageHead
 from diffusion.ui.parts.requests import APP_OPTIONS, Page
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.session import remember_page
+from diffusion.ui.parts.text_models import TextModels, choose_model
 from diffusion.ui.tabs import (
     forward,
     interpolation,
@@ -39,10 +40,10 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
 
     Args:
         models: at least one. The first of pixels is the one on show, and the film in its folder plays before
-            anyone presses anything; the first that is told by text gets a tab of its own.
+            anyone presses anything; those that are told by text have a tab, which opens with cats.
     """
     text = labels()
-    text_model = next((model for model in models.values() if isinstance(model, LatentModel)), None)
+    text_models = {name: model for name, model in models.items() if isinstance(model, LatentModel)}
     pixel_models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
     first = next(iter(pixel_models.values()), None)
     film = shipped_film(first) if first else None
@@ -58,29 +59,30 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
                     reverse.build(pixel_models, film)
                 with gr.Tab(text["tab_training"]):
                     training.build(pixel_models)
-            if text_model is not None:
-                with gr.Tab(text["tab_text_to_image"]), gr.Tabs():
-                    build_text_tabs(text_model)
+            if text_models:
+                with gr.Tab(text["tab_text_to_image"]):
+                    build_text_tabs(choose_model(text_models))
         with gr.Accordion(text["about"], open=False):
             gr.Markdown(prose("about"))
         remember_page(page)
-        api.build(pixel_models, text_model)
+        api.build(pixel_models, text_models)
     return page.queue(max_size=32)
 
 
-def build_text_tabs(model: LatentModel) -> None:
-    """Lay out all that is about pictures from text inside the current gr.Tabs."""
+def build_text_tabs(models: TextModels) -> None:
+    """Lay out all that is about pictures from text inside the current gr.Tab."""
     text = labels()
-    with gr.Tab(text["draw"]):
-        text_to_image.build(model)
-    with gr.Tab(text["interpolation"]):
-        interpolation.build(model)
-    with gr.Tab(text["why_latent"]):
-        latent.build(model)
-    # On a Space any visitor could fill the disk with models.
-    if missing_packages() is None and "SPACE_ID" not in os.environ:
-        with gr.Tab(text["pipeline"]):
-            pipeline.build()
+    with gr.Tabs():
+        with gr.Tab(text["draw"]):
+            text_to_image.build(models)
+        with gr.Tab(text["interpolation"]):
+            interpolation.build(models)
+        with gr.Tab(text["why_latent"]):
+            latent.build(models)
+        # On a Space any visitor could fill the disk with models.
+        if missing_packages() is None and "SPACE_ID" not in os.environ:
+            with gr.Tab(text["pipeline"]):
+                pipeline.build()
 
 
 def leave_no_upload_behind(page: gr.Blocks) -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 import gradio as gr
 from fastapi import Depends, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
+from gradio.components.api_component import Api
 from gradio_client.utils import construct_args, is_http_url_like, traverse
 from starlette.responses import JSONResponse
 
@@ -12,6 +13,13 @@ from diffusion.ui.parts.inputs import refusal
 from diffusion.ui.text import labels
 
 NOT_FOUND, UNREADABLE = 404, 422  # HTTP's numbers
+
+
+class LastArgument(Api):
+    """An endpoint's argument, one of the last, that has its default if it is left out."""
+
+    def get_block_name(self) -> str:
+        return "api"
 
 
 class Page(gr.Blocks):
@@ -25,6 +33,9 @@ class Page(gr.Blocks):
         Raises:
             InputError: too few or too many arguments, or one that is not of its component's form.
         """
+        left_out = block_fn.inputs[len(inputs) :]
+        if all(isinstance(block, LastArgument) for block in left_out):
+            inputs = [*inputs, *(block.value for block in left_out)]
         takes, sent = len(block_fn.inputs), len(inputs)
         if takes != sent and not block_fn.cancels:  # to one that cancels Gradio sends the session
             raise refusal("wrong_number_of_arguments", name=block_fn.name, takes=str(takes), sent=str(sent))

@@ -20,13 +20,15 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
-from diffusion.ui.parts.prompt_field import prompt_field
+from diffusion.ui.parts.prompt_field import Opening, prompt_field, each_its_own
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import Frame, encode, film_message, per_step, wish
+from diffusion.ui.parts.text_models import TextModels, words_for
 from diffusion.ui.text import labels
 
 MODES = ("prompts", "noises", "both")
+ENDS = ("start", "end")
 MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, MAX_JOURNEY_STEPS = 3, 17, 50
 BATCH = 4  # frames that go through the network together
 PREVIEW_SECONDS = 0.25  # at least, between two looks at frames in the making
@@ -231,30 +233,35 @@ def film_messages(model: LatentModel, journey: Journey) -> Iterator[dict[str, An
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def end_prompt_field(model: LatentModel, end: str) -> gr.Textbox:
+def end_prompt_field(models: TextModels, end: str) -> gr.Textbox:
     with gr.Column(min_width=110):
-        return prompt_field(model, labels()[f"{end}_prompt_default"], f"{end}_prompt")
+        return prompt_field(models, opening_of(end), f"{end}_prompt")
 
 
-def ends(model: LatentModel) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
+def opening_of(end: str) -> Opening:
+    """What stands at first at the "start" or the "end"."""
+    return lambda model: words_for(model, f"{end}_prompt_default")
+
+
+def ends(models: TextModels) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
     """Lay out what changes between which ends, the two buttons, and the place for a problem."""
     text = labels()
     mode = gr.Radio([(text[f"mode_{name}"], name) for name in MODES], value="prompts", label=text["mode"])
     with gr.Row():
-        start_prompt, end_prompt = (end_prompt_field(model, end) for end in ("start", "end"))
+        start_prompt, end_prompt = (end_prompt_field(models, end) for end in ENDS)
     start, stop = controls.start_and_stop(text["interpolate"])
     return [mode, start_prompt, end_prompt], start, stop, controls.problem_line()
 
 
-def settings(model: LatentModel, mode: gr.Radio, *prompts: gr.Textbox) -> list[Any]:
+def settings(models: TextModels, mode: gr.Radio, *prompts: gr.Textbox) -> list[Any]:
     """Lay out the other inputs; after those of `ends` they are in the order of `checked_journey`."""
     text = labels()
     with gr.Row():
         start_seed, end_seed = controls.seed_number(0, "start_seed"), controls.seed_number(1, "end_seed")
     frames = gr.Slider(MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, 9, step=2, label=text["num_frames"])
     with gr.Accordion(text["more"], open=False):
-        steps = controls.steps_choice(most_steps(model), 15)
-        guidance = controls.guidance_slider(prompt_guidance(model), info=text["prompt_guidance_info"])
+        steps = controls.steps_choice(max(map(most_steps, models.models.values())), 15)
+        guidance = controls.guidance_slider(prompt_guidance(models.first), info=text["prompt_guidance_info"])
     say_why(end_seed, {"mode": mode}, {"mode === 'prompts'": "seed_b_unused"})
     say_why(prompts[1], {"mode": mode}, {"mode === 'noises'": "prompt_b_unused"})
     silent = "!a.trim() && (mode === 'noises' || !b.trim())"
@@ -264,7 +271,7 @@ def settings(model: LatentModel, mode: gr.Radio, *prompts: gr.Textbox) -> list[A
     return [start_seed, end_seed, frames, steps, guidance]
 
 
-def build(model: LatentModel) -> None:
+def build(models: TextModels) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
     controls.lead(text["interpolation_lead"])
@@ -273,12 +280,16 @@ def build(model: LatentModel) -> None:
             parts = {"slider": text["journey_slider"], "position": text["journey_position"]}
             scrubber = Scrubber("interpolation", parts=parts)
         with actions:
-            changing, start, stop, problem = ends(model)
+            changing, start, stop, problem = ends(models)
         with side:
-            request = [*changing, *settings(model, *changing)]
+            request = [*changing, *settings(models, *changing)]
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
-        return film_messages(model, checked_journey(model, *sent))
+        *values, name = sent
+        model = models.named(name)
+        return film_messages(model, checked_journey(model, *values))
 
-    triggers = [start.click, request[1].submit, request[2].submit]
-    wish(messages, triggers, request, [scrubber, problem], [stop])
+    openings = [*(opening_of(end) for end in ENDS), prompt_guidance]
+    each_its_own(models, [*changing[1:], request[-1]], openings)
+    triggers = [start.click, changing[1].submit, changing[2].submit]
+    wish(messages, triggers, [*request, models.choice], [scrubber, problem], [stop])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from diffusion.data.cats import Cats
 from diffusion.data.grids import png_bytes
 from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.films.film import EPS_RANGE
@@ -24,17 +25,36 @@ from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row, sent_picture
 from diffusion.ui.parts.scrubber import Scrubber, data_url
-from diffusion.ui.parts.streaming import encode, wish
+from diffusion.ui.parts.streaming import PRIVATE, encode, wish
+from diffusion.ui.parts.text_models import TextModels
 from diffusion.ui.text import labels
 
-NOT_EMOJI = ("sunset", "cat", "card")  # of the preset pictures
+OTHERS = ("sunset", "cat", "card")  # of the preset pictures
+SEEN, UNSEEN = 4, 2  # of a model's cats, such as were trained on and such as were not
 TILE = 104  # pixels of an example to choose, twice as many as it is wide on the page
 
 
-def example_pictures() -> dict[str, Image.Image]:
-    """What can be chosen, by name: emoji, and for comparison what is none."""
+def example_pictures(model: LatentModel) -> dict[str, Image.Image]:
+    """What can be chosen, by name: pictures like those it was trained on, and for comparison others."""
     names = labels()["latent_others"].split("|")
-    return emoji_pictures() | {name: preset_pictures()[key] for name, key in zip(names, NOT_EMOJI)}
+    return own_pictures(model) | {name: preset_pictures()[key] for name, key in zip(names, OTHERS)}
+
+
+def own_pictures(model: LatentModel) -> dict[str, Image.Image]:
+    """Six pictures like those it was trained on, by name; the last two are not among these."""
+    return emoji_pictures() if model.cats is None else cat_pictures(model.cats)
+
+
+def cat_pictures(cats: Cats) -> dict[str, Image.Image]:
+    """Cats, by their colour and accessory."""
+    seen, unseen = cats.trained_on[:: len(cats) // SEEN][:SEEN], cats.never_trained_on(UNSEEN)
+    marks = [""] * len(seen) + [f" {labels()['never_together']}"] * len(unseen)
+    chosen = torch.cat([seen, unseen])
+    names = [
+        f"{cats.names[0][cat[0]]}, {cats.names[-1][cat[-1]]}{m}" for cat, m in zip(chosen.tolist(), marks)
+    ]
+    pictures = cats.render(chosen).permute(0, 2, 3, 1).cpu().numpy()
+    return dict(zip(names, map(Image.fromarray, pictures)))
 
 
 def as_tensor(picture: Image.Image, model: LatentModel) -> Tensor:
@@ -44,9 +64,9 @@ def as_tensor(picture: Image.Image, model: LatentModel) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def emoji_psnr(model: LatentModel) -> float:
-    """How well the emoji come back, in dB: the mean."""
-    images = torch.cat([as_tensor(picture, model) for picture in emoji_pictures().values()])
+def typical_psnr(model: LatentModel) -> float:
+    """How well such pictures come back as it was trained on, in dB: the mean."""
+    images = torch.cat([as_tensor(picture, model) for picture in own_pictures(model).values()])
     return psnr(images, model.decode(model.encode(images))).mean().item()
 
 
@@ -58,6 +78,7 @@ def known_costs(model: LatentModel) -> dict[str, Any]:
     config, tokens, side = model.net.config, model.text.config.num_tokens, model.image_shape[1]
     twin = on_pixels(config, model.autoencoder.config.image_channels)
     return {
+        "model": model.name,
         "shapes": {"pixels": [twin.in_channels, side, side], "latents": list(model.sample_shape)},
         "operations": {
             "pixels": step_operations(twin, side, tokens),
@@ -68,14 +89,14 @@ def known_costs(model: LatentModel) -> dict[str, Any]:
 
 @on_gpu
 def measured_costs(model: LatentModel) -> dict[str, Any]:
-    """The same and what is measured here and now, in a few seconds: time, memory, and the emoji's PSNR."""
+    """The same and what is measured here and now, in a few seconds: time, memory, and what comes back."""
     known, tokens = known_costs(model), model.text.config.num_tokens
     found = compare(model.net, model.autoencoder, model.image_shape[1], tokens)
     twin = on_pixels(model.net.config, model.autoencoder.config.image_channels)
     measured = {
         **asdict(found),
         "operations": step_operations(twin, found.pixels.side, tokens),
-        "psnr": emoji_psnr(model),
+        "psnr": typical_psnr(model),
         "machine": machine_name(model.device),
     }
     return known | {"measured": measured}
@@ -112,43 +133,50 @@ def through_latents(model: LatentModel, picture: Image.Image) -> dict[str, Any]:
         "image_shape": list(shown["original"].shape),
         "latent_shape": list(latent.shape[1:]),
         "psnr": psnr(image, back).item(),
-        "emoji_psnr": emoji_psnr(model),
-        "is_emoji": picture in emoji_pictures().values(),
+        "typical_psnr": typical_psnr(model),
+        "is_own": picture in own_pictures(model).values(),
     }
 
 
 def chosen_picture(model: LatentModel, request: dict[str, Any]) -> dict[str, Any]:
-    """Asked by the page: the message about an example, which has this name, or about a file in base64."""
+    """The message about an example, which has this name, or about a file in base64."""
     if "file" in request:
         return through_latents(model, sent_picture(request))
-    pictures = example_pictures()
+    pictures = example_pictures(model)
     return through_latents(model, pictures[choice(request.get("name"), "picture", pictures)])
 
 
-def example_tiles() -> list[dict[str, str]]:
-    """The examples for the page, small."""
-    return [
+def opening_message(model: LatentModel) -> dict[str, Any]:
+    """What can be chosen, small, and the message about the first."""
+    examples = [
         {"name": name, "picture": data_url(png_bytes(picture.resize((TILE, TILE), Image.Resampling.LANCZOS)))}
-        for name, picture in example_pictures().items()
+        for name, picture in example_pictures(model).items()
     ]
+    return {"model": model.name, "examples": examples, "shown": chosen_picture(model, examples[0])}
 
 
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def build(model: LatentModel) -> None:
+def build(models: TextModels) -> None:
     """Lay out the panel inside the current gr.Blocks."""
     text = labels()
     controls.lead(text["why_latent_lead"])
     measure = gr.Button(text["measure"], variant="primary", elem_classes="narrow")
-    costs = Scrubber("latent", known_costs(model))
+    costs = Scrubber("latent", known_costs(models.first))
     problem = controls.problem_line()
 
     def reconstruct(request: dict[str, Any]) -> dict[str, Any]:
-        return chosen_picture(model, request)
+        """Asked by the page: of a "model" an example or a file."""
+        return chosen_picture(models.named(request.get("model")), request)
 
-    examples = example_tiles()
-    first = {"examples": examples, "shown": chosen_picture(model, examples[0])}
+    def examples(request: dict[str, Any]) -> dict[str, Any]:
+        """Asked by the page: what a "model" opens with."""
+        return opening_message(models.named(request.get("model")))
+
+    asked = [*asked_in_line(reconstruct), *asked_in_line(examples)[:1], open_picture]
     parts = picture_row(text["latent_examples"])
-    Scrubber("reconstruction", first, [*asked_in_line(reconstruct), open_picture], parts)
-    wish(partial(cost_messages, model), [measure.click], [], [costs, problem])
+    pictures = Scrubber("reconstruction", opening_message(models.first), asked, parts)
+    models.choice.change(None, models.choice, pictures, js="(model) => ({model})", **PRIVATE)
+    models.choice.change(lambda name: known_costs(models.named(name)), models.choice, costs, **PRIVATE)
+    wish(lambda name: cost_messages(models.named(name)), [measure.click], [models.choice], [costs, problem])

@@ -1,40 +1,44 @@
-"""The tab Text to image: a prompt becomes a picture, and each step shows what the network reads and sees."""
+"""The tab Text to image: a prompt becomes pictures, and each step shows what the network reads and sees."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
-from diffusion.data.grids import png_bytes
 from diffusion.files import to_json
-from diffusion.films.emoji_atlas import Atlas
 from diffusion.films.samples import prompt_guidance
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts import controls
+from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
-from diffusion.ui.parts.prompt_field import prompt_field
-from diffusion.ui.parts.prompt_film import (
+from diffusion.ui.parts.line import asked_in_line
+from diffusion.ui.parts.nearest_emoji import nearest_shown
+from diffusion.ui.parts.prompt_field import prompt_field, each_its_own
+from diffusion.ui.parts.prompt_film import empty_planes
+from diffusion.ui.parts.prompt_films import PROMPT_FILMS, PromptFilm, guided_pictures
+from diffusion.ui.parts.prompt_request import (
     COMPARED,
     DEFAULT_STEPS,
+    MAX_PICTURES,
     MAX_PROMPT_STEPS,
-    PromptFrame,
     PromptRequest,
     checked_prompt_request,
-    empty_frame,
-    nearest,
-    prompt_frames,
 )
 from diffusion.ui.parts.prompts import reader
-from diffusion.ui.parts.scrubber import data_url, new_id
+from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, Planes, Row, film_message, per_step, stream_frames, wish
+from diffusion.ui.parts.text_models import TextModels, words_for
 from diffusion.ui.text import labels
 
 
-def film_info(model: LatentModel, request: PromptRequest) -> dict[str, Any]:
-    """What the page must know of a film before its first frame."""
+def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
+    """What the page must know of a film before its first frame.
+
+    "kept" is its name in PROMPT_FILMS, by which the page can ask about it; "model" the name of what draws it;
+    of each of the "variants" its "text", as it was read, and "negative", its tokens and notes.
+    """
+    model, request = film.model, film.request
     variants = [
         {
             "tokens": [asdict(token) for token in variant.prompt.tokens],
@@ -45,7 +49,7 @@ def film_info(model: LatentModel, request: PromptRequest) -> dict[str, Any]:
         }
         for variant in request.variants
     ]
-    made = labels()["drawn_by"].format(
+    made = words_for(model, "drawn_by").format(
         model=model.name,
         seed=request.seed,
         sampler=request.sampler,
@@ -53,85 +57,95 @@ def film_info(model: LatentModel, request: PromptRequest) -> dict[str, Any]:
         guidance=" / ".join(dict.fromkeys(guidance_words(each.guidance_scale) for each in request.variants)),
     )
     return {
+        "kept": name,
+        "model": model.name,
         "variants": variants,
+        "num_images": request.num_images,
         "num_steps": request.num_steps,
         "num_timesteps": model.schedule.num_timesteps,
-        "made": made,
+        "made": f"{made} {credit_of_drawn(model)}".strip(),
         "per_step": per_step([variant.guidance_scale for variant in request.variants]),
     }
 
 
-def side_by_side(frames: Sequence[PromptFrame]) -> Planes:
+def side_by_side(variants: Sequence[Planes]) -> Planes:
     """The planes of all variants, with a variant's number before each name."""
-    return {f"{i}.{name}": plane for i, frame in enumerate(frames) for name, plane in frame.planes.items()}
+    return {f"{i}.{name}": plane for i, planes in enumerate(variants) for name, plane in planes.items()}
 
 
 def film_messages(model: LatentModel, request: PromptRequest) -> Iterator[dict[str, Any]]:
     """Draw, and yield messages: the tokens, each step as it is made, at last the nearest emoji."""
-    film, info = new_id(model.name), film_info(model, request)
-    empty = [empty_frame(model, variant) for variant in request.variants]
-    yield film_message(film, info, [], side_by_side(empty))
-    last: deque[tuple[PromptFrame, ...]] = deque(maxlen=1)
+    name, film = PROMPT_FILMS.begin(model, request)
+    shown, info = new_id(model.name), film_info(name, film)
+    empty = [empty_planes(model, variant, request.num_images) for variant in request.variants]
+    yield film_message(shown, info, [], side_by_side(empty))
 
     def frames() -> Iterator[tuple[Planes, Row]]:
-        for together in prompt_frames(model, request):
-            last.append(together)
+        for together in film.frames():
             row = together[0].row
             row = row and {**row, "attention_max": [frame.attention_max for frame in together]}
-            yield side_by_side(together), row
+            yield side_by_side([frame.planes for frame in together]), row
 
-    for message in stream_frames(film, info, frames()):
+    for message in stream_frames(shown, info, frames()):
         yield message
-    atlas = reader(model).atlas
-    found = [nearest(atlas, frame.planes["decoded"]) for frame in last[0]]
-    yield message | {"nearest": [with_pictures(atlas, each) for each in found]}
-
-
-def with_pictures(atlas: Atlas | None, found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What `nearest` found, with the pictures as addresses that hold them."""
-    if atlas is None or found is None:
-        return None
-    urls = [data_url(png_bytes(Image.fromarray(atlas.pictures[each["index"]]))) for each in found["nearest"]]
-    return found | {"nearest": [each | {"picture": url} for each, url in zip(found["nearest"], urls)]}
+    if atlas := reader(model).atlas:
+        yield message | {"nearest": [[nearest_shown(atlas, each) for each in all_] for all_ in film.pictures]}
 
 
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def examples(model: LatentModel) -> tuple[list[list[str]], list[str]]:
-    """Prompts to try, for gr.Dataset: samples, and labels that mark what was never seen together."""
-    prompts = labels()["prompt_examples"].split("|")
-    held_out = reader(model).held_out_names
-    mark = labels()["never_together"]
-    return [[p] for p in prompts], [f"{p} {mark}" if p.lower() in held_out else p for p in prompts]
+def prompts_to_try(model: LatentModel) -> list[str]:
+    """Examples in the page's language."""
+    return words_for(model, "prompt_examples").split("|")
 
 
-def ask(model: LatentModel, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML, gr.Dataset]:
-    """Lay out the prompt, Draw, whose elem_id is `draw`, Stop, the place for a problem, and the examples."""
-    text = labels()
-    samples, sample_labels = examples(model)
-    prompt = prompt_field(model, samples[0][0], "prompt", max_lines=3)
-    start, stop = controls.start_and_stop(text["draw"], draw)
-    problem = controls.problem_line()
-    pick = gr.Dataset(
-        components=[prompt],
+def marked(model: LatentModel) -> list[str]:
+    """The same, and which of them name what was never seen together."""
+    held_out, mark = reader(model).held_out_names, labels()["never_together"]
+    return [f"{each} {mark}" if each.lower() in held_out else each for each in prompts_to_try(model)]
+
+
+def examples(model: LatentModel, **options: Any) -> gr.Dataset:
+    """Prompts to try; options are a Dataset's."""
+    samples = [[each] for each in prompts_to_try(model)]
+    return gr.Dataset(
         samples=samples,
-        sample_labels=sample_labels,
+        sample_labels=marked(model),
         samples_per_page=len(samples),
-        layout="gallery",
-        label=text["prompt_try"],
-        elem_classes="prompt-examples",
+        label=words_for(model, "prompt_try"),
+        **options,
     )
+
+
+def ask(models: TextModels, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML, gr.Dataset]:
+    """Lay out the prompt, Draw, whose elem_id is `draw`, Stop, the place for a problem, and the examples."""
+    prompt = prompt_field(models, opening_prompt, "prompt", max_lines=3)
+    start, stop = controls.start_and_stop(labels()["draw"], draw)
+    problem = controls.problem_line()
+    pick = examples(models.first, components=[prompt], layout="gallery", elem_classes="prompt-examples")
     return prompt, start, stop, problem, pick
 
 
-def second_picture(model: LatentModel, prompt: gr.Textbox, guidance: gr.Slider) -> list[Any]:
-    """Lay out what a second picture may have of its own; it is shown when it is asked for."""
+def opening_prompt(model: LatentModel) -> str:
+    return prompts_to_try(model)[0]
+
+
+def nothing(_: LatentModel) -> str:
+    return ""
+
+
+def second_prompt(model: LatentModel) -> str:
+    return words_for(model, "second_prompt_default")
+
+
+def second_variant(models: TextModels, prompt: gr.Textbox, guidance: gr.Slider) -> list[Any]:
+    """Lay out what pictures beside the first may have of their own; it is shown when it is asked for."""
     text = labels()
     choices = [(text[f"another_{name}"], name) for name in COMPARED]
     compared = gr.CheckboxGroup(choices, label=text["compare"], info=text["compare_info"])
     with gr.Column(visible=False) as prompt_place:
-        second = prompt_field(model, text["second_prompt_default"], "second_prompt")
+        second = prompt_field(models, second_prompt, "second_prompt")
     with gr.Column(visible=False) as scale_place:
         scale = gr.Slider(0, 10, 1, step=0.1, label=text["second_guidance"])
     shown = ", ".join(f"{{__type__: 'update', visible: asked.includes('{name}')}}" for name in COMPARED)
@@ -145,18 +159,24 @@ def second_picture(model: LatentModel, prompt: gr.Textbox, guidance: gr.Slider) 
     return [compared, second, scale]
 
 
-def settings(model: LatentModel, prompt: gr.Textbox) -> list[Any]:
+def settings(models: TextModels, prompt: gr.Textbox) -> list[Any]:
     """Lay out the controls beside the stage, in the order in which `checked_prompt_request` takes them."""
     text = labels()
-    guidance = controls.guidance_slider(prompt_guidance(model), info=text["prompt_guidance_info"])
+    guidance = controls.guidance_slider(prompt_guidance(models.first), info=text["prompt_guidance_info"])
     steps = controls.steps_choice(MAX_PROMPT_STEPS, DEFAULT_STEPS)
     seed = controls.seed_number()
-    second = second_picture(model, prompt, guidance)
+    images = images_of(models.first, minimum=1, maximum=MAX_PICTURES, value=MAX_PICTURES, step=1)
+    second = second_variant(models, prompt, guidance)
     with gr.Accordion(text["more"], open=False):
-        negative = prompt_field(model, "", "negative_prompt", info=text["negative_prompt_info"])
+        negative = prompt_field(models, nothing, "negative_prompt", info=text["negative_prompt_info"])
         sampler = controls.sampler_choice()
     tell_effects(prompt, negative, guidance, *second)
-    return [negative, seed, steps, guidance, sampler, *second]
+    return [negative, seed, steps, guidance, sampler, *second, images]
+
+
+def images_of(model: LatentModel, **options: Any) -> gr.Slider:
+    """How many pictures are drawn of a prompt, and what they are good for; options are a Slider's."""
+    return gr.Slider(label=labels()["prompt_images"], info=words_for(model, "prompt_images_info"), **options)
 
 
 def tell_effects(
@@ -179,24 +199,40 @@ def tell_effects(
     say_why(negative, {"guidance": guidance, "compared": compared, "scale": scale}, {off: "negative_unused"})
 
 
-def build(model: LatentModel) -> None:
+def lead(model: LatentModel) -> str:
+    """What the tab is for."""
+    return words_for(model, "text_to_image_lead").format(shape=" × ".join(map(str, model.sample_shape)))
+
+
+def build(models: TextModels) -> None:
     """Lay out the tab inside the current gr.Blocks."""
     draw = new_id("draw")
-    controls.lead(labels()["text_to_image_lead"].format(shape=" × ".join(map(str, model.sample_shape))))
+    about = controls.lead(lead(models.first))
     with controls.workspace() as (stage, actions, side):
         with stage:
-            scrubber = controls.film_scrubber("text_to_image", {"draw": draw})
+            scrubber = controls.film_scrubber("text_to_image", {"draw": draw}, asked_in_line(guided_pictures))
         with actions:
-            prompt, start, stop, problem, pick = ask(model, draw)
+            prompt, start, stop, problem, pick = ask(models, draw)
         with side:
-            chosen = settings(model, prompt)
+            chosen = settings(models, prompt)
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
-        return film_messages(model, checked_prompt_request(model, *sent))
+        *values, name = sent
+        model = models.named(name)
+        return film_messages(model, checked_prompt_request(model, *values))
 
-    fields = [prompt, *(field for field in chosen if isinstance(field, gr.Textbox))]
+    def words(name: Any) -> tuple[str, gr.Dataset, gr.Slider]:
+        model = models.named(name)
+        return lead(model), examples(model), images_of(model)
+
+    models.choice.change(words, models.choice, [about, pick, chosen[-1]], **PRIVATE)
+    negative, second = (field for field in chosen if isinstance(field, gr.Textbox))
+    fields = [prompt, negative, second]
+    openings = [opening_prompt, nothing, second_prompt, prompt_guidance]
+    switched = each_its_own(models, [*fields, chosen[3]], openings)
     # The prompt is there before it is drawn, and without asking Python: examples may be tapped fast.
-    prompts = to_json([sample for (sample,) in examples(model)[0]])
-    picked = pick.click(None, pick, prompt, js=f"(number) => {prompts}[number]", **PRIVATE)
-    triggers: list[Any] = [start.click, *(field.submit for field in fields), picked.then]
-    wish(messages, triggers, [prompt, *chosen], [scrubber, problem], [stop])
+    prompts = to_json({name: prompts_to_try(model) for name, model in models.models.items()})
+    example = f"(number, model) => ({prompts})[model][number]"
+    picked = pick.click(None, [pick, models.choice], prompt, js=example, **PRIVATE)
+    triggers: list[Any] = [start.click, *(field.submit for field in fields), picked.then, switched.then]
+    wish(messages, triggers, [prompt, *chosen, models.choice], [scrubber, problem], [stop])

@@ -9,7 +9,7 @@ export class Guidance {
   // root has the markup of guidance.html. text: the page's texts. goTo is called with the step that is chosen
   // on the curve.
   constructor(root, { text, goTo }) {
-    Object.assign(this, { root, text, goTo });
+    Object.assign(this, { root, text, goTo, shown: false });
     this.place = root.querySelector('[data-role="guided"]');
     this.grids = Object.fromEntries(PICTURES.map((name) => [name, new Grid(this.canvas(name))]));
     this.chart = new Chart(this.place.querySelector("svg"), {
@@ -34,14 +34,14 @@ export class Guidance {
     for (const place of this.place.querySelectorAll(`[data-role="${role}"]`)) place.textContent = content;
   }
 
-  // film: of which all is shown that has these names: `prefix` and with, without. scale: of the guidance.
-  // names: what the two predictions are called.
-  prepare(film, { prefix = "", scale, names }) {
-    Object.assign(this, { film, prefix, apart: [], measured: 0 });
-    this.shown = film.planes[`${prefix}with`] !== undefined;
+  // film: of which the planes with and without are shown, if it has them. scale: of the guidance. names: what
+  // the two predictions are called.
+  prepare(film, { scale, names }) {
+    Object.assign(this, { film, apart: [], measured: 0 });
+    this.shown = film.planes.with !== undefined;
     this.place.hidden = !this.shown;
     if (!this.shown) return;
-    const shape = film.shape(`${prefix}with`);
+    const shape = film.shape("with");
     const [count, ...size] = shape.length > 3 ? shape : [1, ...shape];
     for (const name of PICTURES) this.grids[name].resize(count, size);
     for (const name of ["with", "without"]) {
@@ -52,8 +52,13 @@ export class Guidance {
     this.last = Math.max(1, film.info.num_steps - 1); // of the steps
   }
 
+  hide() {
+    this.shown = false;
+    this.place.hidden = true;
+  }
+
   plane(k, name) {
-    return this.film.plane(k, `${this.prefix}${name}`);
+    return this.film.plane(k, name);
   }
 
   // How far the predictions of each step are apart, and where most; when steps have come, not at each frame.

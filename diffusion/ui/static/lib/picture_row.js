@@ -18,12 +18,20 @@ export class PictureRow {
   constructor(view, { tiles, others = () => [], face = imageOf, choose }) {
     Object.assign(this, { root: view.root, server: view.server, text: view.text, others, face, choose });
     this.element = view.find(".picture-row");
-    this.fixed = tiles;
-    for (const tile of tiles) this.part("add").before(this.buttonOf(tile));
+    this.setFixed(tiles);
     this.listen();
     this.showOwn();
     subscribe(({ own }) => own && this.showOwn());
     receiveFiles(this);
+  }
+
+  // The first tiles are these; that one of them is chosen now is for the caller to mark.
+  setFixed(tiles) {
+    for (const gone of this.element.querySelectorAll(".preset[data-key]:not(.mine)")) gone.remove();
+    this.fixed = tiles;
+    const [mine] = this.element.querySelectorAll(".mine");
+    for (const tile of tiles) (mine ?? this.part("add")).before(this.buttonOf(tile));
+    if (this.tiles) this.tiles = [...tiles, ...this.tiles.filter(({ own }) => own)];
   }
 
   part(role) {
@@ -107,14 +115,14 @@ export class PictureRow {
   rememberTile() {
     const name = `${this.root.id} tile`;
     let left = recall(name);
-    const look = () => {
+    this.look = () => {
       const tile = this.wishes ? null : this.tiles.find(({ key }) => key === left);
       if (!tile) return;
       left = null;
       this.choose(tile);
     };
-    look();
-    subscribe(({ own }) => own && look());
+    this.look();
+    subscribe(({ own }) => own && this.look());
     remember(name, { save: () => (this.wished ?? this.chosen)?.key, restore() {} });
   }
 

@@ -26,6 +26,11 @@ export function recall(key) {
   return left.values[key];
 }
 
+// The same as noted last.
+export function noted(key) {
+  return values[key];
+}
+
 export function note(key, value) {
   values[key] = value;
   write();

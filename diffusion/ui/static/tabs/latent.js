@@ -18,8 +18,8 @@ export function mount(context) {
 }
 
 class Latent extends View {
-  shown = null; // the last message, with the last measurement
-  measured = undefined; // that one
+  shown = null; // the last message, with the last measurement of its model
+  measured = {}; // these, by model
 
   constructor(context) {
     super(context);
@@ -29,14 +29,14 @@ class Latent extends View {
     remember(`${this.root.id} measured`, { save: () => this.measured, restore });
   }
 
-  // {shapes, operations, measured?, busy?}: a measurement stays until there is a new one.
+  // {model, shapes, operations, measured?, busy?}: a measurement stays until there is a new one of its model.
   receive(message) {
     if (this.progress.takes(message)) return;
     if (message.busy) this.progress.prepare("");
     else this.progress.clear();
     if (!message.shapes) return; // given up before it began
-    this.measured = message.measured ?? this.measured;
-    this.shown = { ...message, measured: this.measured };
+    this.measured[message.model] = message.measured ?? this.measured[message.model];
+    this.shown = { ...message, measured: this.measured[message.model] };
     this.draw();
   }
 

@@ -1,7 +1,8 @@
-// The tab Text to image: a film of what the network reads, sees, looks at and expects.
+// The tab Text to image: a film of what the network reads, sees, looks at and expects, of several pictures at once.
 import { elementById, node, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { decibels, milliseconds } from "../lib/numbers.js";
+import { remember } from "../lib/session.js";
 import { View } from "../lib/view.js";
 import { Variant } from "./variant.js";
 
@@ -14,6 +15,7 @@ export function mount(context) {
 class TextToImage extends View {
   variants = [];
   looked = null; // the variant whose token was pointed at last
+  open = false; // whether it is shown what guidance combines
 
   constructor(context) {
     super(context);
@@ -22,12 +24,13 @@ class TextToImage extends View {
       onFilm: (film) => this.prepare(film),
       onChange: this.redraw,
     });
+    remember(`${this.root.id} open`, { save: () => this.open, restore: (open) => (this.open = open) });
   }
 
   // With the film of before a reload. Opened for the first time it draws the prompt that stands there.
   async open() {
     if (!(await this.transport.restore())) this.pressDraw();
-    else this.showNearest(this.transport.film.info.nearest ?? []);
+    else this.showNearest();
   }
 
   async pressDraw() {
@@ -39,22 +42,56 @@ class TextToImage extends View {
     this.transport.receive(message);
     if (!message.nearest) return;
     this.transport.film.info.nearest = message.nearest; // with the film it outlives a reload
-    this.showNearest(message.nearest);
+    this.showNearest();
   }
 
   prepare(film) {
     this.looked = null;
-    const onLook = (variant) => {
-      this.looked = variant;
-      this.redraw();
-    };
-    const options = { text: this.text, onLook, goTo: (k) => this.transport.userSet(k) };
-    this.variants = film.info.variants.map((_, i) => new Variant(this.find("template"), film, i, options));
+    this.variants = film.info.variants.map((_, i) => new Variant(this.find("template"), film, i, this.options));
     this.part("variants").replaceChildren(...this.variants.map((variant) => variant.root));
     this.part("rests").replaceChildren(...this.variants.map((variant) => variant.rest));
     this.root.classList.toggle("pair", this.variants.length > 1);
+    this.part("sketched").hidden = !film.planes["0.sketch"];
     this.part("combining").hidden = this.variants.every((variant) => !variant.guided);
     this.part("memorised").hidden = true;
+    this.choose(film.info.main ?? 0);
+    this.setOpen(this.open);
+  }
+
+  // What a variant has of the view.
+  get options() {
+    return {
+      text: this.text,
+      server: this.server,
+      onLook: (variant) => {
+        this.looked = variant;
+        this.redraw();
+      },
+      onChoose: (i) => {
+        this.choose(i);
+        this.transport.keep();
+      },
+      onOpen: (open) => this.setOpen(open),
+      onGuided: () => {
+        this.transport.keep();
+        this.redraw();
+      },
+      goTo: (k) => this.transport.userSet(k),
+    };
+  }
+
+  // The picture with this number is looked at: of each variant, for they began with the same noise.
+  choose(i) {
+    this.transport.film.info.main = i; // with the film it outlives a reload
+    for (const variant of this.variants) variant.choose(i);
+    this.showNearest();
+    this.redraw();
+  }
+
+  setOpen(open) {
+    this.open = open;
+    for (const variant of this.variants) variant.open = open;
+    this.redraw();
   }
 
   draw() {
@@ -62,6 +99,7 @@ class TextToImage extends View {
     if (!film?.has(k)) return;
     for (const variant of this.variants) variant.draw(k);
     this.tellAttention(k);
+    if (this.open) for (const variant of this.variants) variant.showGuided();
     const row = film.rows[k];
     this.fill({
       t: String(row?.t ?? 0),
@@ -80,9 +118,10 @@ class TextToImage extends View {
       telling && row ? telling.describe(k, row.attention_max[telling.index]) : this.text.attention_idle;
   }
 
-  // The emoji nearest to each picture that was drawn.
-  showNearest(all) {
-    const known = all.filter(Boolean);
+  // The emoji nearest to the picture that is looked at, of each variant; of other models there are none.
+  showNearest() {
+    const { nearest = [], main } = this.transport.film.info;
+    const known = nearest.map((pictures) => pictures[main]);
     this.part("memorised").hidden = !known.length;
     if (!known.length) return;
     this.part("distances").textContent = phrase(this.text.memorised_note, {

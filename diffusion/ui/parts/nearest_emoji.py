@@ -1,0 +1,51 @@
+"""Is it memorised? The real emoji that are most like one that was drawn."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from diffusion.data.grids import png_bytes
+from diffusion.data.images import to_signed
+from diffusion.films.emoji_atlas import Atlas
+from diffusion.ui.parts.scrubber import data_url
+
+NEAREST = 3
+
+
+def nearest(atlas: Atlas | None, picture: np.ndarray) -> dict[str, Any] | None:
+    """The real pictures most like one that was drawn, and how far apart such pictures are.
+
+    Args:
+        atlas: None gives None.
+        picture: (H, W, 3) uint8.
+
+    Returns:
+        JSON values: how many there are, the median of the distances to all, and the nearest with index,
+        character, English name, distance (RMS over pixels in [−1, 1], at 32 × 32), and whether held out.
+    """
+    if atlas is None:
+        return None
+    distances = atlas.distances(to_signed(torch.from_numpy(picture.copy())).permute(2, 0, 1))
+    found = [
+        {
+            "index": i,
+            "character": atlas.characters[i],
+            "name": atlas.names["en"][i],
+            "held_out": bool(atlas.held_out[i]),
+            "distance": round(distances[i].item(), 4),
+        }
+        for i in distances.argsort()[:NEAREST].tolist()
+    ]
+    median = round(distances.median().item(), 4)
+    return {"number": len(atlas.characters), "median_distance": median, "nearest": found}
+
+
+def nearest_shown(atlas: Atlas | None, picture: np.ndarray) -> dict[str, Any] | None:
+    """The same with the emoji's pictures, as addresses that hold them."""
+    found = nearest(atlas, picture)
+    if atlas is None or found is None:
+        return None
+    urls = [data_url(png_bytes(Image.fromarray(atlas.pictures[each["index"]]))) for each in found["nearest"]]
+    return found | {"nearest": [each | {"picture": url} for each, url in zip(found["nearest"], urls)]}
