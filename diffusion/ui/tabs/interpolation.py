@@ -20,7 +20,7 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
-from diffusion.ui.parts.prompt_field import Opening, prompt_field, each_its_own
+from diffusion.ui.parts.prompt_field import Opening, each_its_own, prompt_field
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import Frame, encode, film_message, per_step, wish

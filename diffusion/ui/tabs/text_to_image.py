@@ -14,7 +14,7 @@ from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.nearest_emoji import nearest_shown
-from diffusion.ui.parts.prompt_field import prompt_field, each_its_own
+from diffusion.ui.parts.prompt_field import each_its_own, prompt_field
 from diffusion.ui.parts.prompt_film import empty_planes
 from diffusion.ui.parts.prompt_films import PROMPT_FILMS, PromptFilm, guided_pictures
 from diffusion.ui.parts.prompt_request import (
