@@ -70,7 +70,7 @@ def test_costs_are_measured_and_travel_as_json(model, monkeypatch):
 @pytest.mark.parametrize("name, is_emoji", [("🍕 pizza", True), ("sunset", False)])
 def test_a_picture_goes_through_the_autoencoder_and_back(model, name, is_emoji):
     message = panel.chosen_picture(model, {"name": name})
-    assert json.loads(json.dumps(message)) == message and message["is_emoji"] == is_emoji
+    assert json.loads(json.dumps(message)) == message and message["is_own"] == is_emoji
     original = decoded(message["original"], message["image_shape"])
     source = emoji_pictures()[name] if is_emoji else preset_pictures()[name]
     shown = np.asarray(source.resize((32, 32), Image.Resampling.LANCZOS))
@@ -161,7 +161,7 @@ def in_ms(page, selector):
 def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_picture):
     page = opened()
     upload(page, photo, "reconstruction")
-    expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("No emoji")
+    expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("trained on nothing like this")
     square = open_picture(sent(photo))["crop"]
     message = panel.chosen_picture(model, {"file": square.partition(",")[2]})
     original = decoded(message["original"], (32, 32, 3)).astype(int)

@@ -13,28 +13,31 @@ from playwright.sync_api import expect
 from test_prompt_film import assert_close, prompt_request, variants_of
 
 from diffusion.data.images import to_uint8
+from diffusion.ui.parts.prompt_film import decoded
+from diffusion.ui.parts.prompt_films import PROMPT_FILMS
 from diffusion.ui.tabs.text_to_image import film_messages
 
 
 def test_the_film_arrives_whole_and_the_tokens_before_the_first_step(model):
-    request = prompt_request(model, second=(["prompt", "guidance"], "하트", 1))
+    request = prompt_request(model, images=2, second=(["prompt", "guidance"], "하트", 1))
     first, *rest = list(film_messages(model, request))
     assert first["frames"] == []
     variants = first["info"]["variants"]
     assert [v["text"] for v in variants] == ["red heart", "하트"]
     arrived = {frame["k"]: frame for message in rest for frame in message["frames"]}
     assert sorted(arrived) == [0, 1, 2, 3, 4]
-    picture = [32, 32, 3]
-    shapes = {"0.latent": [4, 8, 8], "0.decoded": picture, "0.with": picture, "0.without": picture}
-    shapes |= {"0.sketch": picture, "0.attention": [len(variants[0]["tokens"]), 8, 8]}
-    shapes |= {"1.latent": [4, 8, 8], "1.decoded": picture, "1.sketch": picture}
-    shapes |= {"1.attention": [len(variants[1]["tokens"]), 8, 8]}
-    planes = [{"name": name, "shape": shape} for name, shape in shapes.items()]
-    assert all(message["info"]["planes"] == planes for message in (first, *rest))
+    shapes = {}
+    for i in (0, 1):
+        shapes |= {f"{i}.latent": [2, 4, 8, 8], f"{i}.decoded": [2, 32, 32, 3], f"{i}.sketch": [32, 32, 3]}
+        shapes[f"{i}.attention"] = [2, len(variants[i]["tokens"]), 8, 8]
+    for message in (first, *rest):
+        assert {plane["name"]: plane["shape"] for plane in message["info"]["planes"]} == shapes
+    film = PROMPT_FILMS.named(first["info"]["kept"])
+    assert film.whole and film.request is request
     size = sum(math.prod(shape) for shape in shapes.values())
     assert {len(base64.b64decode(frame["pixels"])) for frame in arrived.values()} == {size}
     assert arrived[4]["row"] is None and len(arrived[0]["row"]["attention_max"]) == 2
-    assert len(rest[-1]["nearest"]) == 2 and all(len(f["nearest"]) == 3 for f in rest[-1]["nearest"])
+    assert [[len(found["nearest"]) for found in each] for each in rest[-1]["nearest"]] == [[3, 3], [3, 3]]
     json.dumps(rest)
 
 
@@ -62,16 +65,28 @@ def scrub(page, k):
     frames(page)
 
 
-def peak(film) -> int:
+def peak(model, film) -> int:
     """The step at which the predictions with and without the prompt differ most."""
-    both = ((frame.planes[name].astype(int) for name in ("with", "without")) for frame in film[:-1])
+    both = (guided(model, frame, 0).astype(int) for frame in film[:-1])
     return int(np.argmax([np.square(one - other).mean() for one, other in both]))
+
+
+def guided(model, frame, i) -> np.ndarray:
+    """With and without the prompt, of picture i, decoded: (2, H, W, 3)."""
+    return decoded(model, torch.from_numpy(frame.predictions[:, i]).float())
+
+
+def look_at_guidance(page):
+    page.get_by_text("With and without the prompt").first.click()
+    expect(page.locator(".lab.text_to_image [data-c=with]").first).to_be_visible()
+    frames(page)
 
 
 @needs_browser
 def test_guidance_is_shown_where_it_matters_and_a_step_can_be_chosen_on_the_curve(opened, model):
     page = opened()
-    (film,) = variants_of(model, prompt_request(model, seed=0, steps=20))
+    look_at_guidance(page)
+    (film,) = variants_of(model, prompt_request(model, seed=0, steps=20, images=4))
     told = page.locator(".lab.text_to_image [data-role=apart]")
     expect(told).to_contain_text("At the last step, 19, they differ by")
     expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value("20")
@@ -81,25 +96,28 @@ def test_guidance_is_shown_where_it_matters_and_a_step_can_be_chosen_on_the_curv
     page.mouse.click(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2)
     expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value("19")
     expect(told).to_contain_text("At step 19 they differ by")
-    page.get_by_role("button", name=f"most at step {peak(film)}", exact=True).click()
-    expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value(str(peak(film)))
+    page.get_by_role("button", name=f"most at step {peak(model, film)}", exact=True).click()
+    expect(page.locator(".lab.text_to_image [data-role=number]")).to_have_value(str(peak(model, film)))
     assert len(curve.locator("path.apart").get_attribute("d").split("L")) == 20
 
 
 @needs_browser
 def test_the_film_is_what_the_network_did_and_scrubs_without_the_server(opened, model):
     page = opened()
-    (film,) = variants_of(model, prompt_request(model, seed=0, steps=20))
+    look_at_guidance(page)
+    (film,) = variants_of(model, prompt_request(model, seed=0, steps=20, images=4))
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     for k in (20, 0, 7):
         scrub(page, k)
-        for name in ("decoded", "with", "without", "sketch"):
-            step = 19 if k == 20 and name.startswith("with") else k  # of the result no step is left
-            shown = torch.from_numpy(film[step].planes[name])
-            assert_close(pixels(page, f".lab.text_to_image [data-c={name}]"), shown)
+        for i, picture in enumerate(film[k].planes["decoded"]):
+            shown = pixels(page, f".lab.text_to_image .picture:nth-child({i + 1}) [data-c=decoded]")
+            assert_close(shown, torch.from_numpy(picture))
+        both = guided(model, film[min(k, 19)], 0)  # of the result no step is left
+        for name, picture in zip(("sketch", "with", "without"), (film[k].planes["sketch"], *both)):
+            assert_close(pixels(page, f".lab.text_to_image [data-c={name}]"), torch.from_numpy(picture))
     chips = page.locator(".lab.text_to_image .chip")
-    attention = film[7].planes["attention"]
+    attention = film[7].planes["attention"][0]
     assert chips.count() == len(attention)
     chips.last.click()
     frames(page)
@@ -163,7 +181,7 @@ def test_nothing_ticked_draws_one_picture_and_what_is_ticked_is_what_is_drawn(op
     expect(variants.nth(1).locator(".chip")).to_have_text(["gr", "een", "heart"])
     page.get_by_label("Second prompt").fill(" red heart ")
     page.get_by_label("another guidance").uncheck()
-    expect(page.get_by_text("both pictures will be the same")).to_be_visible()
+    expect(page.get_by_text("both will be the same")).to_be_visible()
     page.get_by_label("another prompt").uncheck()
     draw()
     expect(variants).to_have_count(1)
@@ -177,6 +195,7 @@ def test_a_comparison_on_a_phone_shows_both_predictions_and_their_difference(ope
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.locator(".lab.text_to_image .variant")).to_have_count(2)
     finished(page)
+    look_at_guidance(page)
     for name in ("with", "without", "difference"):
         shown = page.locator(f".guided [data-c={name}]")
         expect(shown).to_have_count(2)
@@ -242,11 +261,11 @@ def test_an_emoji_is_drawn_as_its_name(opened, model):
     notes = page.locator(".lab.text_to_image [data-role=notes]")
     expect(notes).to_have_text("🍕 read as “pizza”, 🏠 read as “house”.")
     finished(page)
-    (film,) = variants_of(model, prompt_request(model, "pizza house", seed=0, steps=20))
+    (film,) = variants_of(model, prompt_request(model, "pizza house", seed=0, steps=20, images=4))
     scrub(page, 20)
-    assert_close(
-        pixels(page, ".lab.text_to_image [data-c=decoded]"), torch.from_numpy(film[20].planes["decoded"])
-    )
+    for i, picture in enumerate(film[20].planes["decoded"]):
+        shown = pixels(page, f".lab.text_to_image .picture:nth-child({i + 1}) [data-c=decoded]")
+        assert_close(shown, torch.from_numpy(picture))
 
 
 @needs_browser

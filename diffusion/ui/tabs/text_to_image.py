@@ -29,6 +29,7 @@ from diffusion.ui.parts.prompts import reader
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, Planes, Row, film_message, per_step, stream_frames, wish
 from diffusion.ui.parts.text_models import TextModels, words_for
+from diffusion.ui.parts.word_chips import known_words, word_chips
 from diffusion.ui.text import labels
 
 
@@ -119,11 +120,16 @@ def examples(model: LatentModel, **options: Any) -> gr.Dataset:
 
 
 def ask(models: TextModels, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML, gr.Dataset]:
-    """Lay out the prompt, Draw, whose elem_id is `draw`, Stop, the place for a problem, and the examples."""
-    prompt = prompt_field(models, opening_prompt, "prompt", max_lines=3)
+    """Lay out the prompt, Draw, whose elem_id is `draw`, Stop, the place for a problem, the examples, and the
+    words that can be clicked together."""
+    written = new_id("prompt")
+    prompt = prompt_field(models, opening_prompt, "prompt", max_lines=3, elem_id=written)
     start, stop = controls.start_and_stop(labels()["draw"], draw)
     problem = controls.problem_line()
     pick = examples(models.first, components=[prompt], layout="gallery", elem_classes="prompt-examples")
+    words = word_chips(models.first, written)
+    prompt.change(None, None, words, js="() => ({})", **PRIVATE)
+    models.choice.change(lambda name: known_words(models.named(name)), models.choice, words, **PRIVATE)
     return prompt, start, stop, problem, pick
 
 
