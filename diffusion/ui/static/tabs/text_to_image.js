@@ -15,7 +15,7 @@ export function mount(context) {
 class TextToImage extends View {
   variants = [];
   looked = null; // the variant whose token was pointed at last
-  open = false; // whether it is shown what guidance combines
+  looks = false; // whether it is shown what guidance combines
 
   constructor(context) {
     super(context);
@@ -24,7 +24,7 @@ class TextToImage extends View {
       onFilm: (film) => this.prepare(film),
       onChange: this.redraw,
     });
-    remember(`${this.root.id} open`, { save: () => this.open, restore: (open) => (this.open = open) });
+    remember(`${this.root.id} looks`, { save: () => this.looks, restore: (looks) => (this.looks = looks) });
   }
 
   // With the film of before a reload. Opened for the first time it draws the prompt that stands there.
@@ -55,7 +55,7 @@ class TextToImage extends View {
     this.part("combining").hidden = this.variants.every((variant) => !variant.guided);
     this.part("memorised").hidden = true;
     this.choose(film.info.main ?? 0);
-    this.setOpen(this.open);
+    this.setOpen(this.looks);
   }
 
   // What a variant has of the view.
@@ -89,7 +89,7 @@ class TextToImage extends View {
   }
 
   setOpen(open) {
-    this.open = open;
+    this.looks = open;
     for (const variant of this.variants) variant.open = open;
     this.redraw();
   }
@@ -99,7 +99,7 @@ class TextToImage extends View {
     if (!film?.has(k)) return;
     for (const variant of this.variants) variant.draw(k);
     this.tellAttention(k);
-    if (this.open) for (const variant of this.variants) variant.showGuided();
+    if (this.looks) for (const variant of this.variants) variant.showGuided();
     const row = film.rows[k];
     this.fill({
       t: String(row?.t ?? 0),
