@@ -161,7 +161,9 @@ def in_ms(page, selector):
 def test_own_photo_and_examples_and_a_bad_upload(opened, model, photo, not_a_picture):
     page = opened()
     upload(page, photo, "reconstruction")
-    expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text("trained on nothing like this")
+    expect(page.locator(".lab.reconstruction [data-role=verdict]")).to_contain_text(
+        "trained on nothing like this"
+    )
     square = open_picture(sent(photo))["crop"]
     message = panel.chosen_picture(model, {"file": square.partition(",")[2]})
     original = decoded(message["original"], (32, 32, 3)).astype(int)

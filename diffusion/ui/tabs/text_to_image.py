@@ -119,11 +119,13 @@ def examples(model: LatentModel, **options: Any) -> gr.Dataset:
     )
 
 
-def ask(models: TextModels, draw: str) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML, gr.Dataset]:
+def ask(
+    models: TextModels, draw: str, offer: str
+) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML, gr.Dataset]:
     """Lay out the prompt, Draw, whose elem_id is `draw`, Stop, the place for a problem, the examples, and the
     words that can be clicked together."""
     written = new_id("prompt")
-    prompt = prompt_field(models, opening_prompt, "prompt", max_lines=3, elem_id=written)
+    prompt = prompt_field(models, opening_prompt, "prompt", offer, max_lines=3, elem_id=written)
     start, stop = controls.start_and_stop(labels()["draw"], draw)
     problem = controls.problem_line()
     pick = examples(models.first, components=[prompt], layout="gallery", elem_classes="prompt-examples")
@@ -212,13 +214,13 @@ def lead(model: LatentModel) -> str:
 
 def build(models: TextModels) -> None:
     """Lay out the tab inside the current gr.Blocks."""
-    draw = new_id("draw")
+    draw, offer = new_id("draw"), new_id("offer")
     about = controls.lead(lead(models.first))
     with controls.workspace() as (stage, actions, side):
         with stage:
             scrubber = controls.film_scrubber("text_to_image", {"draw": draw}, asked_in_line(guided_pictures))
         with actions:
-            prompt, start, stop, problem, pick = ask(models, draw)
+            prompt, start, stop, problem, pick = ask(models, draw, offer)
         with side:
             chosen = settings(models, prompt)
 
@@ -235,10 +237,11 @@ def build(models: TextModels) -> None:
     negative, second = (field for field in chosen if isinstance(field, gr.Textbox))
     fields = [prompt, negative, second]
     openings = [opening_prompt, nothing, second_prompt, prompt_guidance]
-    switched = each_its_own(models, [*fields, chosen[3]], openings)
+    switched = each_its_own(models, [*fields, chosen[3]], openings, offer)
     # The prompt is there before it is drawn, and without asking Python: examples may be tapped fast.
     prompts = to_json({name: prompts_to_try(model) for name, model in models.models.items()})
     example = f"(number, model) => ({prompts})[model][number]"
     picked = pick.click(None, [pick, models.choice], prompt, js=example, **PRIVATE)
-    triggers: list[Any] = [start.click, *(field.submit for field in fields), picked.then, switched.then]
+    triggers: list[Any] = [start.click, *(field.submit for field in fields)]
+    triggers += [event.then for event in (picked, *switched)]
     wish(messages, triggers, [prompt, *chosen, models.choice], [scrubber, problem], [stop])

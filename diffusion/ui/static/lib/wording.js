@@ -38,7 +38,8 @@ function patterns(names) {
     const { form } = each;
     const [article] = form.match(ARTICLE) ?? [""];
     const words = form.slice(article.length).replaceAll(" ", "\\s+").replaceAll("-", "[-\\s]?");
-    return { ...each, pattern: new RegExp(`(?<![\\w-])(?:${article ? "an?\\s+" : ""})?${words}(?![\\w-])`, "gi") };
+    const all = `(?<![\\w-])(?:${article && "an?\\s+"})?${words}(?![\\w-])`;
+    return { ...each, pattern: new RegExp(all, "gi") };
   });
 }
 
