@@ -1,4 +1,4 @@
-// The tab Text to image: a film of what the network reads, sees, looks at and expects, of several pictures at once.
+// The tab Text to image: a film of several pictures, and of what the network reads, sees and expects of each.
 import { elementById, node, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { decibels, milliseconds } from "../lib/numbers.js";
@@ -47,7 +47,8 @@ class TextToImage extends View {
 
   prepare(film) {
     this.looked = null;
-    this.variants = film.info.variants.map((_, i) => new Variant(this.find("template"), film, i, this.options));
+    const template = this.find("template");
+    this.variants = film.info.variants.map((_, i) => new Variant(template, film, i, this.options));
     this.part("variants").replaceChildren(...this.variants.map((variant) => variant.root));
     this.part("rests").replaceChildren(...this.variants.map((variant) => variant.rest));
     this.root.classList.toggle("pair", this.variants.length > 1);

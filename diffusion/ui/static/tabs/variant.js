@@ -15,9 +15,9 @@ export class Variant {
   hovered = null; // the same
   asked = null; // the number of the picture of which was asked what guidance combined
 
-  // `text` are the page's texts, `server` asks Python. onLook is called when another token is looked at, onChoose
-  // with the number of another picture, onOpen when it is wished to see what guidance combines, onGuided when
-  // that has come, goTo with a step to go to.
+  // `text` are the page's texts, `server` asks Python. onLook is called when another token is looked at,
+  // onChoose with the number of another picture, onOpen when it is wished to see what guidance combines,
+  // onGuided when that has come, goTo with a step to go to.
   constructor(template, film, index, { text, server, ...listeners }) {
     Object.assign(this, { film, index, text, ...listeners, about: film.info.variants[index] });
     [this.root, this.rest] = template.content.cloneNode(true).children;
