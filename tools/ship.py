@@ -5,25 +5,29 @@
     python -m tools.ship runs/cats checkpoints/cats
 
 The folder is written only if the rounded weights have the loss of the others on held-out images, up to
-0.1 %; of a text model that is the loss of drawing held-out emoji from their English names, and the error of
-its autoencoder. Held-out cats come from the run's own parts. Prints the folder's size and how much the loss
-changes.
+0.1 %; of a text model that is the loss of drawing held-out emoji or cats that are named in English, and the
+error of its autoencoder. Held-out cats come from the run's own parts. Prints the folder's size and how much
+the loss changes.
 """
 
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from statistics import mean
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.classifier import data_of
 from benchmarks.gallery import emoji_of
-from diffusion.data.emoji import EmojiSet
+from diffusion.data.captions import exact_names
+from diffusion.data.cat_words import caption
 from diffusion.data.image_sets import DataError, ImageData
 from diffusion.data.images import to_signed
 from diffusion.data.sources import load_data
@@ -40,6 +44,13 @@ NUM_JUDGED = 512
 MAX_CHANGE = 1e-3  # of the loss, relative
 
 
+class Named(NamedTuple):
+    """(N, C, H, W) uint8 pictures, and what each of them is called."""
+
+    images: Tensor
+    names: Sequence[str]
+
+
 def rounded(model: Model) -> Model:
     """The model as its float16 file will be read again."""
 
@@ -52,7 +63,7 @@ def rounded(model: Model) -> Model:
     return replace(model, **parts)
 
 
-def losses(model: Model, data: ImageData | EmojiSet) -> list[float]:
+def losses(model: Model, data: ImageData | Named) -> list[float]:
     """What training makes small, on the first images, with the same t and noise at every call."""
     if isinstance(model, LatentModel):
         return losses_of_text(model, data)
@@ -60,9 +71,9 @@ def losses(model: Model, data: ImageData | EmojiSet) -> list[float]:
 
 
 @torch.no_grad()
-def losses_of_text(model: LatentModel, emoji: EmojiSet) -> list[float]:
-    """‖ε − ε̂‖² of the latents, told the English names, and |x − x̂| of the autoencoder."""
-    images, names = to_signed(emoji.images[:NUM_JUDGED]), emoji.names["en"][:NUM_JUDGED]
+def losses_of_text(model: LatentModel, data: Named) -> list[float]:
+    """‖ε − ε̂‖² of the latents, told the names, and |x − x̂| of the autoencoder."""
+    images, names = to_signed(data.images[:NUM_JUDGED]), data.names[:NUM_JUDGED]
     x_0, generator = model.encode(images), torch.Generator().manual_seed(0)
     t = stratified_timesteps(len(x_0), model.schedule.num_timesteps, generator)
     noise = torch.randn(x_0.shape, generator=generator)
@@ -73,20 +84,28 @@ def losses_of_text(model: LatentModel, emoji: EmojiSet) -> list[float]:
     return [loss.mean().item(), (model.decode(x_0) - images).abs().mean().item()]
 
 
-def change_of_loss(model: Model, data: ImageData | EmojiSet) -> float:
+def change_of_loss(model: Model, data: ImageData | Named) -> float:
     """By what share rounding to float16 changes the loss; of several losses the one that changes most."""
     pairs = zip(losses(model, data), losses(rounded(model), data))
     return max((after / before - 1 for before, after in pairs), key=abs)
 
 
-def held_out_data(model: Model, data_dir: Path, font: Path | None) -> ImageData | EmojiSet:
+def held_out_data(model: Model, data_dir: Path, font: Path | None) -> ImageData | Named:
     """Images that the model was not trained on. Raises as `ship` does."""
+    if isinstance(model, LatentModel):
+        return held_out_and_named(model, font)
+    return model.cats.held_out() if model.cats else load_data(data_of(model), data_dir, train=False)
+
+
+def held_out_and_named(model: LatentModel, font: Path | None) -> Named:
+    """The same of a text model, with English names. Raises as `ship` does."""
     if model.cats is not None:
-        return model.cats.held_out()
-    if not isinstance(model, LatentModel):
-        return load_data(data_of(model), data_dir, train=False)
+        cats, random = model.cats.never_trained_on(NUM_JUDGED), Random(0)
+        names = [caption(exact_names(cat), "en", random) for cat in cats.tolist()]
+        return Named(model.cats.render(cats), names)
     emoji = emoji_of(model, font)
-    return emoji.subset(emoji.held_out)
+    test = emoji.subset(emoji.held_out)
+    return Named(test.images, test.names["en"])
 
 
 def ship(run: Path, target: Path, data_dir: Path, font: Path | None = None) -> float:

@@ -90,7 +90,7 @@ def _english(names: Sequence[Name], random: Random) -> str:
     if random.random() < LISTED:
         parts = [cat, *(without_article(text) for _, text in things)]
         text = random.choice((", ", " ")).join(random.sample(parts, len(parts)))
-        return text.removesuffix(" cat") if random.random() < BARE else text
+        return text.removesuffix(" cat").removesuffix(",") if random.random() < BARE else text
     had, worn = [text for name, text in things if name.kind != WORN], [t for n, t in things if n.kind == WORN]
     if random.random() < 0.5:
         had, worn = [text for _, text in things], []

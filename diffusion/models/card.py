@@ -85,7 +85,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
         weights=weights,
         beginnings=_beginnings(model),
-        cats=CATS if model.cats else "",
+        cats=_cats(model),
         judged=JUDGED if model.cats else "",
         history=HISTORY.format(sprite=sprite.name) if sprite else "",
         **{k: about[k] for k in ("data", "licence", "images_seen")},
@@ -149,9 +149,23 @@ def _size(model: Model) -> str:
 def _conditioning(model: Model) -> str:
     """The arguments of `denoiser` in the card's example."""
     if isinstance(model, LatentModel):
-        return 'prompts=["red heart", "고양이 얼굴", "chien", "车"], guidance_scale=3.0'
+        return CAT_PROMPTS if model.cats else EMOJI_PROMPTS
     return "class_labels=torch.arange(4)" if len(model.classes or ()) >= 4 else ""
 
+
+def _cats(model: Model) -> str:
+    """What is special about a model of cats; nothing of any other."""
+    if not model.cats:
+        return ""
+    return CATS + WORDS if isinstance(model, LatentModel) else CATS
+
+
+EMOJI_PROMPTS = 'prompts=["red heart", "고양이 얼굴", "chien", "车"], guidance_scale=3.0'
+
+CAT_PROMPTS = """
+    prompts=["a grey cat with green eyes and a red hat", "a cat with a bow", "웃는 고양이", "a cat"],
+    guidance_scale=2.0,
+"""
 
 PREDICTED = {"epsilon": "the noise ε", "v": "v = √ᾱ_t ε − √(1 − ᾱ_t) x_0", "sample": "the picture x_0"}
 
@@ -175,6 +189,11 @@ print(seen.sharp, model.cats.is_trained_on(seen.cats))  # surely these? ever see
 CATS = f"""`parts.png` holds the drawn parts of which every such cat is made, `parts.json` their names, and
 which combinations were trained on. The drawings are from {AUTHOR}'s [cat avatar generator]({SOURCE}),
 scaled down.
+"""
+
+WORDS = """
+A prompt names some of the parts, in English or Korean, and leaves the others open. A name may stand for
+several parts, as “a hat” for either hat. There is no word for other things.
 """
 
 CARD = """---
