@@ -116,7 +116,7 @@ def test_every_name_of_a_part_is_drawn_whether_its_own_or_one_that_is_shared():
 
 
 def test_no_caption_is_cut_off(of_cats, drawn):
-    assert ((drawn[1] == PAD_ID) | (drawn[1] == END_ID))[:, -1].all()
+    assert (drawn[1][:, -1] == PAD_ID).all()
     tokens = of_cats.names.flatten(0, 1)
     assert (tokens[:, -1] == PAD_ID).all()  # of all five parts, in either language
 
@@ -167,7 +167,7 @@ def test_a_fifth_of_emojis_captions_is_english_and_a_fifth_korean(drawn_emoji, o
     for place, language in enumerate(emoji.names):
         if language in ("en", "ko"):
             own = (of_emoji.tokens[place, index] == drawn[:, None]).all(-1).any(-1)
-            assert own.float().mean().item() == pytest.approx(0.2, abs=0.04)
+            assert own.float().mean().item() == pytest.approx(0.2, abs=0.06)
 
 
 def test_emojis_captions_follow_from_the_generator_alone_and_lose_words(drawn_emoji, of_emoji):

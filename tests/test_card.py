@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 import pytest
-from cat_models import few_cats, model_of
+from cat_models import few_cats, model_of, text_model_of
 from conftest import ROOT
 from huggingface_hub import ModelCard
 
-from diffusion import make_film, save_film, save_model
+from diffusion import LatentModel, make_film, save_film, save_model
 from diffusion.films.folder import FILM_FILES
 from diffusion.films.samples import SAMPLES_FILE
 from diffusion.films.training_history import NUMBERS_FILE, SPRITE_FILE
@@ -39,6 +39,25 @@ def test_the_card_of_cats_has_their_licence_and_names_who_drew_them(tmp_path):
     assert all(
         told in text for told in ("`parts.png`", "`parts.json`", "David Revoy's [cat avatar generator]")
     )
+
+
+def test_the_card_of_cats_told_by_text_says_how_they_are_told(tmp_path):
+    write_model_card(tmp_path, text_model_of(few_cats()), {"all five as asked": "70 ± 2 %"})
+    text = (tmp_path / CARD_FILE).read_text("utf-8")
+    front_matter = ModelCard(text).data.to_dict()
+    assert front_matter["license"] == "cc-by-4.0" and front_matter["pipeline_tag"] == "text-to-image"
+    for told in (
+        "trained from scratch on cats by David Revoy: UNet, text encoder and autoencoder of",
+        "16×16, drawn as latents of 4×4 with 4 channels",
+        "Data: cats by David Revoy (CC BY 4.0). Weights: [CC BY 4.0]",
+        "David Revoy's [cat avatar generator]",
+        "`parts.png`",
+        "- all five as asked: 70 ± 2 %",
+        "in English or Korean",
+        "red hat",
+    ):
+        assert told in text, told
+    assert "red heart" not in text and "class_labels" not in text
 
 
 def test_the_card_names_whose_pictures_its_first_weights_were_trained_on(tiny_model, tmp_path):
@@ -101,7 +120,8 @@ def test_the_cards_that_are_shipped_are_as_generated():
 def results_of_example(model, folder, monkeypatch) -> dict:
     """What the names in a card's example stand for when it has run."""
     save_model(folder, model)
-    save_film(folder, make_film(model, seed=0, num_images=1, num_steps=2))
+    if not isinstance(model, LatentModel):
+        save_film(folder, make_film(model, seed=0, num_images=1, num_steps=2))
     save_metrics(folder, model, {"bits/dim": "2.5"})
     code = (folder / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(folder.parent)
@@ -117,6 +137,11 @@ def test_the_cards_example_runs(tiny_model, tmp_path, monkeypatch):
 def test_the_example_of_cats_says_which_they_are_and_whether_they_were_seen(tmp_path, monkeypatch, capsys):
     names = results_of_example(model_of(few_cats()), tmp_path / "few", monkeypatch)
     assert names["seen"].cats.shape == (4, 5) and capsys.readouterr().out.count("False") >= 4
+
+
+def test_the_example_of_cats_told_by_text_runs(tmp_path, monkeypatch):
+    names = results_of_example(text_model_of(few_cats()), tmp_path / "few", monkeypatch)
+    assert names["images"].shape == (4, 3, 16, 16) and names["seen"].cats.shape == (4, 5)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[1]", b"\xff"])

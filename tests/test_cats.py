@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cat_models import COUNTS, few_cats, model_of
+from cat_models import COUNTS, few_cats, model_of, text_model_of
 from conftest import ROOT
 from model_folders import refused
 from PIL import Image
@@ -23,7 +23,7 @@ from training import environment, shrink
 
 import diffusion.data.cats
 import train
-from diffusion import load_model, save_model
+from diffusion import LatentModel, load_model, save_model
 from diffusion.data.cats import KINDS, NAMES, PARTS_FILES, Cats, Rule, load_cats, read_cats, save_cats
 from diffusion.data.image_sets import DataError
 from tools import ship
@@ -408,3 +408,46 @@ def test_parts_of_another_model_are_refused(folder, saved):
     cats = few_cats()
     save_cats(folder, replace(cats, layers=tuple(layer[..., :8, :8] for layer in cats.layers)))
     refused(folder, naming=str(folder), saying="are not those of the model's classes and pictures")
+
+
+# Told by text
+
+
+@pytest.fixture
+def worded(tmp_path) -> Path:
+    """The folder of a model of latents whose parts may be spoilt."""
+    save_model(tmp_path / "few-words", text_model_of(few_cats(Rule(7, 1000, 300))))
+    return tmp_path / "few-words"
+
+
+def test_a_model_told_by_text_comes_back_with_its_cats(worded):
+    cats, model = few_cats(Rule(7, 1000, 300)), load_model(worded)
+    assert isinstance(model, LatentModel) and model.classes is None and model.image_shape == cats.image_shape
+    assert model.cats.names == cats.names and model.cats.rule == cats.rule
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(model.cats.layers, cats.layers))
+    expected = text_model_of(cats)
+    for prefix, part in expected.parts().items():
+        weights = model.parts()[prefix].state_dict()
+        assert all(torch.equal(weights[name], weight) for name, weight in part.state_dict().items())
+    x_t, t = torch.randn(2, *model.sample_shape), torch.tensor([700, 3])
+    prompts = ["a grey cat, a red hat", "고양이"]
+    made = (each.denoiser(prompts=prompts, guidance_scale=2.0)(x_t, t) for each in (model, expected))
+    assert torch.equal(*made)
+
+
+def test_a_model_told_by_text_without_a_sketch_refuses_to_show_one(worded):
+    model = load_model(worded)
+    assert model.net.sketch is None and json.loads((worded / "config.json").read_text("utf-8"))["text"]
+    with pytest.raises(ValueError, match="The network of few-words sees no sketch"):
+        model.sketch(model.context(["a cat"]))
+
+
+def test_wrong_parts_of_a_model_told_by_text_are_refused(worded):
+    cats = few_cats()
+    save_cats(worded, replace(cats, layers=tuple(layer[..., :8, :8] for layer in cats.layers)))
+    refused(worded, naming=str(worded), saying="are not those of the model's classes and pictures")
+    (worded / "parts.png").write_bytes(b"GIF89a")
+    refused(worded, naming=str(worded), saying="are broken, or not those of cats")
+    for name in PARTS_FILES:
+        (worded / name).unlink()
+    assert load_model(worded).cats is None

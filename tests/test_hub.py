@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cat_models import few_cats, model_of
+from cat_models import few_cats, model_of, text_model_of
 from conftest import ROOT, randomised, record
 from hub_server import HubServer, Repo
 from training import environment, write_mnist
@@ -206,6 +206,28 @@ def test_cats_travel_with_their_parts_and_leave_none_to_another_model(folder, tm
     assert pulled.rule == model.cats.rule and pulled.names == model.cats.names
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(pulled.layers, model.cats.layers))
     assert load_model(tmp_path / "with-notes").cats is None
+
+
+def test_cats_told_by_text_travel_with_their_parts_and_vocabulary(folder, tmp_path):
+    model = text_model_of(few_cats(Rule(7, 1000, 300)))
+    save_model(tmp_path / "few-words", model)
+    save_metrics(tmp_path / "few-words", model, {})
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        told, _ = ask(
+            env,
+            ("told", tmp_path / "few-words", "user/words"),
+            ("load", "user/words", tmp_path / "pulled"),
+        )
+        files = hub.repos["user/words"].files
+        assert files == contents(tmp_path / "few-words")
+        ask(env, ("push", folder, "user/words"))
+        assert not {"parts.json", "parts.png", "tokenizer.json"} & hub.repos["user/words"].files.keys()
+    assert all(
+        any(line.startswith(f"  {name}, ") for line in told) for name in ("parts.png", "tokenizer.json")
+    )
+    pulled = load_model(tmp_path / "pulled")
+    assert pulled.cats.rule == model.cats.rule and pulled.tokenizer.to_str() == model.tokenizer.to_str()
 
 
 def test_a_film_and_a_history_do_not_outlive_their_model(folder, tiny_model, tmp_path):

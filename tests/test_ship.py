@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cat_models import few_cats, model_of
+from cat_models import few_cats, model_of, text_model_of
 from conftest import randomised
 
 from diffusion import LatentModel, Model, UNet, UNetConfig, cosine_schedule, load_model, save_model
+from diffusion.data.cat_prompts import asked
 from diffusion.data.cats import Rule
 from diffusion.data.image_sets import ImageData
 from diffusion.models.folder import CheckpointError
@@ -107,6 +108,22 @@ def test_cats_are_shipped_with_their_parts_and_judged_on_those(tmp_path, capsys)
     assert "license: cc-by-4.0" in (target / "README.md").read_text("utf-8")
     data = ship.held_out_data(small, tmp_path / "nowhere", None)
     assert torch.equal(data.images, model.cats.held_out().images) and len(data.images) > 200
+
+
+def test_cats_told_by_text_are_shipped_with_parts_and_vocabulary_and_judged_by_captions(tmp_path):
+    run, target, model = tmp_path / "run", tmp_path / "words", text_model_of(few_cats())
+    save_model(run, replace(model, net=randomised(model.net)))
+    shipped(run, target)
+    assert {file.name for file in target.iterdir()} == {
+        *("config.json", "model.safetensors", "README.md", "tokenizer.json", "parts.json", "parts.png")
+    }
+    small = load_model(target)
+    assert small.tokenizer.to_str() == model.tokenizer.to_str() and small.cats.names == model.cats.names
+    images, names = ship.held_out_data(small, tmp_path / "nowhere", None)
+    assert len(images) == len(names) > 200 and images.dtype == torch.uint8
+    assert all(len(asked(name).named) == 5 for name in names[:9])
+    never = model.cats.never_trained_on(ship.NUM_JUDGED)
+    assert torch.equal(images, model.cats.render(never)) and not model.cats.is_trained_on(never).any()
 
 
 def test_cats_without_their_parts_are_not_shipped(tmp_path):

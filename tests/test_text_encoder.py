@@ -1,3 +1,4 @@
+import math
 import random
 
 import pytest
@@ -15,12 +16,14 @@ from diffusion.nets.text_encoder import (
     START_ID,
     UNKNOWN_ID,
     Matcher,
+    PartMatcher,
     TextConfig,
     TextEncoder,
     drop_words,
     encode_prompts,
     encode_words,
     matching_loss,
+    part_matching_loss,
     train_tokenizer,
 )
 from diffusion.nets.unet import UNet, UNetConfig
@@ -131,6 +134,44 @@ def test_the_matching_loss_is_of_each_captions_own_picture():
     right, wrong = (matching_loss(lambda *_, a=answer: a, None, pictures, index) for answer in answers)
     assert torch.allclose(right, torch.zeros(2), atol=1e-6)
     assert torch.allclose(wrong, torch.full((2,), 50 + PICTURE_WEIGHT * 2 / 3))
+
+
+def test_an_encoder_learns_which_parts_captions_name(tokenizer):
+    """Two kinds, of three parts and of two: the heart's colour, and heart or face; what is not named, too."""
+    torch.manual_seed(0)
+    matcher = PartMatcher(TextEncoder(TextConfig(tokenizer.get_vocab_size(), 64, 1, 12)), 2, 4)
+    tokens = encode_prompts(tokenizer, ["red heart", "blue heart", "grinning face", "빨간 하트", ""])
+    said = torch.tensor([[0, 0], [1, 0], [3, 1], [0, 0], [3, 3]])
+    named = torch.nn.functional.one_hot(said, 4).float()
+    assert matcher(tokens).shape == (5, 2, 4)
+    optimizer = torch.optim.AdamW(matcher.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        losses.append(part_matching_loss(matcher, tokens, named).mean())
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < 0.1 * losses[0] and torch.equal(matcher(tokens).argmax(-1), said)
+    assert matcher.residual_blocks() == list(matcher.text.layers)
+
+
+def test_the_part_matching_loss_is_the_cross_entropy_summed_over_kinds():
+    named = torch.tensor([[[1.0, 0, 0], [0, 0, 1]], [[0.5, 0.5, 0], [0, 1, 0]]])
+    even = part_matching_loss(lambda _: torch.zeros(2, 2, 3), None, named)
+    assert torch.allclose(even, torch.full((2,), 2 * math.log(3)))
+    sure = part_matching_loss(lambda _: 50 * named, None, named)
+    assert torch.allclose(sure, torch.tensor([0, math.log(2)]), atol=1e-5)  # either of two is as good
+    wrong = part_matching_loss(lambda _: 50 * named.roll(1, -1), None, named)
+    assert torch.allclose(wrong, torch.tensor([100, 12.5 + math.log(2) + 50]), atol=1e-3)
+
+
+def test_punctuation_is_part_of_its_word_or_one_by_itself(tokenizer):
+    texts = ["red heart, blue heart", "blue heart, red heart"] * 2
+    whole, split = (train_tokenizer(texts, 200, 12, split_punctuation=s) for s in (False, True))
+    assert "▁heart," in whole.encode("red heart, blue heart").tokens
+    assert split.encode("red heart, blue heart").tokens[:6] == [
+        *("[start]", "▁red", "▁heart", ",", "▁blue", "▁heart")
+    ]
 
 
 def test_a_prompt_reaches_the_picture(tokenizer):
