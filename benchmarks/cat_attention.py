@@ -20,7 +20,7 @@ from diffusion.data.cat_words import LANGUAGES, Name
 from diffusion.data.cats import KINDS
 from diffusion.data.images import to_uint8
 from diffusion.films.film import walk
-from diffusion.nets.attention_maps import recorded_attention
+from diffusion.nets.attention_maps import last_finest, recorded_attention
 
 NUM_LOOKED_AT = 128  # drawn together
 LOOKED_AT = [KINDS.index(kind) for kind in ("eyes", "mouth", "accessory")]
@@ -80,7 +80,7 @@ def inside_over_outside(looks: Tensor, masks: Tensor) -> Tensor:
 
 
 def looks_at(bench: Bench, prompts: Sequence[str], nouns: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw, and record the attention of the finest level that has any, in the middle third of the steps.
+    """Draw, and record the last attention of the finest level that has any, in the middle third of the steps.
 
     Args:
         bench: with the model.
@@ -88,7 +88,7 @@ def looks_at(bench: Bench, prompts: Sequence[str], nouns: Tensor) -> tuple[Tenso
         nouns: (B, K, L) bool, tokens of each whose attention is summed.
 
     Returns:
-        The pictures, (B, 3, S, S) uint8, and (B, K, h, w), mean over steps, layers and heads.
+        The pictures, (B, 3, S, S) uint8, and (B, K, h, w), mean over steps and heads.
     """
     model, sampling = bench.drawer, bench.sampling
     denoise = model.denoiser(prompts=prompts, guidance_scale=sampling.guidance_scale)
@@ -99,10 +99,8 @@ def looks_at(bench: Bench, prompts: Sequence[str], nouns: Tensor) -> tuple[Tenso
     with recorded_attention(model.net) as maps:
         for number, step in enumerate(steps):
             if third <= number < sampling.num_steps - third:
-                finest = max(each.shape[2:] for each in maps)
                 # Under guidance the prompts are the first half of the network's batch.
-                of_prompts = [each[: len(prompts)].float() for each in maps if each.shape[2:] == finest]
-                looks.append(torch.stack(of_prompts).mean(0))
+                looks.append(last_finest(maps)[: len(prompts)].float())
             maps.clear()
             x_0 = step.x_s
     shares = torch.stack(looks).mean(0)

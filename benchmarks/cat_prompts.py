@@ -13,8 +13,9 @@ About 12 minutes on two CPU cores, more than half of them for the curve over gui
     negative     "a cat with a hat" with the negative prompt "a red hat", and the like
     guidance     --num-per-point pictures for each of two prompts and each scale: the named parts that are as
                  asked, and the entropy of each kind that is not named
-    attention    how many times as much the pixels of a part look at its noun as all others do: the finest
-                 level that attends, middle third of the steps, mean over heads, summed over the noun's tokens
+    attention    how many times as much the pixels of a part look at its noun as all others do: last
+                 attention of the finest level, middle third of the steps, mean over heads, the noun's tokens
+                 summed
 
 A mouth that is named and that a scarf hides does not count; other accessories hide nothing.
 """

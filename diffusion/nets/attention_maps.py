@@ -1,6 +1,6 @@
 """What the attention layers of a network look at, recorded while it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from torch import Tensor, nn
@@ -26,3 +26,13 @@ def recorded_attention(net: nn.Module) -> Iterator[list[Tensor]]:
     finally:
         for attention in attentions:
             attention.record = None
+
+
+def last_finest(maps: Sequence[Tensor]) -> Tensor:
+    """Of what one call of the network recorded the last of the largest: (B, L, H, W).
+
+    On the way down words say what there is to be; on the way up, at the finest level that attends, they say
+    where.
+    """
+    largest = max(each.shape[-2:].numel() for each in maps)
+    return [each for each in maps if each.shape[-2:].numel() == largest][-1]

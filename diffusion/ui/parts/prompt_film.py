@@ -11,7 +11,7 @@ from torch import Tensor
 from diffusion.data.images import to_pixels, to_uint8
 from diffusion.films.film import EPS_RANGE, walk, with_rows
 from diffusion.models.model import LatentModel
-from diffusion.nets.attention_maps import recorded_attention
+from diffusion.nets.attention_maps import last_finest, recorded_attention
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.prompt_request import PromptRequest, Variant
 from diffusion.ui.parts.prompts import Prompt
@@ -116,7 +116,7 @@ def decoded(model: LatentModel, latents: Tensor) -> np.ndarray:
 
 
 def token_attention(maps: list[Tensor], prompt: Prompt, like: Tensor) -> tuple[np.ndarray, float]:
-    """How much each place looks at each token, mean over all attentions.
+    """How much each place looks at each token, in the last attention of the finest level.
 
     Args:
         maps: (≥ B, L, H, W) each, from `recorded_attention`; the first B rows are the prompt's.
@@ -129,8 +129,7 @@ def token_attention(maps: list[Tensor], prompt: Prompt, like: Tensor) -> tuple[n
     (count, _, *size), positions = like.shape, [token.position for token in prompt.tokens]
     if not positions:
         return np.zeros((count, 0, *size), np.uint8), 0.0
-    same_size = [F.interpolate(each[:count, positions], size, mode="bilinear") for each in maps]
-    shares = torch.stack(same_size).mean(0)
+    shares = F.interpolate(last_finest(maps)[:count, positions], size, mode="bilinear")
     most = shares.max().item()
     return (shares * (255 / most)).round().to(torch.uint8).cpu().numpy(), most
 
