@@ -199,16 +199,21 @@ def judged_later(
     cats = model.cats
     if cats is None:
         return info, frames
-    about: dict[str, Any] = {
+    film = name or secrets.token_urlsafe(9)
+    about = about_cats(model, cats, film) | {"sampled": name is None}
+    return info | {"cats": about}, FILMS.kept(film, cats, info["num_steps"], frames)
+
+
+def about_cats(model: Model, cats: Cats, film: str) -> dict[str, Any]:
+    """What the page must know of all cats, and by what name to ask about those of a film."""
+    return {
         "model": model.name,
-        "sampled": name is None,
-        "film": name or secrets.token_urlsafe(9),
+        "film": film,
         "kinds": KINDS,
         "combinations": prod(cats.counts),
         "trained_on": len(cats.trained_on),
         "credit": credit_of_examples(model),
     }
-    return info | {"cats": about}, FILMS.kept(about["film"], cats, info["num_steps"], frames)
 
 
 def judged_film(request: dict[str, Any]) -> dict[str, Any]:

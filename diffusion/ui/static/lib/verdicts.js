@@ -1,15 +1,13 @@
 // Was this cat ever drawn? What Python's judge says of each cat of a film, and of all of this session.
 import { Decided } from "./decided.js";
 import { node, phrase, whenSeen } from "./dom.js";
-import { Grid } from "./pictures.js";
+import { countsOf, differenceOf, freshOf, keptOf, outcomeOf } from "./outcomes.js";
+import { drawnOf, likeness, pictureOf } from "./outcomes.js";
 import { Question } from "./server.js";
 import { remember } from "./session.js";
 
-const SHARP = ["cat_new", "cat_known"]; // outcomes
-
 export class Verdicts {
-  // Of what was sampled the outcomes, by network and by cat, so that none counts twice; "hidden": sharp, but
-  // without a mouth to see.
+  // Of what was sampled the outcomes, by network and by cat, so that none counts twice.
   tally = {};
   k = 0; // the frame on show
 
@@ -96,15 +94,14 @@ export class Verdicts {
     const [count] = this.film.shape("x_0_hat");
     this.part("cats").replaceChildren(...Array.from({ length: count }, (_, i) => this.card(i, verdicts[i])));
     if (this.about.sampled)
-      for (const { drawn, outcome, hidden } of verdicts)
-        this.own[drawn] = hidden && SHARP.includes(outcome) ? "hidden" : outcome;
+      for (const verdict of verdicts) this.own[verdict.drawn] = keptOf(verdict);
     this.showTally();
   }
 
   card(i, verdict) {
     const { text } = this;
     const outcome = verdict?.outcome ?? "cat_waiting";
-    const differs = this.differenceOf(verdict);
+    const differs = differenceOf(verdict, text);
     const likenesses = node("div", "likenesses");
     likenesses.append(
       likeness(verdict ? this.drawn(i) : node("canvas"), text.cat_drawn),
@@ -116,31 +113,15 @@ export class Verdicts {
     this.kinds.forEach((kind, j) => {
       parts.append(node("dt", "", kind), node("dd", "", told ? verdict.parts[j] : "–"));
     });
-    const unseen = outcome === "cat_known" && verdict.hidden;
     const card = node("li", `cat ${outcome}`);
-    const said = node("p", "outcome", text[unseen ? "cat_known_unseen" : outcome]);
+    const said = node("p", "outcome", outcomeOf(verdict, text));
     const number = node("p", "number", phrase(text.cat_number, { n: i + 1 }));
     card.append(number, likenesses, said, parts, node("p", "differs", differs));
     return card;
   }
 
   drawn(i) {
-    const canvas = node("canvas");
-    const [, ...shape] = this.film.shape("x_0_hat");
-    const grid = new Grid(canvas);
-    grid.resize(1, shape);
-    const size = shape.reduce((a, b) => a * b);
-    grid.show(this.film.plane(this.film.last, "x_0_hat").subarray(i * size, (i + 1) * size));
-    return canvas;
-  }
-
-  // In words, what sets the nearest cat that was trained on apart.
-  differenceOf(verdict) {
-    const { text } = this;
-    if (!verdict) return "";
-    if (verdict.outcome === "cat_impossible") return text.cat_too_far;
-    if (!verdict.differs.length) return isCertain(verdict) ? text.cat_itself : text.cat_alike;
-    return phrase(text.cat_other, { differs: verdict.differs.join(", ") });
+    return drawnOf(this.film, "x_0_hat", i);
   }
 
   // ---- all of the session -------------------------------------------------------------------------------
@@ -152,33 +133,15 @@ export class Verdicts {
 
   showTally() {
     const outcomes = Object.values(this.own);
-    const number = (...wanted) => outcomes.filter((outcome) => wanted.includes(outcome)).length;
-    const [fresh, told, sharp] = [number("cat_new"), number(...SHARP), number(...SHARP, "hidden")];
-    const share = told ? fresh / told : 0;
-    const values = { fresh, told, percent: (100 * share).toFixed(0) };
+    const counts = countsOf(outcomes);
     this.part("judged").textContent = outcomes.length;
-    this.part("sharp").textContent = sharp;
-    this.part("fresh").textContent = told ? phrase(this.text.tally_fresh, values) : "–";
+    this.part("sharp").textContent = counts.sharp;
+    this.part("fresh").textContent = freshOf(counts, this.text);
+    const share = counts.told ? counts.fresh / counts.told : 0;
     const expected = 1 - this.about.trained_on / this.about.combinations;
     const percent = (100 * expected).toFixed(0);
     this.part("share").style.setProperty("--share", share);
     this.part("share").style.setProperty("--expected", expected);
     this.part("expected").textContent = phrase(this.text.tally_learned, { percent });
   }
-}
-
-// Whether all of its parts are seen, and told from all others.
-function isCertain({ outcome, hidden }) {
-  return SHARP.includes(outcome) && !hidden;
-}
-
-function likeness(picture, caption) {
-  const figure = node("figure");
-  picture.ariaLabel = caption;
-  figure.append(picture, node("figcaption", "", caption));
-  return figure;
-}
-
-function pictureOf(address, alt) {
-  return address ? Object.assign(new Image(), { src: address, alt }) : node("canvas");
 }
