@@ -10,7 +10,7 @@ from cat_models import shipped_cats
 from conftest import randomised
 
 from diffusion import UNet, UNetConfig, cosine_schedule, save_model
-from diffusion.data.captions import texts_of
+from diffusion.data.captions import cat_texts
 from diffusion.data.emoji import EmojiSet, captions, load_emoji
 from diffusion.films.emoji_atlas import save_atlas
 from diffusion.models.model import LatentModel
@@ -53,7 +53,7 @@ def text_model() -> LatentModel:
 def cat_text_model() -> LatentModel:
     """A model of the shipped cats, a quarter as large, told by text: 4 × 4 × 4 latents; it sees no sketch."""
     cats = shipped_cats()
-    tokenizer = train_tokenizer(list(islice(texts_of(cats), 2000)), 400, 24)
+    tokenizer = train_tokenizer(list(islice(cat_texts(cats), 2000)), 400, 24)
     torch.manual_seed(0)
     text = TextEncoder(TextConfig(tokenizer.get_vocab_size(), 64, 1, 24))
     net = UNet(UNetConfig(4, 32, (1, 2), 1, (0, 1), context_dim=64))

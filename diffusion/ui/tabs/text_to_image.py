@@ -10,8 +10,10 @@ from diffusion.files import to_json
 from diffusion.films.samples import prompt_guidance
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts import controls
+from diffusion.ui.parts.asked import asked_for, judged_prompts
 from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
+from diffusion.ui.parts.guidance_cost import guidance_cost
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.nearest_emoji import nearest_shown
 from diffusion.ui.parts.prompt_field import each_its_own, prompt_field
@@ -29,6 +31,7 @@ from diffusion.ui.parts.prompts import reader
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, Planes, Row, film_message, per_step, stream_frames, wish
 from diffusion.ui.parts.text_models import TextModels, words_for
+from diffusion.ui.parts.verdicts import about_cats
 from diffusion.ui.parts.word_chips import known_words, word_chips
 from diffusion.ui.text import labels
 
@@ -37,7 +40,8 @@ def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
     """What the page must know of a film before its first frame.
 
     "kept" is its name in PROMPT_FILMS, by which the page can ask about it; "model" the name of what draws it;
-    of each of the "variants" its "text", as it was read, and "negative", its tokens and notes.
+    of each of the "variants" its "text", as it was read, and "negative", its tokens and notes, and what is
+    "asked" of cats.
     """
     model, request = film.model, film.request
     variants = [
@@ -47,6 +51,7 @@ def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
             "notes": variant.notes,
             "guidance_scale": variant.guidance_scale,
             "negative": variant.negative.text,
+            "asked": asked_for(model, variant.prompt),
         }
         for variant in request.variants
     ]
@@ -60,6 +65,7 @@ def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
     return {
         "kept": name,
         "model": model.name,
+        "cats": None if model.cats is None else about_cats(model, model.cats, name),
         "variants": variants,
         "num_images": request.num_images,
         "num_steps": request.num_steps,
@@ -171,6 +177,7 @@ def settings(models: TextModels, prompt: gr.Textbox) -> list[Any]:
     """Lay out the controls beside the stage, in the order in which `checked_prompt_request` takes them."""
     text = labels()
     guidance = controls.guidance_slider(prompt_guidance(models.first), info=text["prompt_guidance_info"])
+    guidance_cost(models.models, models.choice, guidance)
     steps = controls.steps_choice(MAX_PROMPT_STEPS, DEFAULT_STEPS)
     seed = controls.seed_number()
     images = images_of(models.first, minimum=1, maximum=MAX_PICTURES, value=MAX_PICTURES, step=1)
@@ -218,7 +225,8 @@ def build(models: TextModels) -> None:
     about = controls.lead(lead(models.first))
     with controls.workspace() as (stage, actions, side):
         with stage:
-            scrubber = controls.film_scrubber("text_to_image", {"draw": draw}, asked_in_line(guided_pictures))
+            answers = [*asked_in_line(guided_pictures), asked_in_line(judged_prompts)[0]]
+            scrubber = controls.film_scrubber("text_to_image", {"draw": draw}, answers)
         with actions:
             prompt, start, stop, problem, pick = ask(models, draw, offer)
         with side:

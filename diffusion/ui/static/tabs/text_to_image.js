@@ -1,4 +1,5 @@
 // The tab Text to image: a film of several pictures, and of what the network reads, sees and expects of each.
+import { AskedAndDrawn } from "../lib/asked.js";
 import { elementById, node, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { decibels, milliseconds } from "../lib/numbers.js";
@@ -20,6 +21,8 @@ class TextToImage extends View {
   constructor(context) {
     super(context);
     this.redraw = onNextFrame(this.root, () => this.draw());
+    this.asked = new AskedAndDrawn(this, { onAnswer: () => this.hearAnswer() });
+    this.part("outline").addEventListener("input", () => this.fadeOutline());
     this.transport = new FilmTransport(this, {
       onFilm: (film) => this.prepare(film),
       onChange: this.redraw,
@@ -55,6 +58,8 @@ class TextToImage extends View {
     this.part("sketched").hidden = !film.planes["0.sketch"];
     this.part("combining").hidden = this.variants.every((variant) => !variant.guided);
     this.part("memorised").hidden = true;
+    for (const role of ["outlining", "outlined"]) this.part(role).hidden = !film.info.cats;
+    this.asked.prepare(film);
     this.choose(film.info.main ?? 0);
     this.setOpen(this.looks);
   }
@@ -100,6 +105,7 @@ class TextToImage extends View {
     if (!film?.has(k)) return;
     for (const variant of this.variants) variant.draw(k);
     this.tellAttention(k);
+    this.asked.draw();
     if (this.looks) for (const variant of this.variants) variant.showGuided();
     const row = film.rows[k];
     this.fill({
@@ -117,6 +123,19 @@ class TextToImage extends View {
     const telling = [this.looked, ...this.variants].find((variant) => variant && variant.token !== null);
     this.part("attention").textContent =
       telling && row ? telling.describe(k, row.attention_max[telling.index]) : this.text.attention_idle;
+    this.part("outlined").textContent = telling && row ? telling.describeOutline(k) : this.text.outline_idle;
+  }
+
+  // Which cats they are is known.
+  hearAnswer() {
+    this.transport.keep();
+    this.redraw();
+  }
+
+  fadeOutline() {
+    const { value } = this.part("outline");
+    this.root.style.setProperty("--outline", value / 100);
+    this.part("outline").setAttribute("aria-valuetext", `${value} %`);
   }
 
   // The emoji nearest to the picture that is looked at, of each variant; of other models there are none.

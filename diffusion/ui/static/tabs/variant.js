@@ -1,8 +1,9 @@
 // Pictures of one prompt in the making: its tokens, what the network sees and expects; one is looked at.
 import { bytesFrom } from "../lib/decode.js";
 import { button, node, phrase } from "../lib/dom.js";
-import { percent } from "../lib/numbers.js";
+import { fixed, percent } from "../lib/numbers.js";
 import { Guidance } from "../lib/guidance.js";
+import { Outline, insideToOutside } from "../lib/outline.js";
 import { Grid } from "../lib/pictures.js";
 import { Question } from "../lib/server.js";
 
@@ -62,6 +63,7 @@ export class Variant {
     const [, , height, width] = this.shape("latent");
     this.heat = Object.assign(node("canvas"), { width, height, ariaHidden: "true" });
     this.heat.dataset.c = "heat";
+    this.outline = new Outline(shape[0]);
     this.pictures = Array.from({ length: count }, (_, i) => {
       const place = count > 1 ? button("picture") : node("div", "picture");
       const canvas = Object.assign(node("canvas"), { role: "img" });
@@ -104,7 +106,7 @@ export class Variant {
   choose(i) {
     this.main = i;
     this.pictures.forEach(({ place }, j) => place.setAttribute("aria-pressed", i === j));
-    this.pictures[i].place.append(this.heat);
+    this.pictures[i].place.append(this.heat, this.outline.svg);
   }
 
   // ---- what guidance combines, of the picture that is looked at -------------------------------------------
@@ -216,9 +218,20 @@ export class Variant {
     return all.subarray(this.token * cells, (this.token + 1) * cells);
   }
 
+  // The number of the part that the token which is looked at names; undefined if it names none.
+  get named() {
+    return this.about.asked?.tokens[this.token] ?? undefined;
+  }
+
+  // What is known of it in the picture that is looked at, when that was judged.
+  get drawnPart() {
+    return this.film.info.judged?.[this.index][this.main].asked[this.named];
+  }
+
   // A shade over the picture that attention lifts.
   drawHeat(k) {
     this.heat.hidden = this.token === null;
+    this.outline.show(this.drawnPart?.seen);
     if (this.heat.hidden) return;
     const context = this.heat.getContext("2d");
     const image = context.createImageData(this.heat.width, this.heat.height);
@@ -236,6 +249,20 @@ export class Variant {
       mean: percent((most / 255) * (attention.reduce((a, b) => a + b, 0) / attention.length), 1),
       most: percent((most / 255) * Math.max(...attention), 1),
     });
+  }
+
+  // In words, how much more the token is looked at inside the outline.
+  describeOutline(k) {
+    const { about, text, named, drawnPart } = this;
+    const token = about.tokens[this.token].text;
+    if (named === undefined) return phrase(text.outline_none, { token });
+    if (!drawnPart) return text.outline_later;
+    const { kind } = about.asked.parts[named];
+    if (!drawnPart.seen) return phrase(text.outline_unseen, { kind: text[`part_${kind}`] });
+    const ratio = fixed(insideToOutside(this.attention(k), this.outline.mask), 1);
+    const { parts } = this.film.info.judged[this.index][this.main];
+    const drawn = parts[this.film.info.cats.kinds.indexOf(kind)];
+    return phrase(text.outline_ratio, { kind: text[`part_${kind}`], drawn, token, ratio });
   }
 }
 

@@ -1,0 +1,118 @@
+"""Asked and drawn: the parts that a prompt names, which of them are in its pictures, and where.
+
+The page asks for the latter two when it has all of a film.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from diffusion.data.cat_judge import visible
+from diffusion.data.cat_prompts import Asked, Named, asked
+from diffusion.data.cats import KINDS
+from diffusion.models.model import LatentModel
+from diffusion.ui.parts.emoji_names import listed
+from diffusion.ui.parts.prompt_films import PROMPT_FILMS
+from diffusion.ui.parts.prompts import Prompt
+from diffusion.ui.parts.streaming import encode
+from diffusion.ui.parts.verdicts import MOUTH, DrawnCats
+from diffusion.ui.text import labels
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnPrompt:
+    """What is judged of the pictures of a prompt.
+
+    Args:
+        asked: of the prompt.
+        drawn: the pictures.
+    """
+
+    asked: Asked
+    drawn: DrawnCats
+
+    @cached_property
+    def pictures(self) -> list[dict[str, Any]]:
+        """For each what `DrawnCats.verdicts` tells; a "name" of the picture, the same for the same one; and
+        "asked", for each named part what `_part` tells."""
+        return [
+            verdict | {"name": crc32(self.drawn.result[i].tobytes()), "asked": self._parts(i, verdict)}
+            for i, verdict in enumerate(self.drawn.verdicts)
+        ]
+
+    def _parts(self, i: int, verdict: dict[str, Any]) -> list[dict[str, Any]]:
+        return [self._part(i, verdict, named) for named in self.asked.named]
+
+    def _part(self, i: int, verdict: dict[str, Any], named: Named) -> dict[str, Any]:
+        """Of a named part: whether it is "as_asked", None where that cannot be told; in words what was
+        "drawn", if the name does not say it; and where it is "seen"."""
+        kind, possible = named.name.kind, verdict["outcome"] != "cat_impossible"
+        judged = self.drawn.judged
+        as_asked = judged.cats[i, kind].item() in named.name.parts
+        hidden = kind == MOUTH and verdict["hidden"]
+        plain = as_asked and not hidden and len(named.name.parts) == 1 and judged.rivals[i, kind] < 0
+        return {
+            "as_asked": as_asked if possible and not hidden else None,
+            "drawn": verdict["parts"][kind] if possible and not plain else "",
+            "seen": self._seen(i, kind) if possible else "",
+        }
+
+    def _seen(self, i: int, kind: int) -> str:
+        """In base64 a bit for each pixel, (S, S); empty if it is nowhere."""
+        seen = visible(self.drawn.cats, self.drawn.judged.cats[i][None], kind)
+        return encode(np.packbits(seen.cpu().numpy())) if seen.any() else ""
+
+
+def asked_for(model: LatentModel, prompt: Prompt) -> dict[str, Any] | None:
+    """What a prompt asks of cats; None if the model draws others.
+
+    Returns:
+        For each of the "parts" that it names the "kind" and the "words"; a "remark" on what cannot be ticked;
+        and for each of the "tokens" the number of the part to which it belongs.
+    """
+    if model.cats is None:
+        return None
+    found = asked(prompt.text)
+    parts = [{"kind": KINDS[each.name.kind], "words": found.text[slice(*each.span)]} for each in found.named]
+    return {"parts": parts, "remark": remark(found), "tokens": named_by(model, prompt, found)}
+
+
+def remark(prompt: Asked) -> str:
+    """A sentence on what of a prompt cannot be ticked, its notes say why; empty if there is nothing."""
+    text = labels()
+    rivals = (named for each in prompt.rivals for named in each.named)
+    spans = sorted(each.span for each in (*prompt.denied, *rivals, *prompt.no_part, *prompt.unknown))
+    words = listed(f"“{prompt.text[slice(*span)]}”" for span in spans)
+    sentences = [text["asked_not"].format(words=words)] if spans else []
+    return " ".join(sentences if prompt.named else [text["asked_nothing"], *sentences])
+
+
+def named_by(model: LatentModel, prompt: Prompt, found: Asked) -> list[int | None]:
+    """For each token of a prompt the number of the named part to which it belongs."""
+    offsets = model.tokenizer.encode(prompt.text).offsets
+    spans = [each.span for each in found.named]
+    return [
+        next((i for i, (first, last) in enumerate(spans) if start < last and first < end), None)
+        for start, end in (offsets[token.position] for token in prompt.tokens)
+    ]
+
+
+def judged_prompts(request: dict[str, Any]) -> dict[str, Any]:
+    """Asked by the page, in line: of a "film" of cats what is "judged", for each variant what `DrawnPrompt`
+    tells of its pictures.
+
+    Raises:
+        InputError: the film is not known any more.
+    """
+    film = PROMPT_FILMS.named(request.get("film"))
+    cats = film.model.cats
+    if cats is None:
+        return {"judged": []}
+    drawn = (
+        DrawnPrompt(asked(variant.prompt.text), DrawnCats(cats, {}, pictures, film.request.num_steps))
+        for variant, pictures in zip(film.request.variants, film.pictures)
+    )
+    return {"judged": [each.pictures for each in drawn]}
