@@ -15,6 +15,7 @@ from test_prompt_film import assert_close, prompt_request, variants_of
 from text_models import cat_text_model
 
 from diffusion import save_model
+from diffusion.data.cat_words import cat_names
 from diffusion.ui.parts.text_models import cats_first
 from diffusion.ui.tabs import latent
 from diffusion.ui.tabs.text_to_image import film_messages, prompts_to_try
@@ -139,6 +140,58 @@ def test_another_model_brings_its_prompts_and_draws_and_nothing_typed_is_lost(op
     expect(page.locator(f"{LAB} .neighbour")).to_have_count(0)
     page.get_by_role("button", name="a striped cat", exact=True).click()
     expect(prompt).to_have_value("a striped cat")
+
+
+@needs_browser
+def test_a_word_that_only_emoji_knows_offers_their_model_and_nothing_is_lost(opened):
+    page = opened()
+    drawn(page, "tiny-cats")
+    prompt, offer = (
+        page.get_by_label("Prompt", exact=True).first,
+        page.locator(".remarks [data-role=offer]:visible"),
+    )
+    prompt.fill("a cat with a hat and an xylophon")
+    expect(page.get_by_text("In no caption that was trained on: “xylophon”.")).to_be_visible()
+    expect(offer).to_have_count(0)
+    prompt.fill("pizza with a hat")
+    expect(offer).to_contain_text("The model tiny-text knows “pizza”:")
+    page.get_by_role("button", name="draw this prompt with tiny-text").click()
+    expect(page.get_by_role("radio", name="tiny-text", exact=True)).to_be_checked()
+    drawn(page, "tiny-text")
+    expect(prompt).to_have_value("pizza with a hat")
+    expect(page.locator(f"{LAB} .made")).to_contain_text("guidance 3")
+    choose(page, "tiny-cats")
+    expect(prompt).to_have_value("pizza with a hat")
+
+
+@needs_browser
+def test_words_are_clicked_together_one_of_a_kind_without_asking(opened):
+    page = opened()
+    drawn(page, "tiny-cats")
+    prompt = page.get_by_label("Prompt", exact=True).first
+    prompt.fill("a cat")
+    page.get_by_text("Words it knows").click()
+    chip = lambda name: page.locator(".words").get_by_role("button", name=name, exact=True)  # noqa: E731
+    expect(page.locator(".words .chip")).to_have_count(len(cat_names()))
+    for name, written in (
+        ("grey", "a grey cat"),
+        ("green eyes", "a grey cat with green eyes"),
+        ("red hat", "a grey cat with green eyes and a red hat"),
+        ("bow", "a grey cat with green eyes and a bow"),
+        ("orange", "an orange cat with green eyes and a bow"),
+        ("green eyes", "an orange cat with a bow"),
+        ("orange", "a cat with a bow"),
+    ):
+        chip(name).click()
+        expect(prompt).to_have_value(written)
+        pressed = str(f" {name}" in written).lower()
+        expect(chip(name)).to_have_attribute("aria-pressed", pressed)
+    prompt.fill("two striped cat friends with a bell, at night")  # what is typed around them stays
+    expect(chip("bell")).to_have_attribute("aria-pressed", "true")
+    chip("bell").click()
+    expect(prompt).to_have_value("two striped cat friends, at night")
+    choose(page, "tiny-text")
+    expect(page.get_by_text("Words it knows")).to_be_hidden()
 
 
 @needs_browser
