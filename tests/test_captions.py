@@ -1,11 +1,13 @@
 """Captions of emoji and of cats as tokens: which are drawn, and how often."""
 
+import json
 from dataclasses import replace
 from random import Random
 
 import pytest
 import torch
 from cat_models import shipped_cats
+from conftest import ROOT
 
 import diffusion.data.captions
 from diffusion.data.captions import (
@@ -185,6 +187,14 @@ def test_an_emoji_is_named_in_each_language(drawn_emoji, of_emoji):
     assert of_emoji.names.shape == (len(emoji.names), len(emoji), 32)
     for names, tokens in zip(emoji.names.values(), of_emoji.names):
         assert torch.equal(tokens, encode_prompts(of_emoji.tokenizer, names))
+
+
+def test_emojis_words_are_taken_apart_as_in_the_shipped_vocabulary(of_emoji):
+    """A run that was begun makes its vocabulary anew, and goes on with the tokens that it knows."""
+    shipped = json.loads((ROOT / "checkpoints/emoji/tokenizer.json").read_text("utf-8"))
+    made = json.loads(of_emoji.tokenizer.to_str())
+    for what in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
+        assert made[what] == shipped[what], what
 
 
 def test_captions_are_those_of_the_set(cats, of_cats, drawn_emoji, of_emoji):
