@@ -3,7 +3,7 @@
     python -m benchmarks.cats checkpoints/cats-words --prompts
     python -m benchmarks.cats checkpoints/cats-words --prompts --only five,two --num 100 --guidance 4
 
-About 12 minutes on two CPU cores, more than half of them for the curve over guidance. The parts:
+Some ten minutes on two CPU cores, more than half of them for the curve over guidance. The parts:
 
     autoencoder  how often the judge reads real cats right that went through the autoencoder
     five         --num prompts in each language that name all five parts, so that no cat that they allow was
@@ -16,6 +16,7 @@ About 12 minutes on two CPU cores, more than half of them for the curve over gui
     attention    how many times as much the pixels of a part look at its noun as all others do: last
                  attention of the finest level, middle third of the steps, mean over heads, the noun's tokens
                  summed
+    cost         how long the page takes for four pictures, by the network's calls and the decodings shown
 
 A mouth that is named and that a scarf hides does not count; other accessories hide nothing.
 """
@@ -30,6 +31,7 @@ from tqdm import tqdm
 
 from benchmarks.cat_answers import BATCH_SIZE, as_asked, read, shown, tellable
 from benchmarks.cat_attention import attention
+from benchmarks.cat_cost import cost
 from benchmarks.cat_guidance import guidance, negative
 from benchmarks.cat_prompt_sets import all_five, allowed, of_one_part, sets, texts, two
 from benchmarks.cat_samples import ACCESSORY, MOUTH, Bench
@@ -149,4 +151,5 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "negative": negative,
     "guidance": guidance,
     "attention": attention,
+    "cost": cost,
 }

@@ -12,7 +12,7 @@ import torch
 from cat_models import few_cats, model_of, shipped_cats
 from conftest import randomised
 
-from benchmarks import cat_attention, cat_guidance, cat_prompt_sets, cat_prompts
+from benchmarks import cat_attention, cat_cost, cat_guidance, cat_prompt_sets, cat_prompts
 from benchmarks import cats as script
 from benchmarks.cat_answers import as_asked, shown, tellable
 from benchmarks.cat_samples import ACCESSORY, MOUTH, Bench
@@ -95,6 +95,7 @@ def few(monkeypatch):
         cat_prompts: {"NUM_REAL": 6, "NUM_OF_PAIR": 3, "NUM_OF_SET": 16},
         cat_guidance: {"NUM_NEGATIVE": 6, "SCALES": (1.0, 2.0)},
         cat_attention: {"NUM_LOOKED_AT": 4},
+        cat_cost: {"ROUNDS": 2},
     }.items():
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
@@ -241,7 +242,7 @@ def test_attention_is_that_of_the_prompts_on_the_finest_level(told):
         options = script.parse_arguments(["x", "--prompts", "--steps", "1", "--guidance", scale])
         bench = Bench(told, told, told.cats, options)
         images, looks[scale] = cat_attention.looks_at(bench, ["a grey cat", "a red hat"], nouns)
-        assert images.shape == (2, 3, 16, 16) and looks[scale].shape == (2, 3, 8, 8)
+        assert images.shape == (2, 3, 16, 16) and looks[scale].shape == (2, 3, *told.sample_shape[1:])
     torch.testing.assert_close(looks["1"], looks["3"])  # of the first step, which both have in common
     assert looks["1"].min() > 0 and looks["1"].max() < 1
 
@@ -259,13 +260,14 @@ def test_the_script_keeps_every_figure_and_the_curve(told, few, tmp_path, capsys
     for language in ("en", "ko"):
         figure = metrics[f"all five parts named, as asked ({language})"]
         assert figure.endswith(setting) and all(kind in figure for kind in KINDS)
-    assert len(metrics) == 9
+    assert len(metrics) == 10
     card = (folder / "README.md").read_text("utf-8")
     assert all(f"- {name}: {figure}" in card for name, figure in metrics.items())
     curves = load_curves(folder)
     assert [(row["guidance_scale"], row["num_samples"]) for row in curves["guidance"]] == [(1, 6), (2, 6)]
     assert all(0 <= row["obedience"] <= 1 for row in curves["guidance"])
-    assert "| guidance scale |" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "| guidance scale |" in out and "| 4 pictures | median s |" in out
     script.main(script.parse_arguments([str(folder), "--prompts", *flags, "--skip-known"]))
     assert "|" not in capsys.readouterr().out
 
