@@ -8,11 +8,13 @@ import pytest
 from cat_models import few_cats
 
 from diffusion.data.captions import some_names
+from diffusion.data.cat_prompts import asked
 from diffusion.data.cat_words import LANGUAGES, caption, cat_names
 from diffusion.data.cats import KINDS
 from diffusion.nets.text_encoder import train_tokenizer
 from diffusion.ui.parts.cat_remarks import CatWords
 from diffusion.ui.parts.prompts import PromptReader, known_to_other, reader
+from diffusion.ui.text import labels
 
 COUNTS = [
     1 + max(part for name in cat_names() if name.kind == kind for part in name.parts)
@@ -138,3 +140,11 @@ def test_words_that_only_emoji_know_can_be_offered_to_them(model, typed, words):
 def test_words_that_only_cats_know_can_be_offered_to_them(model):
     cats = replace(model, cats=few_cats())
     assert known_to_other(model, cats, "red heart with headphones, xylophone") == ("headphones",)
+
+
+def test_examples_name_one_part_to_five_and_one_that_there_is_not(cats):
+    examples = labels()["prompt_examples_cats"].split("|")
+    assert {len(asked(text).named) for text in examples} == {1, 2, 3, 5}
+    assert [text for text in examples if cats.read(text).notes] == ["a cat with a green hat"]
+    assert any(not text.isascii() for text in examples)
+    assert any(len(each.name.parts) > 1 for text in examples for each in asked(text).named)
