@@ -32,7 +32,7 @@ def captions(number):
 @pytest.fixture(scope="module")
 def cats():
     """A reader with a vocabulary of cats."""
-    return PromptReader(train_tokenizer(list(captions(2000)), 600, 40), CatWords())
+    return PromptReader(train_tokenizer(list(captions(2000)), 600, 40, split_punctuation=True), CatWords())
 
 
 def test_captions_get_no_note_and_all_their_tokens_are_seen(cats):
