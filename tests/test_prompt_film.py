@@ -12,7 +12,7 @@ from text_models import few_emoji
 from diffusion import UNet
 from diffusion.data.images import to_uint8
 from diffusion.films.film import EPS_RANGE, run_sampler, walk
-from diffusion.nets.attention_maps import recorded_attention
+from diffusion.nets.attention_maps import last_finest, recorded_attention
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.nearest_emoji import nearest
 from diffusion.ui.parts.prompt_film import empty_planes, prompt_frames
@@ -165,7 +165,7 @@ def test_attention_is_the_networks_to_each_token(model):
     t = torch.tensor([model.schedule.num_timesteps])
     with recorded_attention(model.net) as maps:
         model.denoiser(prompts=["red heart"])(x_t, t)
-    means = torch.stack([each[0].mean((1, 2)) for each in maps]).mean(0)  # resizing keeps a mean
+    means = last_finest(maps)[0].mean((1, 2))  # resizing keeps a mean
     tokens = request.variants[0].prompt.tokens
     (attention,) = film[0].planes["attention"]
     shares = attention.reshape(len(tokens), -1).mean(1) / 255 * film[0].attention_max

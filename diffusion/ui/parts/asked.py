@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from diffusion.data.cat_judge import visible
-from diffusion.data.cat_prompts import Asked, Named, asked
+from diffusion.data.cat_prompts import Asked, Denied, Named, NoPart, Unknown, asked
 from diffusion.data.cats import KINDS
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts.emoji_names import listed
@@ -84,7 +84,13 @@ def remark(prompt: Asked) -> str:
     """A sentence on what of a prompt cannot be ticked, its notes say why; empty if there is nothing."""
     text = labels()
     rivals = (named for each in prompt.rivals for named in each.named)
-    spans = sorted(each.span for each in (*prompt.denied, *rivals, *prompt.no_part, *prompt.unknown))
+    untold: tuple[Denied | Named | NoPart | Unknown, ...] = (
+        *prompt.denied,
+        *rivals,
+        *prompt.no_part,
+        *prompt.unknown,
+    )
+    spans = sorted(each.span for each in untold)
     words = listed(f"“{prompt.text[slice(*span)]}”" for span in spans)
     sentences = [text["asked_not"].format(words=words)] if spans else []
     return " ".join(sentences if prompt.named else [text["asked_nothing"], *sentences])
