@@ -136,7 +136,7 @@ def ask(
     problem = controls.problem_line()
     pick = examples(models.first, components=[prompt], layout="gallery", elem_classes="prompt-examples")
     words = word_chips(models.first, written)
-    prompt.change(None, None, words, js="() => ({})", **PRIVATE)
+    prompt.change(None, None, words, js="(typed) => ({typed})", **PRIVATE)
     models.choice.change(lambda name: known_words(models.named(name)), models.choice, words, **PRIVATE)
     return prompt, start, stop, problem, pick
 

@@ -17,7 +17,7 @@ class Words extends View {
     this.field = elementById(this.controls.prompt).then((place) => place.querySelector("textarea, input"));
   }
 
-  // {kinds: [{called, names: [{things, traits}]}]}, of the chosen model; or nothing: the prompt is another.
+  // {kinds: [{called, names: [{things, traits}]}]}, of the chosen model; or {typed}: the prompt is another.
   receive({ kinds }) {
     if (kinds) this.lay(kinds);
     this.mark();
