@@ -12,9 +12,9 @@ class Words extends View {
   names = []; // of all kinds
   chips = []; // for each of them
 
-  constructor(context) {
-    super(context);
-    this.field = elementById(this.controls.prompt).then((place) => place.querySelector("textarea, input"));
+  // Looked up each time: Gradio may put another in its place.
+  async field() {
+    return (await elementById(this.controls.prompt)).querySelector("textarea, input");
   }
 
   // {kinds: [{called, names: [{things, traits}]}]}, of the chosen model; or {typed}: the prompt is another.
@@ -46,14 +46,14 @@ class Words extends View {
 
   // As if it had been typed: Gradio hears of it.
   async toggle(name) {
-    const field = await this.field;
+    const field = await this.field();
     field.value = toggled(field.value, this.names, name);
     field.dispatchEvent(new Event("input", { bubbles: true }));
     this.mark();
   }
 
   async mark() {
-    const found = namesIn((await this.field).value, this.names).map(({ name }) => name);
+    const found = namesIn((await this.field()).value, this.names).map(({ name }) => name);
     this.chips.forEach((chip, i) => chip.setAttribute("aria-pressed", found.includes(this.names[i])));
   }
 }
