@@ -11,7 +11,7 @@ from diffusion.data.cats import Cats, read_cats
 from diffusion.data.images import to_signed
 from diffusion.models.model import LatentModel
 
-PROMPT = "a grey cat with a smile, wearing a hat"
+PROMPT = "a grey cat with a smile and a hat"
 # body, fur, eyes, mouth, accessory: all as asked, with a red hat; another smile and the black hat; orange,
 # without a smile; grey, with a scarf over its smile.
 DRAWN = torch.tensor([[11, 2, 9, 1, 13], [11, 2, 9, 6, 5], [14, 2, 9, 5, 13], [11, 2, 9, 1, 0]])

@@ -78,6 +78,22 @@ def test_a_part_between_two_is_told_so(cats):
     )
 
 
+def test_a_picture_between_two_cats_is_new_or_known_if_both_are(cats):
+    """Of one part a little more than of the other."""
+    showing = (~cats.hides_mouth).nonzero().flatten()
+    some = cats.never_trained_on(2000)
+    some = torch.stack([some, some.clone()])  # with pointed eyes and with oval ones
+    some[..., ACCESSORY] = showing[some[..., ACCESSORY] % len(showing)]
+    some[0, :, EYES], some[1, :, EYES] = 3, 11
+    known = cats.is_trained_on(some)
+    for told, outcome in ((~known).all(0), "cat_new"), (known.all(0), "cat_known"), (known[0] > known[1], ""):
+        one, other = some[:, told][:, 0]
+        both = 0.58 * cats.render(one) + 0.42 * cats.render(other)
+        between = both.permute(1, 2, 0)[None].to(torch.uint8).numpy()
+        [picture] = DrawnPrompt(asked("a cat"), DrawnCats(cats, {}, between, 1)).pictures
+        assert (picture["outcome"], picture["either_way"]) == ("cat_unsharp", outcome)
+
+
 def not_ticked(*words: str) -> str:
     return f"Not ticked: {', '.join(f'“{each}”' for each in words)}; above the pictures stands why."
 

@@ -9,6 +9,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+import torch
 
 from diffusion.data.cat_judge import visible
 from diffusion.data.cat_prompts import Asked, Denied, Named, NoPart, Unknown, asked
@@ -36,15 +37,24 @@ class DrawnPrompt:
 
     @cached_property
     def pictures(self) -> list[dict[str, Any]]:
-        """For each what `DrawnCats.verdicts` tells; a "name" of the picture, the same for the same one; and
-        "asked", for each named part what `_part` tells."""
+        """For each what `DrawnCats.verdicts` tells; of what is between two cats what it is "either_way"; a
+        "name", the same for the same picture; and "asked", for each named part what `_part` tells."""
         return [
-            verdict | {"name": crc32(self.drawn.result[i].tobytes()), "asked": self._parts(i, verdict)}
+            verdict
+            | {
+                "either_way": self._either_way(i) if verdict["outcome"] == "cat_unsharp" else "",
+                "name": crc32(self.drawn.result[i].tobytes()),
+                "asked": [self._part(i, verdict, named) for named in self.asked.named],
+            }
             for i, verdict in enumerate(self.drawn.verdicts)
         ]
 
-    def _parts(self, i: int, verdict: dict[str, Any]) -> list[dict[str, Any]]:
-        return [self._part(i, verdict, named) for named in self.asked.named]
+    def _either_way(self, i: int) -> str:
+        """The outcome of every cat that the picture may show; empty if they differ."""
+        cats, judged = self.drawn.cats, self.drawn.judged
+        both = torch.stack([judged.cats[i], judged.rivals[i]], dim=1)
+        known = cats.is_trained_on(torch.cartesian_prod(*(parts[parts >= 0] for parts in both)))
+        return "cat_known" if known.all() else "" if known.any() else "cat_new"
 
     def _part(self, i: int, verdict: dict[str, Any], named: Named) -> dict[str, Any]:
         """Of a named part: whether it is "as_asked", None where that cannot be told; in words what was

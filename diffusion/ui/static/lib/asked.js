@@ -70,13 +70,15 @@ export class AskedAndDrawn {
     list.append(...Array.from({ length: info.num_images }, (_, j) => this.card(i, j, info.judged?.[i][j])));
     const prompt = Object.assign(node("p", "prompt-of", `“${text}”`), { dir: "auto" });
     const place = node("div", "asked-of");
-    place.append(prompt, node("p", "note", asked.remark), list);
+    const remark = Object.assign(node("p", "note", asked.remark), { dir: "auto", hidden: !asked.remark });
+    place.append(prompt, remark, list);
     return place;
   }
 
   card(i, j, picture) {
     const { text } = this;
-    const card = node("li", `cat ${picture?.outcome ?? "cat_waiting"}`);
+    const either = picture?.either_way;
+    const card = node("li", `cat ${either || picture?.outcome || "cat_waiting"}`);
     const differs = differenceOf(picture, text);
     const likenesses = node("div", "likenesses");
     likenesses.append(
@@ -87,7 +89,8 @@ export class AskedAndDrawn {
     const { parts } = this.film.info.variants[i].asked;
     ticks.append(...parts.map(({ words }, part) => this.tick(words, picture?.asked[part])));
     const number = node("p", "number", phrase(text.cat_number, { n: j + 1 }));
-    card.append(number, likenesses, ticks, node("p", "outcome", outcomeOf(picture, text)));
+    const outcome = either ? text[`${either}_either`] : outcomeOf(picture, text);
+    card.append(number, likenesses, ticks, node("p", "outcome", outcome));
     card.append(node("p", "differs", differs));
     return card;
   }
@@ -113,7 +116,8 @@ export class AskedAndDrawn {
 
   count({ text, asked }, picture) {
     const parts = picture.asked.map(({ as_asked: asAsked }, i) => [asked.parts[i].kind, asAsked]);
-    this.own[`${text} ${picture.name}`] = { cat: picture.drawn, kept: keptOf(picture), parts };
+    const kept = keptOf({ ...picture, outcome: picture.either_way || picture.outcome });
+    this.own[`${text} ${picture.name}`] = { cat: picture.drawn, kept, parts };
   }
 
   showTally() {
