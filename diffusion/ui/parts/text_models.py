@@ -39,7 +39,6 @@ def choose_model(models: dict[str, LatentModel]) -> TextModels:
         list(models),
         value=next(iter(models)),
         label=text["text_model"],
-        info=text["text_model_info"],
         visible=len(models) > 1,
         elem_classes="text-model",
     )

@@ -128,17 +128,19 @@ def examples(model: LatentModel, **options: Any) -> gr.Dataset:
 def ask(
     models: TextModels, draw: str, offer: str
 ) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML, gr.Dataset]:
-    """Lay out the prompt, Draw, whose elem_id is `draw`, Stop, the place for a problem, the examples, and the
-    words that can be clicked together."""
-    written = new_id("prompt")
-    prompt = prompt_field(models, opening_prompt, "prompt", offer, max_lines=3, elem_id=written)
+    """Lay out the prompt, Draw, whose elem_id is `draw`, Stop, the place for a problem, and the examples."""
+    prompt = prompt_field(models, opening_prompt, "prompt", offer, max_lines=3, elem_id=new_id("prompt"))
     start, stop = controls.start_and_stop(labels()["draw"], draw)
     problem = controls.problem_line()
     pick = examples(models.first, components=[prompt], layout="gallery", elem_classes="prompt-examples")
-    words = word_chips(models.first, written)
+    return prompt, start, stop, problem, pick
+
+
+def words_to_click(models: TextModels, prompt: gr.Textbox) -> None:
+    """Lay out the words that can be clicked together in the prompt."""
+    words = word_chips(models.first, str(prompt.elem_id))
     prompt.change(None, None, words, js="(typed) => ({typed})", **PRIVATE)
     models.choice.change(lambda name: known_words(models.named(name)), models.choice, words, **PRIVATE)
-    return prompt, start, stop, problem, pick
 
 
 def opening_prompt(model: LatentModel) -> str:
@@ -216,7 +218,7 @@ def tell_effects(
 
 def lead(model: LatentModel) -> str:
     """What the tab is for."""
-    return words_for(model, "text_to_image_lead").format(shape=" × ".join(map(str, model.sample_shape)))
+    return words_for(model, "text_to_image_lead")
 
 
 def build(models: TextModels) -> None:
@@ -230,6 +232,7 @@ def build(models: TextModels) -> None:
         with actions:
             prompt, start, stop, problem, pick = ask(models, draw, offer)
         with side:
+            words_to_click(models, prompt)
             chosen = settings(models, prompt)
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
