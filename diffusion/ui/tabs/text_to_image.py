@@ -139,7 +139,7 @@ def ask(
 def words_to_click(models: TextModels, prompt: gr.Textbox) -> None:
     """Lay out the words that can be clicked together in the prompt."""
     words = word_chips(models.first, str(prompt.elem_id))
-    prompt.change(None, None, words, js="(typed) => ({typed})", **PRIVATE)
+    prompt.change(None, prompt, words, js="(typed) => ({typed})", **PRIVATE)
     models.choice.change(lambda name: known_words(models.named(name)), models.choice, words, **PRIVATE)
 
 
