@@ -66,7 +66,7 @@ def value(page, place, label):
 
 def shown(page, lab, names):
     frames(page)
-    return [pixels(page, f".lab.{lab} [data-c={name}]").tolist() for name in names]
+    return [pixels(page, f".lab.{lab} [data-c={name}] >> nth=-1").tolist() for name in names]
 
 
 @by_any_way

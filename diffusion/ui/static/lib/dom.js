@@ -21,7 +21,7 @@ export function fill(root, values) {
       if (place.textContent !== value) place.textContent = value;
 }
 
-export function node(tag, className, content = "") {
+export function node(tag, className = "", content = "") {
   return Object.assign(document.createElement(tag), { className, textContent: content });
 }
 
