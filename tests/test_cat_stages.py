@@ -45,12 +45,14 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder in which the three stages were trained."""
-    folder = tmp_path_factory.mktemp("runs")
+    """A folder in which the three stages were trained, by one thread, as all that is compared with them."""
+    folder, threads = tmp_path_factory.mktemp("runs"), torch.get_num_threads()
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
         for preset in STAGES:
             train.main([preset, "--out", str(folder / preset), *LENGTH, *told(folder, preset)])
+    torch.set_num_threads(threads)
     return folder
 
 

@@ -11,6 +11,7 @@ from diffusion.films.folder import load_film
 from diffusion.ui import page as whole_page
 from diffusion.ui import tabs
 from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.text_models import choose_model
 
 pytestmark = needs_browser
 WAIT = 120_000  # milliseconds at most
@@ -27,9 +28,10 @@ def build(models, text_model) -> None:
     tabs.schedules.build(models)
     tabs.reverse.build(models, film)
     tabs.training.build(models)
-    tabs.text_to_image.build(text_model)
-    tabs.latent.build(text_model)
-    tabs.interpolation.build(text_model)
+    text_models = choose_model({text_model.name: text_model})
+    tabs.text_to_image.build(text_models)
+    tabs.latent.build(text_models)
+    tabs.interpolation.build(text_models)
     tabs.pipeline.build()
 
 
