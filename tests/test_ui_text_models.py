@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import needs_browser, running_app, text_tabs
 from gradio_client import Client
+from layout import measure
 from pages import frames, pixels
 from PIL import Image
 from playwright.sync_api import expect
@@ -279,6 +280,35 @@ def test_why_latent_and_interpolation_are_of_the_chosen_model(opened, cats):
     page.get_by_role("button", name="Interpolate", exact=True).click()
     expect(page.locator(".lab.interpolation[data-done=true]")).to_be_visible()
     expect(page.locator(".lab.interpolation [data-role=made]")).to_contain_text("tiny-cats")
+
+
+@needs_browser
+@pytest.mark.parametrize("size", [(820, 1180), (1280, 800), (1920, 1080)], ids=str)
+def test_four_pictures_and_their_slider_are_seen_at_once_below_the_choice(opened, size):
+    page = opened()
+    drawn(page, "tiny-cats")
+    page.get_by_role("button", name="a striped cat", exact=True).click()  # of which there is nothing to remark
+    expect(page.locator(f"{LAB} [data-role=notes]")).to_be_hidden()
+    drawn(page, "tiny-cats")
+    page.set_viewport_size(dict(zip(("width", "height"), size)))
+    frames(page)
+    seen = measure(page)
+    assert len(seen["pictures"]) == 4
+    for box in (*seen["pictures"], *seen["transport"]):
+        assert box["y"] + box["height"] <= size[1] + 1, box
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [360, 390])
+def test_the_choice_between_models_can_be_read_on_a_phone(opened, width):
+    page = opened(width)
+    choices = page.locator(".text-model").bounding_box()
+    for radio in page.locator(".text-model label").all():
+        box = radio.bounding_box()
+        assert box["height"] >= 44 and box["y"] >= choices["y"]
+        assert box["y"] + box["height"] <= choices["y"] + choices["height"]
+        tabs = page.get_by_role("tablist").first.bounding_box()
+        assert box["y"] >= tabs["y"] + tabs["height"]
 
 
 @needs_browser
