@@ -287,9 +287,8 @@ def test_why_latent_and_interpolation_are_of_the_chosen_model(opened, cats):
 def test_four_pictures_and_their_slider_are_seen_at_once_below_the_choice(opened, size):
     page = opened()
     drawn(page, "tiny-cats")
-    page.get_by_role("button", name="a striped cat", exact=True).click()  # of which there is nothing to remark
-    expect(page.locator(f"{LAB} [data-role=notes]")).to_be_hidden()
-    drawn(page, "tiny-cats")
+    choose(page, "tiny-text")
+    drawn(page, "tiny-text")
     page.set_viewport_size(dict(zip(("width", "height"), size)))
     frames(page)
     seen = measure(page)
