@@ -11,9 +11,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.cat_prompt_sets import Named, allowed
-from benchmarks.cat_samples import ACCESSORY, MOUTH, Bench
+from benchmarks.cat_samples import Bench
 from benchmarks.samples import SEED, Sampling, pictures
 from diffusion.data.cat_judge import nearest_cats
+from diffusion.data.cats import ACCESSORY, MOUTH
 
 BATCH_SIZE = 128  # each batch has a seed, so this decides the pictures too
 

@@ -17,13 +17,13 @@ from benchmarks.samples import SEED
 from diffusion.data.cat_judge import visible
 from diffusion.data.cat_prompts import asked
 from diffusion.data.cat_words import LANGUAGES, Name
-from diffusion.data.cats import KINDS
+from diffusion.data.cats import ACCESSORY, EYES, KINDS, MOUTH
 from diffusion.data.images import to_uint8
 from diffusion.films.film import walk
 from diffusion.nets.attention_maps import last_finest, recorded_attention
 
 NUM_LOOKED_AT = 128  # drawn together
-LOOKED_AT = [KINDS.index(kind) for kind in ("eyes", "mouth", "accessory")]
+LOOKED_AT = [EYES, MOUTH, ACCESSORY]
 RESAMPLED = 1000
 
 

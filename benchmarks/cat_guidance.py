@@ -8,13 +8,13 @@ from torch import Tensor
 
 from benchmarks.cat_answers import as_asked, shown, tellable
 from benchmarks.cat_prompt_sets import called, sets
-from benchmarks.cat_samples import ACCESSORY, Bench
+from benchmarks.cat_samples import Bench
 from benchmarks.common import markdown_table
 from benchmarks.curves import Row
 from benchmarks.figures import Figure, binomial, mean, percent
 from benchmarks.samples import Sampling
 from diffusion.data.cat_words import names_of
-from diffusion.data.cats import KINDS
+from diffusion.data.cats import ACCESSORY, KINDS
 
 NUM_NEGATIVE = 24
 SCALES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)

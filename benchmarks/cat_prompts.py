@@ -34,11 +34,11 @@ from benchmarks.cat_attention import attention
 from benchmarks.cat_cost import cost
 from benchmarks.cat_guidance import guidance, negative
 from benchmarks.cat_prompt_sets import all_five, allowed, of_one_part, sets, texts, two
-from benchmarks.cat_samples import ACCESSORY, MOUTH, Bench
+from benchmarks.cat_samples import Bench
 from benchmarks.common import markdown_table
 from benchmarks.figures import Figure, binomial, listed, mean, percent
 from diffusion.data.cat_words import LANGUAGES
-from diffusion.data.cats import KINDS
+from diffusion.data.cats import ACCESSORY, KINDS, MOUTH
 from diffusion.data.images import to_signed, to_uint8
 
 NUM_REAL, NUM_OF_PAIR, NUM_OF_SET = 500, 24, 24

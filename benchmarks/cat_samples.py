@@ -13,11 +13,9 @@ from benchmarks.curves import Curves
 from benchmarks.figures import binomial
 from benchmarks.samples import HEADLINE, SEED, Sampling, draw
 from diffusion.data.cat_judge import Judged, judge
-from diffusion.data.cats import KINDS, Cats
+from diffusion.data.cats import ACCESSORY, KINDS, Cats
 from diffusion.data.images import to_signed
 from diffusion.models.model import Model
-
-MOUTH, ACCESSORY = KINDS.index("mouth"), KINDS.index("accessory")
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,13 +34,13 @@ from pathlib import Path
 import torch
 
 from benchmarks import cat_prompts
-from benchmarks.cat_samples import ACCESSORY, MOUTH, Bench, disturbed, expected_new, shares
+from benchmarks.cat_samples import Bench, disturbed, expected_new, shares
 from benchmarks.common import markdown_table, names_in
 from benchmarks.curves import Row
 from benchmarks.figures import Figure, binomial, keep, percent
 from benchmarks.samples import HEADLINE, SEED, Sampling, for_sampling
 from diffusion.data.cat_judge import judge
-from diffusion.data.cats import KINDS
+from diffusion.data.cats import ACCESSORY, KINDS, MOUTH
 from diffusion.data.images import to_signed
 from diffusion.films.samples import CAT_PROMPT_GUIDANCE
 from diffusion.hub import HubError, load_model, model_folder

@@ -94,15 +94,19 @@ class CatCaptions(Captions):
         return torch.stack([encode_prompts(self.tokenizer, each) for each in texts]).to(self.device)
 
     def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        return self.draw_named(index, generator)[0]
+        return self._draw(index, generator)[0]
 
     def draw_named(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The same, and which parts they name, as `named` tells it."""
+        tokens, chosen = self._draw(index, generator)
+        return tokens, self.named(chosen)
+
+    def _draw(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, list[list[Name]]]:
         seed = torch.randint(2**31, (), generator=generator, device=generator.device)
         random = Random(int(seed))
         chosen = [some_names(cat, random) for cat in self.data.trained_on[index].tolist()]
         texts = [caption(names, random.choice(LANGUAGES), random) for names in chosen]
-        return encode_prompts(self.tokenizer, texts).to(self.device), self.named(chosen)
+        return encode_prompts(self.tokenizer, texts).to(self.device), chosen
 
     def named(self, captions: Iterable[Iterable[Name]]) -> Tensor:
         """(B, 5, K + 1): what captions with these names say of each kind, K being the most parts of one:

@@ -9,6 +9,7 @@ from itertools import product
 from typing import NamedTuple
 
 from diffusion.data.cat_words import JOINED, LANGUAGES, Name, cat_names, without_article
+from diffusion.data.cats import BODY
 
 # How else some words are written; of Korean verbs how they go on.
 SPELT = {
@@ -63,7 +64,7 @@ def _numbers(noun: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _colours() -> frozenset[str]:
     """Korean words for colours that can do without 색, or with it."""
-    traits = [trait for name in cat_names() if name.kind == 0 for trait in name.traits["ko"]]
+    traits = [trait for name in cat_names() if name.kind == BODY for trait in name.traits["ko"]]
     stems = [trait.removesuffix("색") for trait in traits]
     return frozenset([*(stem for stem in stems if len(stem) > 1), *WHITE])
 
@@ -120,7 +121,7 @@ def nouns() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def colours() -> frozenset[str]:
     """All first words of colours that cats have."""
-    return frozenset(each.words[0] for name in cat_names() if name.kind == 0 for each in written(name))
+    return frozenset(each.words[0] for name in cat_names() if name.kind == BODY for each in written(name))
 
 
 def _all_written() -> Iterator[Written]:

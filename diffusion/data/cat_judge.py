@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from diffusion.data.cats import BLOCKS, KINDS, VISIBLE, Cats, over
+from diffusion.data.cats import ACCESSORY, BLOCKS, BODY, EYES, FUR, KINDS, MOUTH, VISIBLE, Cats, over
 
 MAX_DISTANCE = 0.05  # RMS, of 0..1, from a picture to the cat that it can be called
 MAX_RATIO = 0.5  # of the distances to the chosen part and to another, where the two look different
 MAX_BLOCK_DISTANCE = 0.15  # RMS within any of the BLOCKS, such as an ear that is missing
-ORDER = tuple(map(KINDS.index, ("body", "accessory", "fur", "eyes", "mouth")))  # the largest first
+ORDER = (BODY, ACCESSORY, FUR, EYES, MOUTH)  # the largest first
 STARTS = (0, 1 / 3, 2 / 3)  # how far into each kind's parts
 MAX_SWEEPS = 8
 CHUNK = 2**20  # numbers of the pictures that are judged at a time: some ten times as many are needed for it

@@ -7,16 +7,15 @@ pieces, and no unknown one if it can be.
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from diffusion.data.cat_forms import BOTH, GRAMMAR, HANGUL, PARTICLES, texts_by_word, written
 from diffusion.data.cat_words import Name, cat_names
-from diffusion.data.cats import KINDS
+from diffusion.data.cats import BODY
 
 Span = tuple[int, int]
 
-BODY = KINDS.index("body")
 ENDINGS = ("은", "는")  # of verbs too
 LATIN = "[^\\W가-힣]"  # letters and digits of all that puts words apart
 SOFT = re.compile(r"[\s\-]")  # between words of one name
@@ -63,12 +62,15 @@ class Form(NamedTuple):
     """A way to write something: a piece to be, and what it looks like."""
 
     role: str
-    pattern: re.Pattern[str]
+    pattern: str
     cost: float
     name: Name | None = None
 
 
-def _pattern(words: Iterable[str], noun: bool = False, inside: bool = False) -> re.Pattern[str]:
+_compiled = cache(re.compile)  # those that are needed: a text begins with few of all letters
+
+
+def _pattern(words: Iterable[str], noun: bool = False, inside: bool = False) -> str:
     """Of these words: Latin ones whole, with spaces or hyphens between, Korean ones with or without."""
     written, latin = "", False
     words = " ".join(words).split()
@@ -80,7 +82,7 @@ def _pattern(words: Iterable[str], noun: bool = False, inside: bool = False) -> 
         latin = is_latin
     first, last = (re.match(HANGUL, each) is None for each in (words[0], words[-1]))
     before = f"(?<!{LATIN})" if first else f"(?<={HANGUL})" if inside else ""
-    return re.compile(before + written + (f"(?!{LATIN})" if last else ""))
+    return before + written + (f"(?!{LATIN})" if last else "")
 
 
 @lru_cache(maxsize=1)
@@ -137,8 +139,8 @@ def _candidates(plain: str, start: int) -> Iterator[tuple[float, Piece]]:
     """What may begin here, and its cost."""
     character = plain[start]
     for form in _forms().get(character, ()):
-        if found := form.pattern.match(plain, start):
-            noun = (found.span("noun"), found["noun"]) if form.pattern.groups else (None, "")
+        if found := _compiled(form.pattern).match(plain, start):
+            noun = (found.span("noun"), found["noun"]) if found.re.groups else (None, "")
             yield form.cost, Piece(form.role, found.span(), found[0], form.name, *noun)
     if re.match(HANGUL, character):
         for end in range(start + 1, min(len(plain), start + SYLLABLES) + 1):

@@ -9,9 +9,7 @@ from typing import NamedTuple, TypeAlias
 from diffusion.data.cat_forms import colours, nearest_word, nouns, texts_by_word
 from diffusion.data.cat_pieces import SOFT, Piece, Span, pieces
 from diffusion.data.cat_words import Name, without_article
-from diffusion.data.cats import KINDS
-
-FUR = KINDS.index("fur")
+from diffusion.data.cats import FUR, KINDS
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
-from diffusion.data.cats import KINDS
+from diffusion.data.cats import ACCESSORY, BODY, KINDS
 
 LANGUAGES = ("en", "ko")
 WORDS = Path(__file__).parent / "cat_words.json"
 ARTICLES = ("a ", "an ")
-WORN = KINDS.index("accessory")
 ENGLISH_FRAMES = ("{}", "{}", "{}", "a picture of {}", "a drawing of {}")
 KOREAN_FRAMES = ("{}", "{}", "{}", "{} 그림")
 # A verb that a thing is had with, before a cat, and before another such: 모자를 쓴, 모자를 쓰고.
@@ -70,30 +70,44 @@ def names_of(kind: int, part: int) -> tuple[Name, ...]:
 
 def caption(names: Sequence[Name], language: str, random: Random) -> str:
     """Any way to say in a language that a cat has these: at most one name of a kind, in any order."""
-    names = random.sample(names, len(names))
-    return (_english if language == "en" else _korean)(names, random)
+    chosen = [_chosen(name, language, random) for name in random.sample(names, len(names))]
+    chosen.sort(key=lambda each: each.name.kind == BODY)  # the colour stands last, next to the cat
+    return (_english if language == "en" else _korean)(chosen, random)
 
 
-def _chosen(name: Name, language: str, random: Random) -> tuple[str, bool]:
-    """One of the ways to call it, and whether that is a trait."""
+class _Chosen(NamedTuple):
+    """A name, one of the ways to say it, and whether that is a trait."""
+
+    name: Name
+    text: str
+    is_trait: bool
+
+
+def _chosen(name: Name, language: str, random: Random) -> _Chosen:
     things, traits = name.things[language], name.traits[language]
     number = random.randrange(len(things) + len(traits))
-    return ((*things, *traits)[number], number >= len(things))
+    return _Chosen(name, (*things, *traits)[number], number >= len(things))
 
 
-def _english(names: Sequence[Name], random: Random) -> str:
+def _cat(chosen: Sequence[_Chosen], noun: str) -> str:
+    """The noun for a cat, behind all that it is."""
+    return " ".join([*(each.text for each in chosen if each.is_trait), noun])
+
+
+def _list(parts: Sequence[str], random: Random) -> str:
+    """In any order, with commas or without."""
+    return random.choice((", ", " ")).join(random.sample(parts, len(parts)))
+
+
+def _english(chosen: Sequence[_Chosen], random: Random) -> str:
     """A striped grey cat with green eyes, wearing a red hat; or: red hat, grey cat, green eyes, striped."""
-    chosen = [(name, *_chosen(name, "en", random)) for name in names]
-    chosen.sort(key=lambda each: each[0].kind == 0)  # the colour stands last, next to the cat
-    cat = " ".join([*(text for _, text, is_trait in chosen if is_trait), "cat"])
-    things = [(name, text) for name, text, is_trait in chosen if not is_trait]
+    cat, things = _cat(chosen, "cat"), [each for each in chosen if not each.is_trait]
     if random.random() < LISTED:
-        parts = [cat, *(without_article(text) for _, text in things)]
-        text = random.choice((", ", " ")).join(random.sample(parts, len(parts)))
+        text = _list([cat, *(without_article(each.text) for each in things)], random)
         return text.removesuffix(" cat").removesuffix(",") if random.random() < BARE else text
-    had, worn = [text for name, text in things if name.kind != WORN], [t for n, t in things if n.kind == WORN]
-    if random.random() < 0.5:
-        had, worn = [text for _, text in things], []
+    apart = random.random() >= 0.5  # what is worn is said to be
+    worn = [each.text for each in things if apart and each.name.kind == ACCESSORY]
+    had = [each.text for each in things if each.text not in worn]
     phrases = [f"with {_and(had)}"] * bool(had) + [f"wearing {_and(worn)}"] * bool(worn)
     article = "an" if cat[0] in "aeiou" else "a"
     text = f"{article} {cat} {random.choice((' ', ', ')).join(random.sample(phrases, len(phrases)))}".strip()
@@ -113,21 +127,17 @@ def without_article(text: str) -> str:
     return text
 
 
-def _korean(names: Sequence[Name], random: Random) -> str:
+def _korean(chosen: Sequence[_Chosen], random: Random) -> str:
     """초록 눈을 가지고 빨간 모자를 쓴 회색 고양이; or: 빨간 모자, 회색 고양이, 초록 눈."""
-    chosen = [(name, *_chosen(name, "ko", random)) for name in names]
-    chosen.sort(key=lambda each: each[0].kind == 0)
+    things = [each for each in chosen if not each.is_trait]
     if random.random() < LISTED:
-        cat = " ".join([*(text for _, text, is_trait in chosen if is_trait), "고양이"])
-        parts = [cat, *(text for _, text, is_trait in chosen if not is_trait)]
-        text = random.choice((", ", " ")).join(random.sample(parts, len(parts)))
+        text = _list([_cat(chosen, "고양이"), *(each.text for each in things)], random)
     else:
         bare = random.random() < BARE
-        things = [name for name, _, is_trait in chosen if not is_trait]
         words = []
-        for name, text, is_trait in chosen:
-            joined = not is_trait and name is not things[-1] and random.random() < 0.5
-            words.append(text if is_trait else _had(text, name.verb, joined, bare))
+        for each in chosen:
+            joined = not each.is_trait and each is not things[-1] and random.random() < 0.5
+            words.append(each.text if each.is_trait else _had(each.text, each.name.verb, joined, bare))
         text = random.choice(KOREAN_FRAMES).format(" ".join([*words, "고양이"]))
     return text.replace(" ", "") if random.random() < UNSPACED else text
 

@@ -28,6 +28,7 @@ AUTHOR = "David Revoy"
 SOURCE = "https://www.peppercarrot.com/extras/html/2016_cat-generator/"
 DRAWINGS = "f034b690e3053545"  # the fingerprint of the package's files
 KINDS = ("body", "fur", "eyes", "mouth", "accessory")  # from below
+BODY, FUR, EYES, MOUTH, ACCESSORY = range(len(KINDS))
 NAMES = Path(__file__).parent / "cat_names.json"  # by language and kind, in the order of the files
 NOTHING_TWICE = {"fur": 6}  # of two empty files, the one that is left out
 PARTS_SHEET, PARTS_TABLE = "parts.png", "parts.json"

@@ -86,10 +86,11 @@ class TextMatching(EncoderStage[Matcher, EmojiSet]):
         """How many names find their own picture: trained ones among the trained, held-out ones among all."""
         test = held_out_emoji_of(self.settings.data).to(self.device)
         unseen = latents_of(self.autoencoder, test, self.device).flatten(1)
+        latents = torch.cat([self.latents, unseen])
         found = {}
         for language in self.data.names:
             hits = []
-            for data, known in ((self.data, self.latents), (test, torch.cat([self.latents, unseen]))):
+            for data, known in ((self.data, self.latents), (test, latents)):
                 tokens = encode_prompts(self.tokenizer, data.names[language]).to(self.device)
                 nearest = matcher(tokens, known)[0].argmax(1)
                 right = known[-len(nearest) :]

@@ -13,13 +13,13 @@ import torch
 
 from diffusion.data.cat_judge import visible
 from diffusion.data.cat_prompts import Asked, Denied, Named, NoPart, Unknown, asked
-from diffusion.data.cats import KINDS
+from diffusion.data.cats import KINDS, MOUTH
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts.emoji_names import listed
 from diffusion.ui.parts.prompt_films import PROMPT_FILMS
 from diffusion.ui.parts.prompts import Prompt
 from diffusion.ui.parts.streaming import encode
-from diffusion.ui.parts.verdicts import MOUTH, DrawnCats
+from diffusion.ui.parts.verdicts import DrawnCats
 from diffusion.ui.text import labels
 
 

@@ -1,9 +1,5 @@
-"""Films of prompts, kept for what the page asks about them later: what is seldom seen is decoded then.
+"""Films of prompts, kept for what the page asks about them later: what is seldom seen is decoded then."""
 
-As many films as may stand in line wait here.
-"""
-
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +9,8 @@ import torch
 
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts.gpu import on_gpu
-from diffusion.ui.parts.inputs import refusal, whole_number
+from diffusion.ui.parts.inputs import whole_number
+from diffusion.ui.parts.kept_films import KeptFilms, secret_name
 from diffusion.ui.parts.line import LONGEST
 from diffusion.ui.parts.prompt_film import PromptFrame, decoded, prompt_frames
 from diffusion.ui.parts.prompt_request import PromptRequest
@@ -54,27 +51,17 @@ class PromptFilm:
         return np.stack(steps, axis=1) if steps else None
 
 
-class PromptFilms:
-    """The last films, by names that nobody can guess."""
+class PromptFilms(KeptFilms[PromptFilm]):
+    """The last films of prompts."""
 
     def __init__(self, most: int = LONGEST) -> None:
-        self.most = most
-        self.films: dict[str, PromptFilm] = {}
+        super().__init__("prompt_film_forgotten", most)
 
     def begin(self, model: LatentModel, request: PromptRequest) -> tuple[str, PromptFilm]:
         """A film to be drawn, and its name."""
-        name, film = secrets.token_urlsafe(9), PromptFilm(model, request)
-        self.films[name] = film
-        while len(self.films) > self.most:
-            del self.films[next(iter(self.films))]
+        name, film = secret_name(), PromptFilm(model, request)
+        self.keep(name, film)
         return name, film
-
-    def named(self, name: Any) -> PromptFilm:
-        """The film of this name. Raises InputError: it is not known any more."""
-        film = self.films.get(str(name))
-        if film is None:
-            raise refusal("prompt_film_forgotten")
-        return film
 
 
 PROMPT_FILMS = PromptFilms()

@@ -3,7 +3,6 @@
 A film waits here for that question: as many films as may stand in line.
 """
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +15,13 @@ import torch
 from torch import Tensor
 
 from diffusion.data.cat_judge import Judged, judge, nearest_cats, nearest_trained_on
-from diffusion.data.cats import KINDS, Cats
+from diffusion.data.cats import ACCESSORY, KINDS, MOUTH, Cats
 from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import to_signed
 from diffusion.models.model import Model
 from diffusion.ui.parts.credit import credit_of_examples
-from diffusion.ui.parts.inputs import choice, refusal
+from diffusion.ui.parts.inputs import choice
+from diffusion.ui.parts.kept_films import KeptFilms, secret_name
 from diffusion.ui.parts.line import LONGEST
 from diffusion.ui.parts.scrubber import data_url
 from diffusion.ui.parts.streaming import Planes, Row
@@ -29,7 +29,6 @@ from diffusion.ui.text import labels
 
 MAX_CHARTED = 4  # cats whose x̂_0 is judged on the way
 MAX_JUDGED_STEPS = 20  # evenly spread ones
-MOUTH, ACCESSORY = KINDS.index("mouth"), KINDS.index("accessory")
 OPENING = "opening"  # the name of the film that came with the checkpoint
 
 Frames = Iterator[tuple[Planes, Row]]
@@ -143,12 +142,11 @@ def _as_tensor(pictures: np.ndarray) -> Tensor:
     return to_signed(torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))))
 
 
-class DrawnFilms:
-    """The last films of cats, by names that nobody can guess, and the one that came with the checkpoint."""
+class DrawnFilms(KeptFilms[DrawnCats]):
+    """The last films of cats, and the one that came with the checkpoint."""
 
     def __init__(self, most: int = LONGEST) -> None:
-        self.most = most
-        self.films: dict[str, DrawnCats] = {}
+        super().__init__("film_forgotten", most, spared=OPENING)
 
     def kept(self, name: str, cats: Cats, num_steps: int, frames: Frames) -> Frames:
         """The frames, passed on as they are made; the film has its name when it is whole."""
@@ -157,13 +155,8 @@ class DrawnFilms:
             if k in steps:
                 x_0_hat[k] = planes["x_0_hat"][:MAX_CHARTED]
             if row is None:
-                self._add(name, DrawnCats(cats, x_0_hat, planes["x_0_hat"], num_steps))
+                self.keep(name, DrawnCats(cats, x_0_hat, planes["x_0_hat"], num_steps))
             yield planes, row
-
-    def _add(self, name: str, film: DrawnCats) -> None:
-        self.films[name] = film
-        while len(self.films) > self.most:
-            del self.films[next(older for older in self.films if older != OPENING)]
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Asked by the page: of a "film" the "verdicts", or the steps at which all was "decided": "what".
@@ -172,10 +165,7 @@ class DrawnFilms:
             InputError: the film is not known any more.
         """
         what = choice(request.get("what"), "what", ("verdicts", "decided"))
-        film = self.films.get(str(request.get("film")))
-        if film is None:
-            raise refusal("film_forgotten")
-        return {what: getattr(film, what)}
+        return {what: getattr(self.named(request.get("film")), what)}
 
 
 FILMS = DrawnFilms()
@@ -199,7 +189,7 @@ def judged_later(
     cats = model.cats
     if cats is None:
         return info, frames
-    film = name or secrets.token_urlsafe(9)
+    film = name or secret_name()
     about = about_cats(model, cats, film) | {"sampled": name is None}
     return info | {"cats": about}, FILMS.kept(film, cats, info["num_steps"], frames)
 

@@ -45,6 +45,7 @@ def own_pictures(model: LatentModel) -> dict[str, Image.Image]:
     return emoji_pictures() if model.cats is None else cat_pictures(model.cats)
 
 
+@lru_cache(maxsize=8)
 def cat_pictures(cats: Cats) -> dict[str, Image.Image]:
     """Cats, by their colour and accessory."""
     seen, unseen = cats.trained_on[:: len(cats) // SEEN][:SEEN], cats.never_trained_on(UNSEEN)

@@ -1,7 +1,8 @@
 // Asked and drawn: under each picture of a prompt the parts that it names, ticked or crossed by the judge.
 import { node, phrase } from "./dom.js";
-import { countsOf, differenceOf, freshOf, keptOf, outcomeOf } from "./outcomes.js";
-import { drawnOf, likeness, pictureOf } from "./outcomes.js";
+import {
+  countsOf, differenceOf, drawnOf, freshOf, keptOf, likeness, outcomeOf, pictureOf,
+} from "./outcomes.js";
 import { Question } from "./server.js";
 import { remember } from "./session.js";
 

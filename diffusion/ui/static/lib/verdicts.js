@@ -1,8 +1,9 @@
 // Was this cat ever drawn? What Python's judge says of each cat of a film, and of all of this session.
 import { Decided } from "./decided.js";
 import { node, phrase, whenSeen } from "./dom.js";
-import { countsOf, differenceOf, freshOf, keptOf, outcomeOf } from "./outcomes.js";
-import { drawnOf, likeness, pictureOf } from "./outcomes.js";
+import {
+  countsOf, differenceOf, drawnOf, freshOf, keptOf, likeness, outcomeOf, pictureOf,
+} from "./outcomes.js";
 import { Question } from "./server.js";
 import { remember } from "./session.js";
 
