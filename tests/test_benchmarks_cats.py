@@ -9,10 +9,10 @@ import torch
 from cat_models import few_cats, model_of
 
 from benchmarks import cats as script
-from benchmarks.cat_samples import ACCESSORY, Bench, disturbed, expected_new, shares
+from benchmarks.cat_samples import Bench, disturbed, expected_new, shares
 from diffusion import Model, load_model, save_model
 from diffusion.data.cat_judge import judge
-from diffusion.data.cats import Cats, read_cats
+from diffusion.data.cats import ACCESSORY, Cats, read_cats
 from diffusion.data.images import to_signed
 from diffusion.films.quality_curves import load_curves
 from diffusion.models.folder import CheckpointError

@@ -15,12 +15,12 @@ from conftest import randomised
 from benchmarks import cat_attention, cat_cost, cat_guidance, cat_prompt_sets, cat_prompts
 from benchmarks import cats as script
 from benchmarks.cat_answers import as_asked, shown, tellable
-from benchmarks.cat_samples import ACCESSORY, MOUTH, Bench
+from benchmarks.cat_samples import Bench
 from benchmarks.figures import mean
 from diffusion import LatentModel, UNet, UNetConfig, linear_schedule, save_model
 from diffusion.data.captions import cat_texts
 from diffusion.data.cat_prompts import asked
-from diffusion.data.cats import KINDS, Cats, read_cats
+from diffusion.data.cats import ACCESSORY, KINDS, MOUTH, Cats, read_cats
 from diffusion.data.images import to_signed
 from diffusion.films.quality_curves import load_curves
 from diffusion.models.folder import CheckpointError
