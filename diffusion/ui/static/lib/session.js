@@ -117,10 +117,15 @@ function writeLarge() {
   clearTimeout(soon);
   soon = undefined;
   if (!database || !changed.size) return;
-  const transaction = database.transaction("kept", "readwrite");
-  for (const [key, save] of changed) transaction.objectStore("kept").put(save(), [left.id, key]);
-  transaction.commit(); // a page that is left does not wait for requests to be answered
+  const things = [...changed].map(([key, save]) => [save(), [left.id, key]]);
   changed.clear();
+  try {
+    const transaction = database.transaction("kept", "readwrite");
+    for (const [thing, key] of things) transaction.objectStore("kept").put(thing, key);
+    transaction.commit(); // a page that is left does not wait for requests to be answered
+  } catch {
+    // The browser has closed the database, as it may for a page that is left or when storage is cleared.
+  }
 }
 
 // ---- when ------------------------------------------------------------------------------------------------
