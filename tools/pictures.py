@@ -50,7 +50,7 @@ def forward(page: Page) -> None:
 def text_to_image(page: Page) -> None:
     """The tab Text to image after its first drawing."""
     page.get_by_role("tab", name="Text to image").click()
-    page.wait_for_selector(".lab.text_to_image [data-role=memorised]:not([hidden])", timeout=60_000)
+    page.get_by_role("img", name="as asked").first.wait_for(timeout=60_000)
     page.screenshot(path=DOCS / "text_to_image.png")
 
 
