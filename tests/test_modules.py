@@ -40,7 +40,7 @@ def test_other_texts_have_another_address():
 
 
 def imports(name: str) -> list[str]:
-    found = re.findall(r'^import (?:.* from )?"(\..*)";$', MODULES[name].decode(), re.MULTILINE)
+    found = re.findall(r'^import (?:[^";]* from )?"(\.[^"]*)";$', MODULES[name].decode(), re.MULTILINE)
     assert len(found) == MODULES[name].count(b"import ")
     return [normpath(join(dirname(name), path)) for path in found]
 
