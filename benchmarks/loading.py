@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -45,14 +46,20 @@ def endless(batches: DataLoader) -> Iterator[Any]:
         yield from batches
 
 
-class LoadedData:
-    """Stands in for the ImageData of a train.Run; its batches come from a `loader`."""
+@dataclass(frozen=True, eq=False)
+class LoadedData(ImageData):
+    """The same data, whose batches come from a `loader`, made by `loaded`."""
 
-    def __init__(self, data: ImageData, batch_size: int, device: torch.device) -> None:
-        self.image_shape, self.classes, self.device = data.image_shape, data.classes, device
-        self.batches = endless(loader(data, batch_size, device))
+    batches: Iterator[Any] = iter(())
+    device: torch.device = torch.device("cpu")
 
     def batch(self, *_: Any) -> tuple[Tensor, Tensor]:
         """The next batch, whatever its positions should be."""
         x_0, labels = next(self.batches)
         return x_0.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+
+
+def loaded(data: ImageData, batch_size: int, device: torch.device) -> LoadedData:
+    """Data that stays where it is and comes to the device in batches. Raises ValueError as `loader` does."""
+    own = {field.name: getattr(data, field.name) for field in fields(data)}
+    return LoadedData(**own, batches=endless(loader(data, batch_size, device)), device=device)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from benchmarks.loading import LoadedData
+from benchmarks.loading import loaded
 from benchmarks.peer_steps import Advance
 from diffusion.data.image_sets import ImageData
 from diffusion.devices import use_tensor_cores
@@ -78,7 +78,7 @@ def number_formats(tensor_cores: bool) -> Iterator[None]:
 def build(variant: Variant, config: TrainConfig, data: ImageData, device: torch.device) -> Advance:
     """A new run of train.py, with the tricks taken out that the variant is without."""
     config = replace(config, compile=variant.compile, channels_last=variant.channels_last)
-    held = data.to(device) if variant.on_device else LoadedData(data, config.batch_size, device)
+    held = data.to(device) if variant.on_device else loaded(data, config.batch_size, device)
     run = Run(config, held, device)
     if not variant.bf16:
         run.forward = run.net
