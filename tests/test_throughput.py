@@ -109,7 +109,7 @@ def test_variants_are_what_they_say(data_dir, monkeypatch, one_thread):
     for name, run in zip(EAGER, made):
         variant = variants.VARIANTS[name]
         assert bool(run.optimizer.defaults["fused"]) == variant.fused and run.images_seen == 8
-        assert isinstance(run.stage.data, ImageData) == variant.on_device
+        assert isinstance(run.stage.data, loading.LoadedData) != variant.on_device
         assert variant.bf16 or run.forward is run.net
         assert run.optimizer.defaults["betas"] == (0.9, 0.99)
 
