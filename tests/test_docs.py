@@ -20,7 +20,10 @@ from diffusion.ui.parts.class_film import checked_class_request, class_frames
 from diffusion.ui.tabs import reverse
 
 README, DOCS = ROOT / "README.md", ROOT / "docs"
-TEXTS = {path.name: path.read_text("utf-8") for path in (README, *sorted(DOCS.glob("*.md")))}
+TEXTS = {
+    path.name: path.read_text("utf-8")
+    for path in (README, README.with_suffix(".ko.md"), *sorted(DOCS.glob("*.md")))
+}
 every_text = pytest.mark.parametrize("name", TEXTS)
 
 
@@ -32,7 +35,7 @@ def anchors(text: str) -> set[str]:
 
 @every_text
 def test_links_lead_somewhere(name):
-    folder = ROOT if name == README.name else DOCS
+    folder = ROOT if name.startswith("README.") else DOCS
     for file, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", TEXTS[name]):
         assert (folder / file).exists(), file
         if anchor:

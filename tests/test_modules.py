@@ -297,3 +297,45 @@ def test_a_film_is_followed_until_a_hand_or_a_key_is_on_it(browser, site, touche
     assert page.evaluate("send('a', 4)") == (4 if touched == "none" else shown)
     assert page.evaluate("send('b', 0)") == 0 and page.evaluate("send('b', 1)") == 1  # the next is followed
     page.close()
+
+
+NAMES = [
+    {"kind": kind, "things": things, "traits": traits, "verbs": verbs}
+    for kind, things, traits, verbs in (
+        (0, [], ["회색"], []),
+        (0, [], ["파란색", "파란"], []),
+        (1, [], ["줄무늬"], []),
+        (2, ["초록 눈"], [], ["가진", "가지고"]),
+        (4, ["빨간 모자"], [], ["쓴", "쓰고"]),
+        (4, ["방울"], [], ["단", "달고"]),
+        (4, ["왕관"], [], ["있는", "있고"]),
+    )
+]
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "prompt, chosen, becomes",
+    [
+        ("", 4, "빨간 모자를 쓴 고양이"),
+        ("", 5, "방울을 단 고양이"),
+        ("", 6, "왕관이 있는 고양이"),
+        ("고양이", 0, "회색 고양이"),
+        ("빨간 모자를 쓴 고양이", 0, "빨간 모자를 쓴 회색 고양이"),
+        ("빨간 모자를 쓴 회색 고양이", 3, "초록 눈을 가진 빨간 모자를 쓴 회색 고양이"),
+        ("초록 눈을 가지고 빨간 모자를 쓴 회색 고양이", 3, "빨간 모자를 쓴 회색 고양이"),
+        ("초록눈을가진회색고양이", 0, "초록눈을가진고양이"),
+        ("초록 눈을 가진 회색 고양이", 1, "초록 눈을 가진 파란색 고양이"),
+        ("빨간 모자를 쓴 회색 고양이", 5, "방울을 단 회색 고양이"),
+        ("빨간 모자를 쓴 고양이", 4, "고양이"),
+        ("빨간 모자", 4, "고양이"),
+        ("달리는 고양이 그림", 2, "줄무늬 달리는 고양이 그림"),
+    ],
+)
+def test_a_korean_prompt_with_another_name_in_it(call, prompt, chosen, becomes):
+    call.page.evaluate(
+        "async ([path, names]) => { window.found = names; window.korean = await import(path); }",
+        [f"{ADDRESS}/lib/wording_ko.js", NAMES],
+    )
+    toggled = "([prompt, i]) => window.korean.toggled(prompt, window.found, window.found[i])"
+    assert call.page.evaluate(toggled, [prompt, chosen]) == becomes

@@ -3,6 +3,7 @@
 import re
 
 import httpx
+import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
@@ -11,8 +12,9 @@ from web import serving
 
 from diffusion.ui.parts.modules import ADDRESS, MODULES, ROUTE
 from diffusion.ui.parts.page_head import PageHead, head
-from diffusion.ui.text import LANGUAGE
+from diffusion.ui.text import LANGUAGES
 
+VARIES = "Accept-Encoding, Accept-Language, Cookie"
 PAGE = "<html><head><base href='./'><script>first</script></head><body><script>second</script></body></html>"
 
 
@@ -31,22 +33,81 @@ def test_every_page_gets_it_once_and_nothing_else_does():
     with serving(Starlette(routes=routes, middleware=[Middleware(PageHead)])) as address:
         for path in ("/", "/pieces"):
             answer = httpx.get(address + path)
-            assert answer.text == PAGE.replace("<script>first", head() + "<script>first")
+            assert answer.text == PAGE.replace("<script>first", head("en") + "<script>first")
             assert answer.headers["content-encoding"] == "gzip"
             assert int(answer.headers["content-length"]) == answer.num_bytes_downloaded
             plain = httpx.get(address + path, headers={"accept-encoding": "identity"})
             assert plain.text == answer.text and "content-encoding" not in plain.headers
             assert int(plain.headers["content-length"]) == len(plain.content)
-            assert plain.headers["vary"] == answer.headers["vary"] == "Accept-Encoding"
+            assert plain.headers["vary"] == answer.headers["vary"] == VARIES
         assert httpx.head(address).status_code == 200
         assert httpx.get(f"{address}/data").json() == {"page": PAGE}
-        for name in re.findall(rf'href="\.{ADDRESS}/([^"]+\.css)"', head()):
+        for name in re.findall(rf'href="\.{ADDRESS}/([^"]+\.css)"', head("en")):
             answer = httpx.get(f"{address}{ADDRESS}/{name}")
             assert answer.headers["content-type"].startswith("text/css") and answer.content == MODULES[name]
 
 
-def test_it_names_the_language_all_styles_and_all_modules():
-    assert head().startswith("<script>") and f'value: "{LANGUAGE}"' in head()
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_it_names_the_language_all_styles_and_all_modules(code):
+    text = head(code)
+    assert text.startswith("<script>") and f'value: "{code}"' in text and f'lang = "{code}"' in text
     for name in MODULES:
-        assert head().count(f'"modulepreload" href=".{ADDRESS}/{name}"') == name.endswith(".js")
-        assert head().count(f'"stylesheet" href=".{ADDRESS}/{name}"') == name.endswith(".css")
+        assert text.count(f'"modulepreload" href=".{ADDRESS}/{name}"') == name.endswith(".js")
+        assert text.count(f'"stylesheet" href=".{ADDRESS}/{name}"') == name.endswith(".css")
+
+
+# ---- which language --------------------------------------------------------------------------------------
+
+
+def echo(request):
+    return HTMLResponse(f"<script>@{request.url.path}@</script>")
+
+
+@pytest.fixture(scope="module")
+def echoing():
+    routes = [Route(path, echo) for path in ("/", "/ko", "/other", "/en")]
+    with serving(Starlette(routes=routes, middleware=[Middleware(PageHead)])) as address:
+        yield address
+
+
+def page_for(address: str, **headers: str) -> str:
+    """The address to which a request leads, and what the head there says that its language is."""
+    answer = httpx.get(address, headers=headers, follow_redirects=True)
+    assert all(step.headers["vary"] == VARIES for step in (answer, *answer.history))
+    code = re.search(r'navigator, "language", { value: "(\w+)" }', answer.text)[1]
+    assert f'documentElement.lang = "{code}"' in answer.text
+    return f"{answer.url.raw_path.decode()} {code}"
+
+
+@pytest.mark.parametrize(
+    "accepted, code",
+    [
+        ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", "ko"),
+        ("en-US,en;q=0.9,ko;q=0.8", "en"),
+        ("fr-FR, fr;q=0.9, KO;q=0.5, en;q=0.4", "ko"),
+        ("en;q=0.3,ko;q=0.7", "ko"),
+        ("ja", "en"),
+        ("*", "en"),
+        ("", "en"),
+        (";;q=,ko;q=9.9.9", "ko"),
+    ],
+)
+def test_without_a_choice_it_is_what_the_browser_likes_best(echoing, accepted, code):
+    assert page_for(echoing, **{"accept-language": accepted}) == {"en": "/ en", "ko": "/ko ko"}[code]
+
+
+def test_the_address_comes_before_the_choice_and_that_before_the_browser(echoing):
+    korean = {"accept-language": "ko", "cookie": "language=en"}
+    assert page_for(echoing, **korean) == "/ en"
+    assert page_for(f"{echoing}/?lang=ko&t=3", **korean) == "/ko?lang=ko&t=3 ko"
+    assert page_for(f"{echoing}/?lang=xx", **korean) == "/?lang=xx en"
+    assert page_for(echoing, cookie="language=ko") == "/ko ko"
+    assert page_for(echoing, cookie="language=../x") == "/ en"
+
+
+def test_who_comes_to_the_page_of_a_language_wants_that(echoing):
+    assert page_for(f"{echoing}/ko", cookie="language=en") == "/ko ko"
+    assert page_for(f"{echoing}/ko?lang=xx") == "/ko?lang=xx ko"
+    assert page_for(f"{echoing}/ko?lang=en&t=3") == "/?lang=en&t=3 en"
+    assert page_for(f"{echoing}/other?lang=ko") == "/other?lang=ko en"
+    assert page_for(f"{echoing}/en?lang=ko") == "/en?lang=ko en"

@@ -54,7 +54,16 @@ def arrived(tmp_path_factory) -> Path:
 def test_what_is_needed_arrives_and_nothing_private(arrived):
     names = {str(path.relative_to(arrived)) for path in arrived.rglob("*") if path.is_file()}
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"README.md", "LICENSE", "requirements.txt", "app.py", "diffusion", "checkpoints", "docs"}
+    assert tops == {
+        "README.md",
+        "README.ko.md",
+        "LICENSE",
+        "requirements.txt",
+        "app.py",
+        "diffusion",
+        "checkpoints",
+        "docs",
+    }
     assert not names & set(PRIVATE) and not any(name.endswith((".pyc", ".pyi")) for name in names)
 
 

@@ -252,7 +252,9 @@ def test_the_curves_of_guidance_have_a_mark_where_the_slider_stands(opened):
     place = page.locator(".lab.guidance_cost")
     guidance = page.locator(".side:visible input[type=number][aria-label*=Guidance]").first
     guidance.fill("3")
-    expect(place).to_contain_text("More guidance obeys more and varies less. 512 pictures a point.")
+    expect(place).to_contain_text(
+        "A little guidance obeys more; much of it only varies less. 512 pictures a point."
+    )
     expect(place).to_contain_text(
         "At guidance 3, 93 % of the named parts are as asked, and each other kind has 2.4 of at most 3.6"
     )

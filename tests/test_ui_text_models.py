@@ -8,7 +8,7 @@ import torch
 from conftest import needs_browser, running_app, text_tabs
 from gradio_client import Client
 from layout import measure
-from pages import frames, pixels
+from pages import frames, pixels, until
 from PIL import Image
 from playwright.sync_api import expect
 from test_api import raw
@@ -234,6 +234,7 @@ def test_with_and_without_the_prompt_come_when_somebody_looks(opened, cats):
     expect(page.locator(f"{LAB} [data-c=with]")).to_be_visible()
     page.locator(f"{LAB} .picture").nth(3).click()
     expect(page.locator(f"{LAB} [data-c=with]")).to_be_visible()
+    until(page, lambda: len([each for each in asked if "film" in each["data"]]) == 2)
     named = [(each["data"]["variant"], each["data"]["picture"]) for each in asked if "film" in each["data"]]
     assert named == [(0, 0), (0, 3)]
     page.locator(f"{LAB} [data-role=number]").fill("5")

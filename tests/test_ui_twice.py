@@ -23,7 +23,8 @@ both = pytest.mark.parametrize("copy", COPIES)
 def build(models, text_model) -> None:
     first = next(iter(models.values()))
     film = load_film(first.folder)
-    Scrubber("hero", tabs.reverse.shipped_message(first, film))
+    languages = {"languages": whole_page.other_languages()}
+    Scrubber("hero", tabs.reverse.shipped_message(first, film), parts=languages)
     tabs.forward.build(first, film)
     tabs.schedules.build(models)
     tabs.reverse.build(models, film)

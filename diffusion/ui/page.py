@@ -8,13 +8,14 @@ import gradio as gr
 from gradio.route_utils import delete_files_created_by_app
 from starlette.middleware import Middleware
 
+from diffusion.films.film import Film
 from diffusion.models.model import LatentModel, Model
 from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api
 from diffusion.ui.parts.class_film import shipped_film
 from diffusion.ui.parts.modules import ROUTE
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
-from diffusion.ui.parts.page_head import PageHead
+from diffusion.ui.parts.page_head import PageHead, address_in
 from diffusion.ui.parts.requests import APP_OPTIONS, Page
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.session import remember_page
@@ -29,44 +30,72 @@ from diffusion.ui.tabs import (
     text_to_image,
     training,
 )
-from diffusion.ui.text import labels, prose
+from diffusion.ui.text import DEFAULT, LANGUAGES, labels, language, lessons, prose, speaking
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Noto Sans KR", "sans-serif"]
 DELETE_EVERY, DELETE_AFTER = 120, 300  # seconds: an upload is gone within seven minutes
 
 
 def build_page(models: dict[str, Model]) -> gr.Blocks:
-    """The page over these models, by name.
+    """The page over these models, by name: one in each language, of which that of DEFAULT is the first.
 
     Args:
         models: at least one. The first of pixels is the one on show, and the film in its folder plays before
             anyone presses anything; those that are told by text have a tab, which opens with cats.
     """
-    text = labels()
     text_models = {name: model for name, model in models.items() if isinstance(model, LatentModel)}
     pixel_models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
     first = next(iter(pixel_models.values()), None)
     film = shipped_film(first) if first else None
-    with Page(title=text["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER)) as page:
-        Scrubber("hero", reverse.shipped_message(first, film) if first and film else None)
-        with gr.Tabs():
-            with gr.Tab(text["tab_forward"]):
-                forward.build(first, film)
-            if pixel_models:
-                with gr.Tab(text["tab_schedules"]):
-                    schedules.build(pixel_models)
-                with gr.Tab(text["tab_reverse"]):
-                    reverse.build(pixel_models, film)
-                with gr.Tab(text["tab_training"]):
-                    training.build(pixel_models)
-            if text_models:
-                with gr.Tab(text["tab_text_to_image"]):
-                    build_text_tabs(choose_model(text_models))
-        with gr.Accordion(text["about"], open=False):
-            gr.Markdown(prose("about"))
+    page = Page(title=labels()["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER))
+    with speaking(DEFAULT), page:
+        build_tabs(pixel_models, text_models, film)
         remember_page(page)
         api.build(pixel_models, text_models)
+    for code in LANGUAGES:
+        if code != DEFAULT:
+            with speaking(code), page.route(LANGUAGES[code], code, show_in_navbar=False):
+                build_tabs(pixel_models, text_models, film)
+                remember_page(page)
     return page.queue(max_size=32)
+
+
+def build_tabs(
+    pixel_models: dict[str, Model], text_models: dict[str, LatentModel], film: Film | None
+) -> None:
+    """Lay out header and tabs inside the current gr.Blocks, in the language that is spoken.
+
+    Args:
+        film: of the first model of pixels, if it has one.
+    """
+    text, first = labels(), next(iter(pixel_models.values()), None)
+    opening = reverse.shipped_message(first, film) if first and film else None
+    Scrubber("hero", opening, parts={"languages": other_languages()})
+    Scrubber("lessons", {"lessons": lessons()})
+    with gr.Tabs():
+        with gr.Tab(text["tab_forward"]):
+            forward.build(first, film)
+        if pixel_models:
+            with gr.Tab(text["tab_schedules"]):
+                schedules.build(pixel_models)
+            with gr.Tab(text["tab_reverse"]):
+                reverse.build(pixel_models, film)
+            with gr.Tab(text["tab_training"]):
+                training.build(pixel_models)
+        if text_models:
+            with gr.Tab(text["tab_text_to_image"]):
+                build_text_tabs(choose_model(text_models))
+    with gr.Accordion(text["about"], open=False):
+        gr.Markdown(prose("about"))
+
+
+def other_languages() -> str:
+    """Links to the page in each other language; what else stands in its address is added by the browser."""
+    return "".join(
+        f'<a lang="{code}" hreflang="{code}" href="{address_in(code)}?lang={code}">{name}</a>'
+        for code, name in LANGUAGES.items()
+        if code != language()
+    )
 
 
 def build_text_tabs(models: TextModels) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from diffusion.models.card import other_data
 from diffusion.models.model import Model
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 ASKS = "CC BY"  # what the names of licences begin with that ask for the author's
 
@@ -14,7 +14,7 @@ def _asks(about: dict[str, Any]) -> bool:
 
 
 def _named(about: dict[str, Any]) -> str:
-    data = str(about.get("data", ""))
+    data = shown_name(str(about.get("data", "")))
     return f"{data}, {about['licence']}" if _asks(about) else data
 
 

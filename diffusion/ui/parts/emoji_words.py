@@ -12,7 +12,7 @@ from diffusion.films.emoji_atlas import Atlas
 from diffusion.nets.text_encoder import UNKNOWN_ID
 from diffusion.ui.parts.emoji_names import EmojiNames, Read
 from diffusion.ui.parts.known_words import PUNCTUATION, KnownWords, Span
-from diffusion.ui.text import LANGUAGE, labels
+from diffusion.ui.text import LANGUAGES, labels, language
 
 # Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, kana, Chinese characters.
 SPACELESS = (
@@ -52,13 +52,15 @@ class EmojiWords(KnownWords):
         )
 
     @cached_property
-    def emoji(self) -> EmojiNames:
-        """The names of emoji in the page's language, or in the first that there is."""
-        names = self.atlas.names
-        return EmojiNames(dict(zip(self.atlas.characters, names.get(LANGUAGE, next(iter(names.values()))))))
+    def emoji(self) -> dict[str, EmojiNames]:
+        """The names of emoji in the page's languages, or in the first that there is."""
+        all_ = self.atlas.names
+        codes = [code for code in LANGUAGES if code in all_] or [next(iter(all_))]
+        return {code: EmojiNames(dict(zip(self.atlas.characters, all_[code]))) for code in codes}
 
     def read(self, text: str) -> Read:
-        return self.emoji.read(text)
+        """With names in the language that is spoken, or in the first that there is."""
+        return self.emoji.get(language(), next(iter(self.emoji.values()))).read(text)
 
     def never_seen(self, text: str, encoding: Encoding, unfinished: bool) -> list[Span]:
         """Where there are no spaces between words, it is the characters that the vocabulary has not."""

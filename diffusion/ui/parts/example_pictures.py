@@ -20,13 +20,16 @@ def preset_pictures() -> dict[str, Image.Image]:
     return {name: draw().resize((SIZE, SIZE), Image.Resampling.LANCZOS) for name, draw in drawings.items()}
 
 
-@lru_cache(maxsize=1)
 def emoji_pictures() -> dict[str, Image.Image]:
     """Name (with the character) → picture; the last two are held out of all training."""
+    return dict(zip(labels()["latent_emoji"].split("|"), _emoji()))
+
+
+@lru_cache(maxsize=1)
+def _emoji() -> list[Image.Image]:
     with Image.open(EMOJI_FILE) as file:
         row, side = file.convert("RGB"), file.height
-    names = labels()["latent_emoji"].split("|")
-    return {name: row.crop((i * side, 0, (i + 1) * side, side)) for i, name in enumerate(names)}
+    return [row.crop((start, 0, start + side, side)) for start in range(0, row.width, side)]
 
 
 # ---- the presets -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from PIL import Image
 from diffusion.checks import is_whole
 from diffusion.data.images import ImageError, open_image
 from diffusion.names import nfc
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, language, speaking
 
 MAX_SEED = 2**32 - 1
 MAX_GUIDANCE = 20
@@ -71,19 +71,23 @@ def choices(values: Any, name: str, allowed: Iterable[str]) -> list[str]:
 
 
 def answering(function: Callable[[dict], Any]) -> Callable[[Any], Any]:
-    """`function` as the page may call it: a refused request is answered by its sentence."""
+    """`function` as the page that is laid out may call it: it speaks that page's language, and a refused
+    request is answered by its sentence."""
+    spoken = language()
 
     @wraps(function)
     def answer(request: Any) -> Any:
         try:
-            return function(request if isinstance(request, dict) else {})
+            with speaking(spoken):
+                return function(request if isinstance(request, dict) else {})
         except InputError as error:
             return {"problem": str(error)}
 
     @wraps(function)
     async def answer_later(request: Any) -> Any:
         try:
-            return await function(request if isinstance(request, dict) else {})
+            with speaking(spoken):
+                return await function(request if isinstance(request, dict) else {})
         except InputError as error:
             return {"problem": str(error)}
 

@@ -10,6 +10,7 @@ from diffusion.data.grids import png_bytes
 from diffusion.data.images import to_signed
 from diffusion.films.emoji_atlas import Atlas
 from diffusion.ui.parts.scrubber import data_url
+from diffusion.ui.text import language
 
 NEAREST = 3
 
@@ -23,16 +24,18 @@ def nearest(atlas: Atlas | None, picture: np.ndarray) -> dict[str, Any] | None:
 
     Returns:
         JSON values: how many there are, the median of the distances to all, and the nearest with index,
-        character, English name, distance (RMS over pixels in [−1, 1], at 32 × 32), and whether held out.
+        character, name in the language that is spoken, distance (RMS over pixels in [−1, 1], at 32 × 32), and
+        whether held out.
     """
     if atlas is None:
         return None
+    names = atlas.names.get(language(), atlas.names["en"])
     distances = atlas.distances(to_signed(torch.from_numpy(picture.copy())).permute(2, 0, 1))
     found = [
         {
             "index": i,
             "character": atlas.characters[i],
-            "name": atlas.names["en"][i],
+            "name": names[i],
             "held_out": bool(atlas.held_out[i]),
             "distance": round(distances[i].item(), 4),
         }

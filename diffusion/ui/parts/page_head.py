@@ -1,27 +1,34 @@
-"""What the page's head has before Gradio's: in the HTML itself, there when Gradio's scripts run.
+"""In which language the page is, and what its head has before Gradio's, there when Gradio's scripts run.
 
 The page is compressed: it brings films, a training history and pictures as base64, which is a third too long.
 """
 
 import asyncio
 import gzip
+import re
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diffusion.ui.parts.modules import ADDRESS, MODULES
-from diffusion.ui.text import LANGUAGE
+from diffusion.ui.text import DEFAULT, LANGUAGES
 
+VARIES = "Accept-Encoding, Accept-Language, Cookie"
 PLACE = b"<script"  # before the first one
+# RFC 9110: a language, and how welcome it is.
+ACCEPTED = re.compile(r"([A-Za-z]+)[^,;]*(?:;\s*q=(\d(?:\.\d+)?))?")
 LEVEL = 6  # of compression: 9 takes half as long again for 0.1 % less
 
 
-def head() -> str:
+def head(code: str) -> str:
     """Styles, scripts that are needed at once, and all others, so that they come together.
 
     Gradio would take its own words, and the page's language, from the browser.
     """
-    language = f'Object.defineProperty(navigator, "language", {{ value: "{LANGUAGE}" }});'
+    language = f'document.documentElement.lang = "{code}";'
+    language += f'Object.defineProperty(navigator, "language", {{ value: "{code}" }});'
     styles = [
         f'<link rel="stylesheet" href=".{ADDRESS}/{name}">' for name in MODULES if name.endswith(".css")
     ]
@@ -32,13 +39,52 @@ def head() -> str:
     return "".join([f"<script>{language}</script>", *styles, page, *modules])
 
 
+def wanted_language(request: Request) -> str:
+    """The code of what a request's address names, else of what was chosen, else the browser's first."""
+    accepted = ACCEPTED.findall(request.headers.get("accept-language", ""))
+    accepted.sort(key=lambda each: -float(each[1] or 1))
+    codes = [
+        request.query_params.get("lang"),
+        request.cookies.get("language"),
+        *(code.lower() for code, _ in accepted),
+    ]
+    return next((code for code in codes if code in LANGUAGES), DEFAULT)
+
+
+def languages(scope: Scope) -> tuple[str, str]:
+    """The language of the page that a request is for, and that of the page that it should be for.
+
+    The page of DEFAULT has the root as its address, the others their codes; who comes to one of these wants
+    it, unless the address says otherwise.
+    """
+    if scope["type"] != "http":
+        return DEFAULT, DEFAULT
+    request = Request(scope)
+    place = scope["path"].removeprefix(scope.get("root_path", "")).strip("/")
+    here = DEFAULT if place not in LANGUAGES else place
+    if place and (here == DEFAULT or request.query_params.get("lang") not in LANGUAGES):
+        return here, here
+    return here, wanted_language(request)
+
+
+def address_in(code: str) -> str:
+    """That of the page in a language, as seen from all others."""
+    return "./" if code == DEFAULT else f"./{code}"
+
+
 class PageHead:
-    """Middleware that puts `head` into every HTML page that Gradio answers with, and compresses it."""
+    """Middleware that leads to the page in the visitor's language, puts `head` into every HTML page that
+    Gradio answers with, and compresses it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        code, wanted = languages(scope)
+        if wanted != code:
+            address = f"{address_in(wanted)}?{scope['query_string'].decode('latin-1')}".rstrip("?")
+            await RedirectResponse(address, headers={"Vary": VARIES})(scope, receive, send)
+            return
         start: Message | None = None  # of a page, held back until its length is known
         page = b""
 
@@ -51,7 +97,7 @@ class PageHead:
             else:
                 page += message.get("body", b"")
                 if not message.get("more_body"):
-                    whole = page.replace(PLACE, head().encode() + PLACE, 1)
+                    whole = page.replace(PLACE, head(code).encode() + PLACE, 1)
                     await send_page(send, start, whole, takes_gzip(scope))
 
         await self.app(scope, receive, forward)
@@ -75,7 +121,7 @@ def compressed(page: bytes) -> bytes:
 async def send_page(send: Send, start: Message, page: bytes, with_gzip: bool) -> None:
     """Send the page with its new length."""
     headers = MutableHeaders(raw=list(start["headers"]))
-    headers.add_vary_header("Accept-Encoding")
+    headers.add_vary_header(VARIES)
     if with_gzip:
         page = await asyncio.to_thread(compressed, page)
         headers["content-encoding"] = "gzip"

@@ -14,7 +14,7 @@ from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.session import SESSION
 from diffusion.ui.parts.streaming import PRIVATE
 from diffusion.ui.parts.text_models import TextModels
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 Opening = Callable[[LatentModel], Any]  # what stands in a field at first
 
@@ -62,8 +62,9 @@ def offer_of(models: TextModels, model: LatentModel, typed: Any) -> dict[str, st
     text = labels()
     for other in models.models.values():
         if other is not model and (words := known_to_other(model, other, typed)):
-            said = text["offer_known"].format(words=listed(f"“{word}”" for word in words), model=other.name)
-            return {"model": other.name, "said": said, "button": text["offer_take"].format(model=other.name)}
+            called = shown_name(other.name)
+            said = text["offer_known"].format(words=listed(f"“{word}”" for word in words), model=called)
+            return {"model": other.name, "said": said, "button": text["offer_take"].format(model=called)}
     return None
 
 

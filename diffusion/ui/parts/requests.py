@@ -10,7 +10,7 @@ from gradio_client.utils import construct_args, is_http_url_like, traverse
 from starlette.responses import JSONResponse
 
 from diffusion.ui.parts.inputs import refusal
-from diffusion.ui.text import labels
+from diffusion.ui.text import DEFAULT, labels, speaking
 
 NOT_FOUND, UNREADABLE = 404, 422  # HTTP's numbers
 
@@ -23,7 +23,16 @@ class LastArgument(Api):
 
 
 class Page(gr.Blocks):
-    """A page whose events refuse arguments that they cannot read, at whichever address these arrive."""
+    """A page whose events refuse arguments that they cannot read, at whichever address these arrive.
+
+    Its routes are the codes of languages, and the events of each speak that one.
+    """
+
+    async def process_api(self, block_fn: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """What Gradio calls for each event, and for each message of one that sends several."""
+        event = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        with speaking(event.page or DEFAULT):
+            return await super().process_api(block_fn, *arguments, **options)
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False

@@ -5,8 +5,8 @@ as [[file]]; both are filled in here, once, so that the browser gets a static te
 """
 
 import base64
-import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,9 +15,9 @@ import gradio as gr
 
 from diffusion.ui.parts.inputs import answering
 from diffusion.ui.parts.modules import ADDRESS, STATIC
-from diffusion.ui.text import labels, prose
+from diffusion.ui.text import labels, language, prose
 
-_numbers = itertools.count(1)
+_numbers: Counter[tuple[str, str]] = Counter()  # how many ids a language's page has of a name
 
 
 class Scrubber(gr.HTML):
@@ -65,8 +65,9 @@ class Scrubber(gr.HTML):
 
 
 def new_id(name: str) -> str:
-    """An id that nothing else on the page has."""
-    return f"{name}-{next(_numbers)}"
+    """An id that nothing else on a page has; the same thing has the same in each language."""
+    _numbers[language(), name] += 1
+    return f"{name}-{_numbers[language(), name]}"
 
 
 @lru_cache

@@ -17,22 +17,28 @@ SESSION = f"(await import(window.gradio_config.root + '{ADDRESS}/lib/session.js'
 
 
 def remember_page(page: gr.Blocks) -> None:
-    """Let a page remember all that it has so far. To be called in its context."""
-    blocks = list(page.blocks.values())
+    """Let the route that is laid out remember all that it has so far, as those of other languages do.
+
+    To be called in the page's context.
+    """
+    blocks = [block for block in page.blocks.values() if block.page == page.current_page]
     controls = [block for block in blocks if isinstance(block, FormComponent) and block.visible is True]
     if controls:
         remember_controls(page, controls)
-    for block in blocks:
-        if isinstance(block, gr.Tabs):
-            remember_tab(page, block)
-        elif isinstance(block, gr.Accordion):
-            remember_open(page, block)
+    for i, tabs in enumerate(block for block in blocks if isinstance(block, gr.Tabs)):
+        remember_tab(page, tabs, f"tab-{i}")
+    for i, accordion in enumerate(block for block in blocks if isinstance(block, gr.Accordion)):
+        remember_open(page, accordion, f"accordion-{i}")
 
 
 def remember_controls(page: gr.Blocks, controls: list[Any]) -> None:
     """Their values; nothing is restored into controls that offer something else than these."""
     offered = [
-        [getattr(control, name, None) for name in ("label", "choices", "minimum", "maximum")]
+        [
+            type(control).__name__,
+            [value for _, value in getattr(control, "choices", None) or ()],
+            *(getattr(control, name, None) for name in ("minimum", "maximum")),
+        ]
         for control in controls
     ]
     key = f"controls-{sha256(repr(offered).encode()).hexdigest()[:16]}"
@@ -42,18 +48,16 @@ def remember_controls(page: gr.Blocks, controls: list[Any]) -> None:
     page.load(None, None, controls, js=recall, **PRIVATE)
 
 
-def remember_tab(page: gr.Blocks, tabs: gr.Tabs) -> None:
+def remember_tab(page: gr.Blocks, tabs: gr.Tabs, key: str) -> None:
     """Which of them is open."""
-    key = f"tab-{tabs._id}"
-    for tab in (child for child in tabs.children if isinstance(child, gr.Tab)):
-        tab.id = tab.id or f"tab-{tab._id}"
+    for i, tab in enumerate(child for child in tabs.children if isinstance(child, gr.Tab)):
+        tab.id = tab.id or f"{key}-{i}"
         tab.select(None, None, None, js=_note(key, f"'{tab.id}'"), **PRIVATE)
     _restore(page, tabs, key, "selected")
 
 
-def remember_open(page: gr.Blocks, accordion: gr.Accordion) -> None:
+def remember_open(page: gr.Blocks, accordion: gr.Accordion, key: str) -> None:
     """Whether it is open."""
-    key = f"accordion-{accordion._id}"
     accordion.expand(None, None, None, js=_note(key, "true"), **PRIVATE)
     accordion.collapse(None, None, None, js=_note(key, "false"), **PRIVATE)
     _restore(page, accordion, key, "open")

@@ -7,7 +7,7 @@ import gradio as gr
 
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts.inputs import choice
-from diffusion.ui.text import Phrase, labels
+from diffusion.ui.text import Phrase, labels, shown_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ def choose_model(models: dict[str, LatentModel]) -> TextModels:
     """Lay out the choice between the models inside the current gr.Blocks; it is hidden if there is none."""
     models, text = cats_first(models), labels()
     chosen = gr.Radio(
-        list(models),
+        [(shown_name(name), name) for name in models],
         value=next(iter(models)),
         label=text["text_model"],
         visible=len(models) > 1,

@@ -25,7 +25,7 @@ from diffusion.ui.parts.kept_films import KeptFilms, secret_name
 from diffusion.ui.parts.line import LONGEST
 from diffusion.ui.parts.scrubber import data_url
 from diffusion.ui.parts.streaming import Planes, Row
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 MAX_CHARTED = 4  # cats whose x̂_0 is judged on the way
 MAX_JUDGED_STEPS = 20  # evenly spread ones
@@ -97,17 +97,17 @@ class DrawnCats:
         text, cat = labels(), self.judged.cats[i].tolist()
         words = []
         for names, part, rival in zip(self.cats.names, cat, self.judged.rivals[i].tolist()):
-            between = text["cat_between"].format(one=names[part], other=names[rival])
-            words.append(between if rival >= 0 else names[part])
+            one, other = shown_name(names[part]), shown_name(names[rival])
+            words.append(text["cat_between"].format(one=one, other=other) if rival >= 0 else one)
         if self._is_hidden(self.judged.cats[i]):
-            words[MOUTH] = text["cat_hidden"].format(accessory=self.cats.classes[cat[ACCESSORY]])
+            words[MOUTH] = text["cat_hidden"].format(accessory=shown_name(self.cats.classes[cat[ACCESSORY]]))
         return words
 
     def _differences(self, cat: Tensor, other: Tensor) -> list[str]:
         """In words, what another cat has instead; a mouth that is hidden anyway is no difference."""
         text, hidden = labels(), self._is_hidden(cat)
         return [
-            text["cat_differs"].format(kind=text[f"part_{kind}"], name=names[there])
+            text["cat_differs"].format(kind=text[f"part_{kind}"], name=shown_name(names[there]))
             for kind, names, here, there in zip(KINDS, self.cats.names, cat.tolist(), other.tolist())
             if here != there and not (hidden and kind == KINDS[MOUTH])
         ]

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from diffusion.data.cat_words import cat_names
+from diffusion.data.cat_words import JOINED, cat_names
 from diffusion.data.cats import KINDS
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.text import LANGUAGE, labels
+from diffusion.ui.text import labels, language
 
 
 def word_chips(model: LatentModel, prompt_id: str) -> Scrubber:
@@ -16,8 +16,11 @@ def word_chips(model: LatentModel, prompt_id: str) -> Scrubber:
 
 def known_words(model: LatentModel) -> dict[str, Any]:
     """A message: of each of the "kinds" what it is "called", and its "names": as which "things" and "traits"
-    each can be written. There are none for a model that is not of cats."""
+    each can be written, and with which "verbs" Korean has it, JOINED last. There are none for a model that is
+    not of cats."""
     kinds: list[dict[str, Any]] = [{"called": labels()[f"part_{kind}"], "names": []} for kind in KINDS]
     for name in cat_names():
-        kinds[name.kind]["names"].append({"things": name.things[LANGUAGE], "traits": name.traits[LANGUAGE]})
+        verbs = [name.verb, JOINED[name.verb]] if name.verb else []
+        forms = {"things": name.things[language()], "traits": name.traits[language()]}
+        kinds[name.kind]["names"].append(forms | {"verbs": verbs})
     return {"kinds": kinds if model.cats else []}

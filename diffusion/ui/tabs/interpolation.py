@@ -25,7 +25,7 @@ from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import Frame, encode, film_message, per_step, wish
 from diffusion.ui.parts.text_models import TextModels, words_for
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 MODES = ("prompts", "noises", "both")
 ENDS = ("start", "end")
@@ -206,7 +206,7 @@ def made(model: LatentModel, journey: Journey) -> str:
     seeds = text["journey_seed" if journey.mode == "prompts" else "journey_seeds"]
     return text["journey_made"].format(
         frames=journey.num_frames,
-        model=model.name,
+        model=shown_name(model.name),
         steps=journey.num_steps,
         guidance=guidance_words(journey.guidance_scale),
         seeds=seeds.format(*journey.seeds),

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from diffusion.data.cats import Cats
+from diffusion.data.cats import ACCESSORY, BODY, Cats
 from diffusion.data.grids import png_bytes
 from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.films.film import EPS_RANGE
@@ -27,7 +27,7 @@ from diffusion.ui.parts.own_picture import open_picture, picture_row, sent_pictu
 from diffusion.ui.parts.scrubber import Scrubber, data_url
 from diffusion.ui.parts.streaming import PRIVATE, encode, wish
 from diffusion.ui.parts.text_models import TextModels
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 OTHERS = ("sunset", "cat", "card")  # of the preset pictures
 SEEN, UNSEEN = 4, 2  # of a model's cats, such as were trained on and such as were not
@@ -45,17 +45,21 @@ def own_pictures(model: LatentModel) -> dict[str, Image.Image]:
     return emoji_pictures() if model.cats is None else cat_pictures(model.cats)
 
 
-@lru_cache(maxsize=8)
 def cat_pictures(cats: Cats) -> dict[str, Image.Image]:
     """Cats, by their colour and accessory."""
-    seen, unseen = cats.trained_on[:: len(cats) // SEEN][:SEEN], cats.never_trained_on(UNSEEN)
-    marks = [""] * len(seen) + [f" {labels()['never_together']}"] * len(unseen)
-    chosen = torch.cat([seen, unseen])
-    names = [
-        f"{cats.names[0][cat[0]]}, {cats.names[-1][cat[-1]]}{m}" for cat, m in zip(chosen.tolist(), marks)
-    ]
+    chosen, pictures = drawn_cats(cats)
+    marks = [""] * SEEN + [f" {labels()['never_together']}"] * UNSEEN
+    kinds = ((kind, cats.names[kind]) for kind in (BODY, ACCESSORY))
+    words = [[shown_name(names[cat[kind]]) for cat in chosen] for kind, names in kinds]
+    return {f"{body}, {worn}{mark}": each for body, worn, mark, each in zip(*words, marks, pictures)}
+
+
+@lru_cache(maxsize=8)
+def drawn_cats(cats: Cats) -> tuple[list[list[int]], list[Image.Image]]:
+    """The parts and the pictures of SEEN cats that were trained on and UNSEEN that were not."""
+    chosen = torch.cat([cats.trained_on[:: len(cats) // SEEN][:SEEN], cats.never_trained_on(UNSEEN)])
     pictures = cats.render(chosen).permute(0, 2, 3, 1).cpu().numpy()
-    return dict(zip(names, map(Image.fromarray, pictures)))
+    return chosen.tolist(), list(map(Image.fromarray, pictures))
 
 
 def as_tensor(picture: Image.Image, model: LatentModel) -> Tensor:

@@ -30,7 +30,7 @@ from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
 from diffusion.ui.parts.verdicts import OPENING, judged_film, judged_later
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 # What the tab opens with, which draws well.
 CLASS_GUIDANCE = 1.5  # of four digits without class and guidance, one is none
@@ -52,11 +52,11 @@ def film_info(
     guidance = 1.0 if indices is None else settings["guidance_scale"]
     made = text["made"].format(
         count=settings["num_images"],
-        model=model.name,
+        model=shown_name(model.name),
         seed=settings["seed"],
         sampler=settings["sampler"] + (text["with_eta"].format(eta=f"{eta:g}") if eta else ""),
         steps="{steps}",
-        schedule=settings["schedule"],
+        schedule=shown_name(settings["schedule"]),
         classes=class_words(model, indices),
         guidance=guidance_words(guidance),
     )
@@ -78,7 +78,7 @@ def class_words(model: Model, indices: Sequence[int] | None) -> str:
     chosen = sorted(set(indices))
     if len(chosen) == len(classes) > 1:
         return text["each_accessory" if model.cats else "each_class"]
-    names = ", ".join(classes[i] for i in chosen)
+    names = ", ".join(shown_name(classes[i]) for i in chosen)
     if model.cats:
         return text["accessories_of"].format(names=names)
     return text["class_of" if len(chosen) == 1 else "classes_of"].format(names=names)
@@ -110,7 +110,7 @@ def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
     """Which class to draw, `wanted` if the model has it; called by what classes are for this model."""
     text, classes = labels(), model.classes or ()
     each = [] if EACH in classes else [(text["each_another"], EACH)]
-    choices = [*each, *((name, name) for name in classes)] if classes else []
+    choices = [*each, *((shown_name(name), name) for name in classes)] if classes else []
     info = "accessory_info" if model.cats else "class_info" if classes else "no_classes"
     return gr.Dropdown(
         [*choices, (text["any_accessory" if model.cats else "none"], "")],
@@ -145,7 +145,10 @@ def settings(models: dict[str, Model]) -> list[Any]:
     seed = controls.seed_number()
     with gr.Accordion(text["more"], open=False):
         model = gr.Dropdown(
-            list(models), value=first.name, label=text["checkpoint"], info=text["checkpoint_info"]
+            [(shown_name(name), name) for name in models],
+            value=first.name,
+            label=text["checkpoint"],
+            info=text["checkpoint_info"],
         )
         schedule = schedule_choice(first)
         eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])

@@ -15,7 +15,7 @@ from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber, fill, inline, static
 from diffusion.ui.parts.streaming import whole_film
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 
 def trained_pair(models: dict[str, Model]) -> dict[str, Model] | None:
@@ -43,7 +43,7 @@ def trained_message(pair: dict[str, Model]) -> dict[str, Any] | None:
     text = labels()
     lead = text["trained_lead"].format(
         images=f"{first.about['images_seen']:,}",
-        data=first.about["data"],
+        data=shown_name(first.about["data"]),
         steps=len(film.info["steps"]),
         sampler=film.info["sampler"],
     )

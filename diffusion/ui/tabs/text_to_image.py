@@ -33,7 +33,7 @@ from diffusion.ui.parts.streaming import PRIVATE, Planes, Row, film_message, per
 from diffusion.ui.parts.text_models import TextModels, words_for
 from diffusion.ui.parts.verdicts import about_cats
 from diffusion.ui.parts.word_chips import known_words, word_chips
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 
 def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
         for variant in request.variants
     ]
     made = words_for(model, "drawn_by").format(
-        model=model.name,
+        model=shown_name(model.name),
         seed=request.seed,
         sampler=request.sampler,
         steps="{steps}",

@@ -20,7 +20,7 @@ from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber, data_url
 from diffusion.ui.parts.streaming import encode
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name
 
 NUM_LEVELS = 50
 
@@ -123,11 +123,15 @@ def objective_message(model: Model, history: History) -> dict[str, Any]:
         "levels": levels,
         "alphas_cumprod": model.schedule.alphas_cumprod[levels].tolist(),
         "examples": [
-            {"pixels": encode(picture), "label": label, "name": model.classes[label] if model.classes else ""}
+            {
+                "pixels": encode(picture),
+                "label": label,
+                "name": shown_name(model.classes[label]) if model.classes else "",
+            }
             for picture, label in zip(history.examples, example_labels)
         ],
         "typical": history.info["moments"][-1]["loss_of_average"],
-        "data": model.about.get("data", model.name),
+        "data": shown_name(model.about.get("data", model.name)),
         "credit": credit_of_examples(model),
         "note": labels()["never_trained_on"] if history.held_out else "",
     }
@@ -137,18 +141,18 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
     """A recorded run for the page."""
     info, rows = history.info, history.info["moments"]
     made = labels()["training_made"].format(
-        model=model.name,
+        model=shown_name(model.name),
         total=f"{rows[-1]['images_seen']:,}",
         data=source(model),
-        schedule=model.schedule_name,
-        judged_on=info.get("judged_on", ""),
+        schedule=shown_name(model.schedule_name),
+        judged_on=shown_name(str(info.get("judged_on", ""))),
     )
     lead = labels()["training_lead"].format(count=len(rows))
     _, number, *shape = history.frames.shape
     return {
         "made": f"{made} {credit_of_begun(model)}".strip(),
         "lead": lead,
-        "remark": str(info.get("remark", "")),
+        "remark": shown_name(str(info.get("remark", ""))),
         "rows": rows,
         "count": number,
         "shape": shape,

@@ -1,17 +1,26 @@
-"""The page's words, in files per language: labels.json for short ones, Markdown for prose.
+"""The page's words, in files per language: labels.json for short ones, Markdown for prose, lessons.json
+for the course, and names.json for what checkpoints call their classes, their data and themselves.
+
+Each language has a page of its own, which is laid out, and answers, while that language is spoken here.
 
 In a short one {name} is the place of a value, and {name:image|images} that of a word for so many. The browser
 fills them in likewise (static/lib/dom.js).
 """
 
 import json
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
 FOLDER = Path(__file__).parent
-LANGUAGE = "en"  # the page's, and that of Gradio's own words on it
+LANGUAGES = {"en": "English", "ko": "한국어"}  # by code, as each calls itself
+DEFAULT = "en"  # for programs, and whoever wants another one that is not there
+
+_spoken: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
 
 class _Counting(Formatter):
@@ -32,13 +41,50 @@ class Phrase(str):
         return _Counting().vformat(self, values, named)
 
 
-@lru_cache
-def labels(language: str = LANGUAGE) -> dict[str, Phrase]:
-    """Short texts by key."""
-    texts = json.loads((FOLDER / language / "labels.json").read_text("utf-8"))
+def language() -> str:
+    """The code of the one that is spoken: of the page that is laid out, or that has asked."""
+    return _spoken.get()
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Speak a language of LANGUAGES."""
+    before = _spoken.set(code)
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
+
+
+def labels() -> dict[str, Phrase]:
+    """Short texts by key, in the language that is spoken."""
+    return _labels(language())
+
+
+@cache
+def _labels(code: str) -> dict[str, Phrase]:
+    texts = json.loads((FOLDER / code / "labels.json").read_text("utf-8"))
     return {key: Phrase(text) for key, text in texts.items()}
 
 
-def prose(name: str, language: str = LANGUAGE) -> str:
-    """A Markdown text."""
-    return (FOLDER / language / f"{name}.md").read_text("utf-8").strip()
+def shown_name(name: str) -> str:
+    """What a model, its data, a class or a part of a cat is called in the language that is spoken."""
+    return _names(language()).get(name, name)
+
+
+@cache
+def _names(code: str) -> dict[str, str]:
+    names: dict[str, str] = json.loads((FOLDER / code / "names.json").read_text("utf-8"))
+    return names
+
+
+def lessons() -> list[dict[str, Any]]:
+    """The course, in the language that is spoken: of each lesson a "title", an "analogy", a "formula", a
+    "question" with "options", of which that of number "right" is, the "tasks", and what was "seen" then."""
+    read: list[dict[str, Any]] = json.loads((FOLDER / language() / "lessons.json").read_text("utf-8"))
+    return read
+
+
+def prose(name: str) -> str:
+    """A Markdown text, in the language that is spoken."""
+    return (FOLDER / language() / f"{name}.md").read_text("utf-8").strip()

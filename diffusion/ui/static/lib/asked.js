@@ -66,10 +66,11 @@ export class AskedAndDrawn {
 
   variant(i) {
     const { info } = this.film;
-    const { text, asked } = info.variants[i];
+    const { text, negative, asked } = info.variants[i];
+    const said = negative ? phrase(this.text.asked_leading_away, { text, negative }) : `“${text}”`;
     const list = node("ul", "ticked");
     list.append(...Array.from({ length: info.num_images }, (_, j) => this.card(i, j, info.judged?.[i][j])));
-    const prompt = Object.assign(node("p", "prompt-of", `“${text}”`), { dir: "auto" });
+    const prompt = Object.assign(node("p", "prompt-of", said), { dir: "auto" });
     const place = node("div", "asked-of");
     const remark = Object.assign(node("p", "note", asked.remark), { dir: "auto", hidden: !asked.remark });
     place.append(prompt, remark, list);

@@ -1,4 +1,5 @@
-// What Gradio's page lacks: arrow keys for tabs and radio buttons, and in a frame the room that there is.
+// What Gradio's page lacks: arrow keys for tabs and radio buttons, other languages, and in a frame the room
+// that there is.
 
 // Gradio gives each radio button of a group a name of its own, so that browsers see groups of one.
 const GROUPS = [
@@ -31,6 +32,19 @@ function onKey(event) {
 }
 
 document.addEventListener("keydown", onKey);
+
+// Another language is another page: whatever else stands in the address stays there. The choice is
+// remembered, in a Space's frame too.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[hreflang]");
+  if (!link) return;
+  const address = new URL(link.href);
+  for (const [name, value] of new URLSearchParams(location.search))
+    if (name !== "lang") address.searchParams.set(name, value);
+  link.href = address;
+  const site = location.protocol === "https:" ? "SameSite=None; Secure; Partitioned" : "SameSite=Lax";
+  document.cookie = `language=${link.hreflang}; Max-Age=31536000; Path=/; ${site}`; // seconds: a year
+});
 
 // A frame that grows with the page, as that of a Space does, has no height of its own.
 if (window.parent !== window) {

@@ -1,9 +1,11 @@
-// Prompts for cats, put together from names of parts. A name is {kind, things, traits}: as what it can be
-// written, things as "a red hat", which a cat has, and traits as "striped", which it is.
+// Prompts for cats, put together from names of parts. A name is {kind, things, traits, verbs}: as what it can
+// be written, things as "a red hat", which a cat has, and traits as "striped", which it is; and with which
+// verbs, the second before another such, Korean has the things. This is English; see wording_ko.js.
 
-const BODY = 0; // the kind whose traits are colours
+export const BODY = 0; // the kind whose traits are colours
 const GRAMMAR = /^(an?|the|cat|with|wearing|and)$/i;
 const ARTICLE = /^an? /;
+const HANGUL = /[가-힣]/; // is written without spaces too
 
 // What a chip says, without an article.
 export function shown(name) {
@@ -11,7 +13,7 @@ export function shown(name) {
 }
 
 // As what a name is written if nobody has written it otherwise.
-function written(name) {
+export function written(name) {
   const [thing] = name.things;
   return { name, form: thing ?? name.traits[0], isTrait: thing === undefined };
 }
@@ -37,7 +39,8 @@ function patterns(names) {
   return all.map((each) => {
     const { form } = each;
     const [article] = form.match(ARTICLE) ?? [""];
-    const words = form.slice(article.length).replaceAll(" ", "\\s+").replaceAll("-", "[-\\s]?");
+    const gap = HANGUL.test(form) ? "\\s*" : "\\s+";
+    const words = form.slice(article.length).replaceAll(" ", gap).replaceAll("-", "[-\\s]?");
     const all = `(?<![\\w-])(?:${article && "an?\\s+"})?${words}(?![\\w-])`;
     return { ...each, pattern: new RegExp(all, "gi") };
   });

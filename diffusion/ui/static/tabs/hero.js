@@ -1,5 +1,6 @@
 // A line of pictures above the tabs in which the shipped film plays: noise becoming images.
 import { reducedMotion } from "../lib/dom.js";
+import { sayInPagesLanguage } from "../lib/gradio_words.js";
 import { Grid } from "../lib/pictures.js";
 import { remember } from "../lib/session.js";
 import { update } from "../lib/state.js";
@@ -10,6 +11,9 @@ const SECONDS = 5;
 const PAUSE = 2.5; // at its end
 
 export function mount(context) {
+  const { strings } = context.props;
+  document.title = strings.title;
+  if (document.documentElement.lang !== "en") sayInPagesLanguage(strings);
   return (message) => new Hero(context, message);
 }
 

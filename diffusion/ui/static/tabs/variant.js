@@ -174,6 +174,7 @@ export class Variant {
     });
     for (const never of list.querySelectorAll(".never")) {
       never.title = this.text.never_seen_title;
+      never.style.setProperty("--pieces", never.childElementCount);
       never.append(node("small", "", this.text.never_seen));
     }
   }
@@ -246,8 +247,8 @@ export class Variant {
     const attention = this.attention(k);
     return phrase(this.text.attention_note, {
       token: this.about.tokens[this.token].text,
-      mean: percent((most / 255) * (attention.reduce((a, b) => a + b, 0) / attention.length), 1),
-      most: percent((most / 255) * Math.max(...attention), 1),
+      mean: percent((most / 255) * (attention.reduce((a, b) => a + b, 0) / attention.length), 3),
+      most: percent((most / 255) * Math.max(...attention), 3),
     });
   }
 

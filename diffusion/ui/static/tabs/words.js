@@ -1,7 +1,10 @@
 // Words it knows: chips that are clicked together into the prompt, one of a kind.
 import { button, elementById, node } from "../lib/dom.js";
 import { View } from "../lib/view.js";
-import { namesIn, shown, toggled } from "../lib/wording.js";
+import * as english from "../lib/wording.js";
+import * as korean from "../lib/wording_ko.js";
+
+const TOGGLED = { en: english.toggled, ko: korean.toggled }; // by the page's language
 
 export function mount(context) {
   const view = new Words(context);
@@ -17,7 +20,8 @@ class Words extends View {
     return (await elementById(this.controls.prompt)).querySelector("textarea, input");
   }
 
-  // {kinds: [{called, names: [{things, traits}]}]}, of the chosen model; or {typed}: the prompt is another.
+  // {kinds: [{called, names: [{things, traits, verbs}]}]}, of the chosen model; or {typed}: the prompt is
+  // another.
   receive({ kinds }) {
     if (kinds) this.lay(kinds);
     this.mark();
@@ -39,7 +43,7 @@ class Words extends View {
 
   chip(name) {
     const chip = button("chip");
-    chip.textContent = shown(name);
+    chip.textContent = english.shown(name);
     chip.addEventListener("click", () => this.toggle(name));
     return chip;
   }
@@ -47,13 +51,13 @@ class Words extends View {
   // As if it had been typed: Gradio hears of it.
   async toggle(name) {
     const field = await this.field();
-    field.value = toggled(field.value, this.names, name);
+    field.value = TOGGLED[document.documentElement.lang](field.value, this.names, name);
     field.dispatchEvent(new Event("input", { bubbles: true }));
     this.mark();
   }
 
   async mark() {
-    const found = namesIn((await this.field()).value, this.names).map(({ name }) => name);
+    const found = english.namesIn((await this.field()).value, this.names).map(({ name }) => name);
     this.chips.forEach((chip, i) => chip.setAttribute("aria-pressed", found.includes(this.names[i])));
   }
 }

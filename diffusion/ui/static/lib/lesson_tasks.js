@@ -1,0 +1,94 @@
+// What is to be done in each lesson, in the order of its tasks: on which tab, at which place, and whether it
+// is done since its turn came, a time in milliseconds. What is on a tab is there once that is open.
+
+const part = (lab, selector = "") => document.querySelector(`.lab.${lab} ${selector}`);
+const slider = (lab) => part(lab, "input[data-role=t]");
+
+// When somebody last touched something in a view, in milliseconds: a film that plays by itself is not walked.
+const touched = new WeakMap();
+const touch = ({ target }) => {
+  const view = target.closest?.(".lab");
+  if (view) touched.set(view, performance.now());
+};
+for (const event of ["input", "click", "keydown"]) document.addEventListener(event, touch, true);
+
+// Whether a slider is where it is by hand, since a moment.
+function isMoved(lab, since) {
+  const isPlaying = part(lab, "[data-role=play]").dataset.playing === "true";
+  return touched.get(part(lab)) > since && !isPlaying;
+}
+
+// The same task at other places: a slider that was moved to `least` to `most`, in thousandths of its way.
+function dragged(tab, lab, least, most = 1000) {
+  const at = () => (1000 * slider(lab).value) / slider(lab).max;
+  const isDone = (since) => isMoved(lab, since) && least <= at() && at() <= most;
+  return { tab, place: () => slider(lab), isDone };
+}
+
+// A film of the Reverse tab that was sampled since then, whole, with so many steps.
+function sampled(least, most) {
+  let before; // the film that was there
+  const film = () => part("reverse")?.dataset.film ?? "";
+  const isDone = () => {
+    const { max, dataset } = slider("reverse");
+    const isNew = film() !== before && !film().endsWith("-shipped");
+    return isNew && dataset.made === max && least <= max && max <= most;
+  };
+  const place = () => document.querySelector(".lab.steps");
+  return { tab: ["tab_reverse"], place, isDone, begin: () => (before = film()) };
+}
+
+function chosen(tab, lab, selector) {
+  return { tab, place: () => part(lab, selector), isDone: () => part(lab, selector).checked };
+}
+
+// The noise level t of the objective, which its slider has only the number of.
+function judged(least, most) {
+  const t = () => Number(part("objective", "[data-n=t]").textContent.replace(/\D/g, "") || NaN);
+  const isDone = (since) => isMoved("objective", since) && least <= t() && t() <= most;
+  return { tab: ["tab_training"], place: () => slider("objective"), isDone };
+}
+
+// A prompt that is none of the examples, drawn to its end.
+function drawn() {
+  let before; // the film that stood there when the prompt was an example still
+  const isDone = () => {
+    const examples = [...document.querySelectorAll(".prompt-examples button")];
+    const { film = "" } = part("text_to_image").dataset;
+    const isExample = examples.some((each) => each.textContent.trim() === prompt().value.trim());
+    if (isExample || before === undefined) before = film;
+    const { max, dataset } = slider("text_to_image");
+    return !isExample && film !== before && dataset.made === max;
+  };
+  const prompt = () => document.querySelector(".prompt textarea, .prompt input");
+  return { tab: ["tab_text_to_image", "draw"], place: prompt, isDone };
+}
+
+function measured() {
+  const isDone = () => !part("latent", "[data-role=arithmetic]").hidden;
+  return { tab: ["tab_text_to_image", "why_latent"], place: () => part("latent"), isDone };
+}
+
+export const TASKS = [
+  [
+    dragged(["tab_forward"], "forward", 470, 530),
+    dragged(["tab_forward"], "forward", 950),
+    dragged(["tab_reverse"], "reverse", 0, 0),
+    dragged(["tab_reverse"], "reverse", 1000),
+  ],
+  [
+    chosen(["tab_forward"], "forward", "[data-role=markov]"),
+    dragged(["tab_forward"], "forward", 950),
+    sampled(1, 1000),
+  ],
+  [dragged(["tab_schedules"], "schedules", 470, 530), chosen(["tab_schedules"], "schedules", "[value=snr]")],
+  [
+    judged(900, 1000),
+    judged(1, 50),
+    dragged(["tab_training"], "training", 0, 0),
+    dragged(["tab_training"], "training", 1000),
+  ],
+  [sampled(1, 10), dragged(["tab_reverse"], "reverse", 0, 0), dragged(["tab_reverse"], "reverse", 1000)],
+  [drawn(), measured()],
+  [sampled(1, 2), sampled(20, 1000)],
+];
