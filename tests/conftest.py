@@ -306,6 +306,16 @@ def page(browser, server):
     assert not server.logged_traceback()
 
 
+@pytest.fixture
+def korean_page(browser, whole_server):
+    """All that the program can show, as a browser shows it whose language is Korean."""
+    page = open_page(browser, whole_server, locale="ko-KR", reduced_motion="reduce")
+    yield page
+    assert page.errors == []
+    page.close()
+    assert not whole_server.logged_traceback()
+
+
 @contextmanager
 def text_tabs(browser: Browser, server: Server, **options: Any) -> Iterator[Callable[..., Page]]:
     """A function that opens the tab Text to image, or one of those in it, at a width.

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import DRAWN, needs_browser, open_page, visit
+from conftest import DRAWN, needs_browser, visit
 from pages import drag, until
 from playwright.sync_api import expect
 
@@ -34,16 +34,6 @@ VISIBLE = """(prompts) => {
     if (element.checkVisibility()) found.push(...said.map((name) => element.getAttribute(name) ?? ""));
   return found.filter(Boolean);
 }"""
-
-
-@pytest.fixture
-def korean_page(browser, whole_server):
-    """The program as a browser shows it whose language is Korean."""
-    page = open_page(browser, whole_server, locale="ko-KR", reduced_motion="reduce")
-    yield page
-    assert page.errors == []
-    page.close()
-    assert not whole_server.logged_traceback()
 
 
 def english_in(texts):

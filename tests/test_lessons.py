@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import needs_browser, open_page
+from conftest import needs_browser
 from pages import drag
 from playwright.sync_api import expect
 
@@ -40,12 +40,8 @@ def test_every_language_has_the_same_lessons_and_short_ones():
 
 
 @pytest.fixture
-def page(browser, whole_server):
-    page = open_page(browser, whole_server, locale="ko-KR", reduced_motion="reduce")
-    yield page
-    assert page.errors == []
-    page.close()
-    assert not whole_server.logged_traceback()
+def page(korean_page):
+    return korean_page
 
 
 def open_lesson(page, i):

@@ -48,15 +48,13 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
     first = next(iter(pixel_models.values()), None)
     film = shipped_film(first) if first else None
     page = Page(title=labels()["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER))
-    with speaking(DEFAULT), page:
-        build_tabs(pixel_models, text_models, film)
-        remember_page(page)
-        api.build(pixel_models, text_models)
-    for code in LANGUAGES:
-        if code != DEFAULT:
-            with speaking(code), page.route(LANGUAGES[code], code, show_in_navbar=False):
-                build_tabs(pixel_models, text_models, film)
-                remember_page(page)
+    for code, name in LANGUAGES.items():
+        place = page if code == DEFAULT else page.route(name, code, show_in_navbar=False)
+        with speaking(code), place:
+            build_tabs(pixel_models, text_models, film)
+            remember_page(page)
+            if code == DEFAULT:
+                api.build(pixel_models, text_models)
     return page.queue(max_size=32)
 
 

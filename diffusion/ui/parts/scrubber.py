@@ -6,9 +6,10 @@ as [[file]]; both are filled in here, once, so that the browser gets a static te
 
 import base64
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -17,7 +18,8 @@ from diffusion.ui.parts.inputs import answering
 from diffusion.ui.parts.modules import ADDRESS, STATIC
 from diffusion.ui.text import labels, language, prose
 
-_numbers: Counter[tuple[str, str]] = Counter()  # how many ids a language's page has of a name
+# The next number of a name in a language, for threads too.
+_numbers: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(lambda: count(1))
 
 
 class Scrubber(gr.HTML):
@@ -66,8 +68,7 @@ class Scrubber(gr.HTML):
 
 def new_id(name: str) -> str:
     """An id that nothing else on a page has; the same thing has the same in each language."""
-    _numbers[language(), name] += 1
-    return f"{name}-{_numbers[language(), name]}"
+    return f"{name}-{next(_numbers[language(), name])}"
 
 
 @lru_cache

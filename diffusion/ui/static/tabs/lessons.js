@@ -20,10 +20,7 @@ class Lessons extends View {
     this.part("fold").addEventListener("click", () => this.change({ open: false }));
     this.part("afresh").addEventListener("click", () => this.change({ ...structuredClone(NEW), open: true }));
     this.part("next").addEventListener("click", () => this.choose(this.progress.lesson + 1));
-    const numbers = lessons.map(({ title }, i) => this.number(title, i));
-    this.part("numbers").append(...numbers.map((each) => node("li")));
-    this.part("numbers").childNodes.forEach((item, i) => item.append(numbers[i]));
-    this.numbers = numbers;
+    this.numbers = lessons.map(({ title }, i) => this.number(title, i));
     this.show();
     this.look();
     setInterval(() => this.look(), LOOK);
@@ -32,6 +29,9 @@ class Lessons extends View {
   number(title, i) {
     const made = button("plain", `${i + 1}: ${title}`);
     made.addEventListener("click", () => this.choose(i));
+    const item = node("li");
+    item.append(made);
+    this.part("numbers").append(item);
     return made;
   }
 
