@@ -13,12 +13,13 @@ export function mount({ element, props }) {
     slider.value = choices.indexOf(nearest);
     slider.setAttribute("aria-valuetext", value);
   };
+  let chosen = props.value;
   const choose = (value) => {
-    props.value = value;
+    chosen = props.value = value;
     show(value);
   };
   slider.addEventListener("input", () => choose(choices[slider.value]));
   number.addEventListener("input", () => number.value !== "" && choose(Number(number.value)));
-  remember(root.dataset.key, { save: () => props.value, restore: choose });
-  return () => show(props.value);
+  remember(root.dataset.key, { save: () => chosen, restore: choose });
+  return () => choose(chosen); // Python changes none; Gradio, still building its page, may put back its first
 }
