@@ -260,9 +260,10 @@ def test_a_film_hands_out_its_planes(call):
 
 
 FILM_TRANSPORT = """async ([folder, planes, strings]) => {
+  window.gradio_config = { components: [{ props: { props: { strings } } }] };
   const { FilmTransport } = await import(`${folder}/film_transport.js`);
   const { View } = await import(`${folder}/view.js`);
-  const view = new View({ element: document.body, props: { strings } });
+  const view = new View({ element: document.body, props: {} });
   const transport = new FilmTransport(view, { onFilm() {}, onChange() {} });
   const info = { planes, num_steps: 9, num_timesteps: 9, made: "" };
   window.send = (film, k) => {

@@ -12,6 +12,7 @@ from diffusion.ui import page as whole_page
 from diffusion.ui import tabs
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.text_models import choose_model
+from diffusion.ui.text import labels
 
 pytestmark = needs_browser
 WAIT = 120_000  # milliseconds at most
@@ -24,7 +25,7 @@ def build(models, text_model) -> None:
     first = next(iter(models.values()))
     film = load_film(first.folder)
     languages = {"languages": whole_page.other_languages()}
-    Scrubber("hero", tabs.reverse.shipped_message(first, film), parts=languages)
+    Scrubber("hero", tabs.reverse.shipped_message(first, film), parts=languages, strings=labels())
     tabs.forward.build(first, film)
     tabs.schedules.build(models)
     tabs.reverse.build(models, film)

@@ -68,7 +68,7 @@ def build_tabs(
     """
     text, first = labels(), next(iter(pixel_models.values()), None)
     opening = reverse.shipped_message(first, film) if first and film else None
-    Scrubber("hero", opening, parts={"languages": other_languages()})
+    Scrubber("hero", opening, parts={"languages": other_languages()}, strings=text)
     Scrubber("lessons", {"lessons": lessons()})
     with gr.Tabs():
         with gr.Tab(text["tab_forward"]):

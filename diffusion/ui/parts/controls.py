@@ -64,7 +64,7 @@ def steps_choice(most: int, value: int) -> Scrubber:
     series = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
     choices = [*(number for number in series if number < most), most]
     parts = {"choices": " ".join(map(str, choices)), "most": str(most)}
-    return Scrubber("steps", value, parts=parts, words=("view_missing",))
+    return Scrubber("steps", value, parts=parts)
 
 
 def guidance_slider(value: float, most: float = 10, info: str | None = None) -> gr.Slider:

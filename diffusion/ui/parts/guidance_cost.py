@@ -11,8 +11,6 @@ from diffusion.models.model import Model
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.streaming import PRIVATE
 
-WORDS = ("view_missing", "guidance", "cost_here", "cost_unmeasured", "cost_samples")
-
 
 def guidance_cost(models: Mapping[str, Model], model: Any, guidance: gr.Slider) -> None:
     """Lay out the curves; nothing is shown of a model that has none.
@@ -26,6 +24,6 @@ def guidance_cost(models: Mapping[str, Model], model: Any, guidance: gr.Slider) 
     if not curves:
         return
     first = {"rows": curves.get(model.value, []), "guidance": guidance.value}
-    view = Scrubber("guidance_cost", first, parts={"most": f"{guidance.maximum:g}"}, words=WORDS)
+    view = Scrubber("guidance_cost", first, parts={"most": f"{guidance.maximum:g}"})
     js = f"(model, guidance) => ({{rows: {to_json(curves)}[model] ?? [], guidance}})"
     gr.on(None, None, [model, guidance], view, js=js, **PRIVATE)  # at the start too

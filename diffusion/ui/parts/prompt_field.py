@@ -38,8 +38,8 @@ def prompt_field(
 
     value = opening(models.first)
     field = controls.prompt_box(value, key, **options)
-    words, ids = ("no_answer", "view_missing"), {"offer": offer} if offer else None
-    line = Scrubber("remarks", remarks_about(models.first, value), [remarks], words=words, controls=ids)
+    ids = {"offer": offer} if offer else None
+    line = Scrubber("remarks", remarks_about(models.first, value), [remarks], controls=ids)
     changes = [field.change, models.choice.change]
     ask = "(typed, model) => ({typed, model})"
     gr.on(changes, None, [field, models.choice], line, js=ask, **PRIVATE)

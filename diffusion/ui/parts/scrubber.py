@@ -7,7 +7,7 @@ as [[file]]; both are filled in here, once, so that the browser gets a static te
 import base64
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -30,9 +30,9 @@ class Scrubber(gr.HTML):
         value: the first message to the view, a dictionary, or the number that a control holds.
         server_functions: what the view may ask of Python, one object in, JSON out.
         parts: markup for further [[names]].
-        words: the keys of the page's texts that the view uses; None is all of them.
         controls: elem_ids of the Gradio components that belong to the view, by the names it knows.
-        **options: Gradio's own, which it passes when it makes the component again for an update.
+        **options: Gradio's own, which it passes when it makes the component again for an update; and what the
+            view's `props` hold besides.
     """
 
     def __init__(
@@ -42,7 +42,6 @@ class Scrubber(gr.HTML):
         server_functions: list[Callable] | None = None,
         parts: Mapping[str, str] | None = None,
         controls: dict[str, str] | None = None,
-        words: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         elem_id = new_id(view)
@@ -52,7 +51,6 @@ class Scrubber(gr.HTML):
             js_on_load=fill(static("on_load.js"), {"modules": ADDRESS, "view": view, "id": elem_id}),
             apply_default_css=False,
             server_functions=[answering(function) for function in server_functions or ()],
-            strings=labels() if words is None else {key: labels()[key] for key in words},
             controls=controls or {},
             elem_classes="scrubber",
             **options,

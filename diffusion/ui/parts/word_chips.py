@@ -11,7 +11,7 @@ from diffusion.ui.text import labels, language
 
 def word_chips(model: LatentModel, prompt_id: str) -> Scrubber:
     """Lay out the chips for a model, which write into the field with this elem_id."""
-    return Scrubber("words", known_words(model), controls={"prompt": prompt_id}, words=("view_missing",))
+    return Scrubber("words", known_words(model), controls={"prompt": prompt_id})
 
 
 def known_words(model: LatentModel) -> dict[str, Any]:

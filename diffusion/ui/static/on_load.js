@@ -14,7 +14,7 @@ Promise.all([load("tabs/[[view]]"), load("lib/inputs")]).then(
     rememberInputs(root);
   },
   () => {
-    const problem = { className: "problem", role: "alert", textContent: props.strings.view_missing };
+    const problem = { className: "problem", role: "alert", textContent: "[[view_missing]]" };
     root.replaceChildren(Object.assign(document.createElement("p"), problem));
   },
 );

@@ -2,13 +2,14 @@
 import { fill } from "./dom.js";
 import { letFingersScrollPastSliders } from "./drag.js";
 import "./number_fields.js";
+import { text } from "./text.js";
 
 letFingersScrollPastSliders();
 
 export class View {
   constructor({ element, props, server }) {
     this.root = element.querySelector(".lab");
-    Object.assign(this, { text: props.strings, controls: props.controls, server });
+    Object.assign(this, { text, controls: props.controls, server });
   }
 
   find(selector) {

@@ -4,6 +4,7 @@ import { sayInPagesLanguage } from "../lib/gradio_words.js";
 import { Grid } from "../lib/pictures.js";
 import { remember } from "../lib/session.js";
 import { update } from "../lib/state.js";
+import { text } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { WalkedFilm } from "../lib/walked_film.js";
 
@@ -11,9 +12,8 @@ const SECONDS = 5;
 const PAUSE = 2.5; // at its end
 
 export function mount(context) {
-  const { strings } = context.props;
-  document.title = strings.title;
-  if (document.documentElement.lang !== "en") sayInPagesLanguage(strings);
+  document.title = text.title;
+  if (document.documentElement.lang !== "en") sayInPagesLanguage(text);
   return (message) => new Hero(context, message);
 }
 
