@@ -92,7 +92,7 @@ export class AskedAndDrawn {
     ticks.append(...parts.map(({ words }, part) => this.tick(words, picture?.asked[part])));
     const number = node("p", "number", phrase(text.cat_number, { n: j + 1 }));
     const outcome = either ? text[`${either}_either`] : outcomeOf(picture, text);
-    card.append(number, likenesses, ticks, node("p", "outcome", outcome));
+    card.append(number, likenesses, ticks, node("h3", "outcome", outcome));
     card.append(node("p", "differs", differs));
     return card;
   }

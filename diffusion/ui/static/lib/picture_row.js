@@ -30,7 +30,7 @@ export class PictureRow {
     for (const gone of this.element.querySelectorAll(".preset[data-key]:not(.mine)")) gone.remove();
     this.fixed = tiles;
     const [mine] = this.element.querySelectorAll(".mine");
-    for (const tile of tiles) (mine ?? this.part("add")).before(this.buttonOf(tile));
+    for (const tile of tiles) (mine ?? this.part("camera")).before(this.buttonOf(tile));
     if (this.tiles) this.tiles = [...tiles, ...this.tiles.filter(({ own }) => own)];
   }
 
@@ -80,7 +80,7 @@ export class PictureRow {
     for (const gone of this.element.querySelectorAll(".mine")) gone.remove();
     const others = [...this.others(), ...state.own.map((own) => this.ownTile(own))];
     this.tiles = [...this.fixed, ...others];
-    for (const tile of others) this.part("add").before(this.buttonOf(tile));
+    for (const tile of others) this.part("camera").before(this.buttonOf(tile));
     if (!this.chosen) return;
     const now = this.tiles.find(({ key }) => key === this.chosen.key);
     if (now?.address === this.chosen.address) this.mark(now);

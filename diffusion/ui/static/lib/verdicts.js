@@ -115,7 +115,7 @@ export class Verdicts {
       parts.append(node("dt", "", kind), node("dd", "", told ? verdict.parts[j] : "–"));
     });
     const card = node("li", `cat ${outcome}`);
-    const said = node("p", "outcome", outcomeOf(verdict, text));
+    const said = node("h3", "outcome", outcomeOf(verdict, text));
     const number = node("p", "number", phrase(text.cat_number, { n: i + 1 }));
     card.append(number, likenesses, said, parts, node("p", "differs", differs));
     return card;
