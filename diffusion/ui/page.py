@@ -30,7 +30,7 @@ from diffusion.ui.tabs import (
     text_to_image,
     training,
 )
-from diffusion.ui.text import DEFAULT, LANGUAGES, labels, language, lessons, prose, speaking
+from diffusion.ui.text import DEFAULT, LANGUAGES, labels, language, lessons, prose, speaking, symbols
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Noto Sans KR", "sans-serif"]
 DELETE_EVERY, DELETE_AFTER = 120, 300  # seconds: an upload is gone within seven minutes
@@ -68,7 +68,7 @@ def build_tabs(
     """
     text, first = labels(), next(iter(pixel_models.values()), None)
     opening = reverse.shipped_message(first, film) if first and film else None
-    Scrubber("hero", opening, parts={"languages": other_languages()}, strings=text)
+    Scrubber("hero", opening, parts={"languages": other_languages()}, strings=text, symbols=symbols())
     Scrubber("lessons", {"lessons": lessons()})
     with gr.Tabs():
         with gr.Tab(text["tab_forward"]):

@@ -1,5 +1,6 @@
 """The page's words, in files per language: labels.json for short ones, Markdown for prose, lessons.json
-for the course, and names.json for what checkpoints call their classes, their data and themselves.
+for the course, symbols.json for what symbols say of themselves, and names.json for what checkpoints call
+their classes, their data and themselves.
 
 Each language has a page of its own, which is laid out, and answers, while that language is spoken here.
 
@@ -82,6 +83,13 @@ def lessons() -> list[dict[str, Any]]:
     """The course, in the language that is spoken: of each lesson a "title", an "analogy", a "formula", a
     "question" with "options", of which that of number "right" is, the "tasks", and what was "seen" then."""
     read: list[dict[str, Any]] = json.loads((FOLDER / language() / "lessons.json").read_text("utf-8"))
+    return read
+
+
+def symbols() -> dict[str, dict[str, str]]:
+    """What symbols say of themselves, in the language that is spoken: of each its "name" with what it is,
+    what it follows "from", and the "unit" of its value if it has one."""
+    read: dict[str, dict[str, str]] = json.loads((FOLDER / language() / "symbols.json").read_text("utf-8"))
     return read
 
 

@@ -12,14 +12,19 @@ export function phrase(template, values) {
 }
 
 // Write {key: text} into every [data-n=key] under root. The places are looked up once.
-const places = new WeakMap();
+const filled = new WeakMap(); // of each root {places, values}
 export function fill(root, values) {
-  if (!places.has(root)) places.set(root, {});
-  const known = places.get(root);
+  if (!filled.has(root)) filled.set(root, { places: {}, values: {} });
+  const known = filled.get(root);
   for (const [key, value] of Object.entries(values))
-    for (const place of (known[key] ??= [...root.querySelectorAll(`[data-n="${key}"]`)]))
+    for (const place of (known.places[key] ??= [...root.querySelectorAll(`[data-n="${key}"]`)]))
       if (place.textContent !== value) place.textContent = value;
+  Object.assign(known.values, values);
+  root.dispatchEvent(new Event("filled", { bubbles: true }));
 }
+
+// What was last written under root, by key, whether there are places for it or not.
+export const filledIn = (root) => filled.get(root)?.values ?? {};
 
 export function node(tag, className = "", content = "") {
   return Object.assign(document.createElement(tag), { className, textContent: content });

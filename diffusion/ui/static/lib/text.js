@@ -1,4 +1,6 @@
-// The page's texts, by key, in its language. They come once, with the header.
+// The page's texts, by key, in its language, and what symbols say of themselves. They come once, with the
+// header.
 const { components } = window.gradio_config;
+const { strings, symbols } = components.find(({ props }) => props.props?.strings).props.props;
 
-export const text = components.find(({ props }) => props.props?.strings).props.props.strings;
+export { strings as text, symbols };

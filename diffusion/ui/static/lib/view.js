@@ -2,6 +2,7 @@
 import { fill } from "./dom.js";
 import { letFingersScrollPastSliders } from "./drag.js";
 import "./number_fields.js";
+import { letKeysReachSymbols } from "./symbols.js";
 import { text } from "./text.js";
 
 letFingersScrollPastSliders();
@@ -9,6 +10,7 @@ letFingersScrollPastSliders();
 export class View {
   constructor({ element, props, server }) {
     this.root = element.querySelector(".lab");
+    letKeysReachSymbols(this.root);
     Object.assign(this, { text, controls: props.controls, server });
   }
 

@@ -2,7 +2,7 @@
 import { elementById, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { Guidance } from "../lib/guidance.js";
-import { decibels, fixed, milliseconds } from "../lib/numbers.js";
+import { decibels, fixed, milliseconds, scientific } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
 import { state, subscribe } from "../lib/state.js";
 import { Verdicts } from "../lib/verdicts.js";
@@ -75,7 +75,7 @@ class Reverse extends View {
     this.fill({ k: String(k), N: String(film.info.num_steps) });
     this.fill({ whose: row ? this.text.film_eps : phrase(this.text.last_eps, film.rows[predicted] ?? {}) });
     if (row) this.showStep(row);
-    else this.fill({ t: "0", snr: "∞", ms: "–" });
+    else this.fill({ t: "0", alpha_bar: "1", snr: "∞", ms: "–" });
   }
 
   showStep(row) {
@@ -85,6 +85,7 @@ class Reverse extends View {
     this.fill({
       t: String(row.t),
       s: String(row.s),
+      alpha_bar: scientific(row.alphas_cumprod_t),
       snr: decibels(row.snr),
       ms: milliseconds(row.seconds),
       w_x_0: fixed(row.x_0_weight),

@@ -1,7 +1,7 @@
 // The Schedules tab: the same picture and noise under linear and cosine, at the same t or the same SNR.
 import { Chart } from "../lib/chart.js";
 import { button, fill, node, onChoice, onNextFrame, phrase } from "../lib/dom.js";
-import { decibels, fixed, percent } from "../lib/numbers.js";
+import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Picture, thinned } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
 import { NAMES, drowned, halfLogSnr, levelAt, snr, timestepAt } from "../lib/schedules.js";
@@ -173,6 +173,8 @@ class Schedules extends View {
       for (const chart of Object.values(this.charts)) chart.cursor(name, t / this.tables.T);
       fill(this.find(`[data-panel="${name}"]`), {
         t: Number.isInteger(t) ? String(t) : t.toFixed(1),
+        alpha_bar: scientific(alphaBar),
+        beta: levelAt(this.tables[name], Math.round(t)).beta.toFixed(5),
         alpha: fixed(alpha),
         sigma: fixed(sigma),
         snr: decibels(snr(alphaBar)),

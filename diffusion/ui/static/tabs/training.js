@@ -68,7 +68,8 @@ class Training extends View {
     const k = this.transport.value;
     if (this.sprite) this.grid.showColumn(this.sprite, k);
     this.losses.cursor("x_t", k / this.last);
-    const losses = this.rows[k].loss_of_average.map((value, q) => [`q${q}`, fixed(value)]);
-    this.fill({ seen: this.seen(k), ...Object.fromEntries(losses) });
+    const losses = this.rows[k].loss_of_average.map((value) => fixed(value));
+    const quarters = Object.fromEntries(losses.map((value, q) => [`q${q}`, value]));
+    this.fill({ seen: this.seen(k), ...quarters, loss: losses.join(", ") });
   }
 }
