@@ -69,7 +69,18 @@ def build_tabs(
     text, first = labels(), next(iter(pixel_models.values()), None)
     opening = reverse.shipped_message(first, film) if first and film else None
     Scrubber("hero", opening, parts={"languages": other_languages()}, strings=text, symbols=symbols())
-    Scrubber("lessons", {"lessons": lessons()})
+    with gr.Row(elem_classes="taught"):
+        Scrubber("lessons", {"lessons": lessons()})
+        build_all_tabs(pixel_models, text_models, film)
+    with gr.Accordion(text["about"], open=False):
+        gr.Markdown(prose("about"))
+
+
+def build_all_tabs(
+    pixel_models: dict[str, Model], text_models: dict[str, LatentModel], film: Film | None
+) -> None:
+    """Lay out the tabs inside the current gr.Row; arguments are those of `build_tabs`."""
+    text, first = labels(), next(iter(pixel_models.values()), None)
     with gr.Tabs():
         with gr.Tab(text["tab_forward"]):
             forward.build(first, film)
@@ -83,8 +94,6 @@ def build_tabs(
         if text_models:
             with gr.Tab(text["tab_text_to_image"]):
                 build_text_tabs(choose_model(text_models))
-    with gr.Accordion(text["about"], open=False):
-        gr.Markdown(prose("about"))
 
 
 def other_languages() -> str:

@@ -34,7 +34,7 @@ function sampled(least, most) {
     const isNew = film() !== before && !film().endsWith("-shipped");
     return isNew && dataset.made === max && least <= max && max <= most;
   };
-  const place = () => document.querySelector(".lab.steps");
+  const place = () => slider("reverse") && document.querySelector(".lab.steps"); // and the film is there
   return { tab: ["tab_reverse"], place, isDone, begin: () => (before = film()) };
 }
 
@@ -61,7 +61,7 @@ function drawn() {
     return !isExample && film !== before && dataset.made === max;
   };
   const prompt = () => document.querySelector(".prompt textarea, .prompt input");
-  return { tab: ["tab_text_to_image", "draw"], place: prompt, isDone };
+  return { tab: ["tab_text_to_image", "draw"], place: () => slider("text_to_image") && prompt(), isDone };
 }
 
 function measured() {

@@ -49,4 +49,5 @@ document.addEventListener("click", (event) => {
 // A frame that grows with the page, as that of a Space does, has no height of its own.
 if (window.parent !== window) {
   document.documentElement.style.setProperty("--room", `${screen.availHeight - BARS}px`);
+  document.documentElement.classList.add("framed"); // nothing can stay in sight while it is scrolled
 }

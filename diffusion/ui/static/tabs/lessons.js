@@ -5,7 +5,8 @@ import { View } from "../lib/view.js";
 
 const NAME = "diffusion course"; // in the browser's memory, which outlives the page
 const LOOK = 300; // milliseconds between looks at whether something was done
-const NEW = { open: false, lesson: 0, done: TASKS.map(() => 0), guesses: TASKS.map(() => null) };
+const LOOKS = 20; // for something that a tab brings
+const NEW = { open: false, folded: false, lesson: 0, done: TASKS.map(() => 0), guesses: TASKS.map(() => null) };
 
 export function mount(context) {
   return ({ lessons }) => new Lessons(context, lessons);
@@ -16,11 +17,13 @@ class Lessons extends View {
     super(context);
     Object.assign(this, { lessons, progress: remembered() });
     this.opener = document.querySelector(".hero [data-role=course]");
-    this.opener.addEventListener("click", () => this.change({ open: !this.progress.open }));
-    this.part("fold").addEventListener("click", () => this.change({ open: false }));
+    this.opener.addEventListener("click", () => this.change({ open: !this.progress.open, folded: false }));
+    this.part("close").addEventListener("click", () => this.close());
+    this.part("fold").addEventListener("click", () => this.change({ folded: !this.progress.folded }));
     this.part("afresh").addEventListener("click", () => this.change({ ...structuredClone(NEW), open: true }));
     this.part("next").addEventListener("click", () => this.choose(this.progress.lesson + 1));
     this.numbers = lessons.map(({ title }, i) => this.number(title, i));
+    new ResizeObserver(() => this.makeRoom()).observe(this.root);
     this.show();
     this.look();
     setInterval(() => this.look(), LOOK);
@@ -38,6 +41,19 @@ class Lessons extends View {
   choose(lesson) {
     this.change({ lesson, open: true });
     this.part("title").focus();
+  }
+
+  close() {
+    this.change({ open: false });
+    this.opener.focus(); // this button is hidden now
+  }
+
+  // Where the card is a sheet over the page's end, the page goes on by its height, and scrolls what is to be
+  // seen to above it.
+  makeRoom() {
+    const isSheet = getComputedStyle(this.root).position === "fixed";
+    const height = isSheet ? `${Math.ceil(this.root.getBoundingClientRect().height)}px` : "0px";
+    document.documentElement.style.setProperty("--sheet", height);
   }
 
   change(changes) {
@@ -69,9 +85,13 @@ class Lessons extends View {
   }
 
   show() {
-    const { open, lesson } = this.progress;
+    const { open, folded, lesson } = this.progress;
     this.root.hidden = !open;
+    this.root.classList.toggle("folded", folded);
     this.opener.setAttribute("aria-expanded", open);
+    this.part("fold").textContent = this.text[folded ? "course_unfold" : "course_fold"];
+    this.part("fold").setAttribute("aria-expanded", !folded);
+    this.part("end").hidden = !this.lessons.every((_, i) => this.isWhole(i));
     this.numbers.forEach((each, i) => {
       each.textContent = this.isWhole(i) ? "✓" : i + 1;
       if (i === lesson) each.setAttribute("aria-current", "step");
@@ -125,13 +145,28 @@ class Lessons extends View {
     for (const key of tab) {
       const tabs = [...document.querySelectorAll('[role="tab"]')].filter((each) => each.checkVisibility());
       tabs.find((each) => each.textContent.trim() === this.text[key])?.click();
-      await new Promise((resolve) => setTimeout(resolve, LOOK));
+      await pause();
     }
-    const found = place();
+    const found = await settled(place);
     found?.scrollIntoView({ block: "nearest" });
     found?.classList.add("pointed");
     setTimeout(() => found?.classList.remove("pointed"), 3000); // milliseconds
   }
+}
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, LOOK));
+
+// What is at a place, as soon as it has come and stays where it is: tabs fill when they are first opened.
+async function settled(place) {
+  let before;
+  for (let looks = 0; looks < LOOKS; looks++) {
+    const found = place();
+    const height = found && found.getBoundingClientRect().top + scrollY;
+    if (found && height === before) return found;
+    before = height;
+    await pause();
+  }
+  return place();
 }
 
 // A text, in which an underscore puts the next letter below.
