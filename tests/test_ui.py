@@ -34,7 +34,18 @@ SAME = {
 
 
 def test_every_text_that_the_markup_names_exists():
-    parts = {"panels", "fact", "name", "title", "id", "choices", "most", "languages", *picture_row("")}
+    parts = {
+        "panels",
+        "fact",
+        "name",
+        "title",
+        "id",
+        "choices",
+        "most",
+        "view",
+        "languages",
+        *picture_row(""),
+    }
     parts |= {path.stem for path in STATIC.glob("lib/*.html")}
     for path in STATIC.rglob("*.html"):
         names = set(re.findall(r"\[\[(\w+)\]\]", path.read_text("utf-8")))

@@ -68,7 +68,8 @@ def build_tabs(
     """
     text, first = labels(), next(iter(pixel_models.values()), None)
     opening = reverse.shipped_message(first, film) if first and film else None
-    Scrubber("hero", opening, parts={"languages": other_languages()}, strings=text, symbols=symbols())
+    said: dict[str, Any] = {"strings": text, "symbols": symbols(), "space": os.environ.get("SPACE_ID", "")}
+    Scrubber("hero", opening, parts={"languages": other_languages()}, **said)
     with gr.Row(elem_classes="taught"):
         Scrubber("lessons", {"lessons": lessons()})
         build_all_tabs(pixel_models, text_models, film)
@@ -82,17 +83,17 @@ def build_all_tabs(
     """Lay out the tabs inside the current gr.Row; arguments are those of `build_tabs`."""
     text, first = labels(), next(iter(pixel_models.values()), None)
     with gr.Tabs():
-        with gr.Tab(text["tab_forward"]):
+        with gr.Tab(text["tab_forward"], id="forward"):
             forward.build(first, film)
         if pixel_models:
-            with gr.Tab(text["tab_schedules"]):
+            with gr.Tab(text["tab_schedules"], id="schedules"):
                 schedules.build(pixel_models)
-            with gr.Tab(text["tab_reverse"]):
+            with gr.Tab(text["tab_reverse"], id="reverse"):
                 reverse.build(pixel_models, film)
-            with gr.Tab(text["tab_training"]):
+            with gr.Tab(text["tab_training"], id="training"):
                 training.build(pixel_models)
         if text_models:
-            with gr.Tab(text["tab_text_to_image"]):
+            with gr.Tab(text["tab_text_to_image"], id="text"):
                 build_text_tabs(choose_model(text_models))
 
 
@@ -109,15 +110,15 @@ def build_text_tabs(models: TextModels) -> None:
     """Lay out all that is about pictures from text inside the current gr.Tab."""
     text = labels()
     with gr.Tabs():
-        with gr.Tab(text["draw"]):
+        with gr.Tab(text["draw"], id="text_to_image"):
             text_to_image.build(models)
-        with gr.Tab(text["interpolation"]):
+        with gr.Tab(text["interpolation"], id="interpolation"):
             interpolation.build(models)
-        with gr.Tab(text["why_latent"]):
+        with gr.Tab(text["why_latent"], id="latent"):
             latent.build(models)
         # On a Space any visitor could fill the disk with models.
         if missing_packages() is None and "SPACE_ID" not in os.environ:
-            with gr.Tab(text["pipeline"]):
+            with gr.Tab(text["pipeline"], id="pipeline"):
                 pipeline.build()
 
 

@@ -59,11 +59,11 @@ def prompt_box(value: str, key: str, **options: Any) -> gr.Textbox:
     return gr.Textbox(value, label=labels()[key], elem_classes="prompt", **options)
 
 
-def steps_choice(most: int, value: int) -> Scrubber:
-    """A number of steps from 1 to `most`; its slider goes in steps of about two."""
+def steps_choice(view: str, most: int, value: int) -> Scrubber:
+    """A view's number of steps from 1 to `most`; its slider goes in steps of about two."""
     series = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
     choices = [*(number for number in series if number < most), most]
-    parts = {"choices": " ".join(map(str, choices)), "most": str(most)}
+    parts = {"choices": " ".join(map(str, choices)), "most": str(most), "view": view}
     return Scrubber("steps", value, parts=parts)
 
 

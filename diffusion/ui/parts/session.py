@@ -10,6 +10,8 @@ from typing import Any
 import gradio as gr
 from gradio.components.base import FormComponent
 
+from diffusion.files import to_json
+from diffusion.ui.parts.link import LINK, in_link
 from diffusion.ui.parts.modules import ADDRESS
 from diffusion.ui.parts.streaming import PRIVATE
 
@@ -22,17 +24,23 @@ def remember_page(page: gr.Blocks) -> None:
     To be called in the page's context.
     """
     blocks = [block for block in page.blocks.values() if block.page == page.current_page]
+    back = gr.Button(visible="hidden", elem_id="go-back")  # pressed by the browser's Back and Forward
+    for i, tabs in enumerate(block for block in blocks if isinstance(block, gr.Tabs)):
+        remember_tab(page, tabs, f"tab-{i}", back)
     controls = [block for block in blocks if isinstance(block, FormComponent) and block.visible is True]
     if controls:
-        remember_controls(page, controls)
-    for i, tabs in enumerate(block for block in blocks if isinstance(block, gr.Tabs)):
-        remember_tab(page, tabs, f"tab-{i}")
+        restored = remember_controls(page, controls)
+        restored.then(None, None, None, js=f"async () => {{ {LINK}.restored(); }}", **PRIVATE)
     for i, accordion in enumerate(block for block in blocks if isinstance(block, gr.Accordion)):
         remember_open(page, accordion, f"accordion-{i}")
 
 
-def remember_controls(page: gr.Blocks, controls: list[Any]) -> None:
-    """Their values; nothing is restored into controls that offer something else than these."""
+def remember_controls(page: gr.Blocks, controls: list[Any]) -> gr.events.Dependency:
+    """Their values; nothing is restored into controls that offer something else than these.
+
+    Returns:
+        The event that restores them.
+    """
     offered = [
         [
             type(control).__name__,
@@ -44,16 +52,29 @@ def remember_controls(page: gr.Blocks, controls: list[Any]) -> None:
     key = f"controls-{sha256(repr(offered).encode()).hexdigest()[:16]}"
     note = f"async (...values) => {{ {SESSION}.note('{key}', values); }}"
     gr.on([control.change for control in controls], None, controls, None, js=note, **PRIVATE)
-    recall = f"async () => {SESSION}.recall('{key}') ?? []"
-    page.load(None, None, controls, js=recall, **PRIVATE)
+    recall = f"async () => {LINK}.controls('{key}', {to_json([in_link(control) for control in controls])})"
+    return page.load(None, None, controls, js=recall, **PRIVATE)
 
 
-def remember_tab(page: gr.Blocks, tabs: gr.Tabs, key: str) -> None:
-    """Which of them is open."""
-    for i, tab in enumerate(child for child in tabs.children if isinstance(child, gr.Tab)):
-        tab.id = tab.id or f"{key}-{i}"
+def remember_tab(page: gr.Blocks, tabs: gr.Tabs, key: str, back: gr.Button) -> None:
+    """Which of them is open; `back` opens the one of the address."""
+    names: dict[str, str] = {}
+    for tab in tabs_in(tabs):
         tab.select(None, None, None, js=_note(key, f"'{tab.id}'"), **PRIVATE)
-    _restore(page, tabs, key, "selected")
+        inner = [each for child in tab.children for each in tabs_in(child)]
+        names |= {str(each.id): str(tab.id) for each in (tab, *inner)}
+    within = tabs.parent.id if isinstance(tabs.parent, gr.Tab) else None
+    js = f"""async () => {{
+        const selected = {LINK}.tab('{key}', {to_json(names)}, {to_json(within)});
+        return selected && {{ __type__: 'update', selected }};
+    }}"""
+    gr.on([page.load, back.click], None, None, tabs, js=js, **PRIVATE)
+
+
+def tabs_in(tabs: Any) -> list[gr.Tab]:
+    """None of what is no gr.Tabs."""
+    children = tabs.children if isinstance(tabs, gr.Tabs) else ()
+    return [child for child in children if isinstance(child, gr.Tab)]
 
 
 def remember_open(page: gr.Blocks, accordion: gr.Accordion, key: str) -> None:

@@ -21,6 +21,7 @@ from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts.inputs import MAX_CLOCK, InputError, real_number
 from diffusion.ui.parts.line import LINE, LONGEST, Ticket, Waiting
+from diffusion.ui.parts.link import settings_in_link
 
 NOW_LAST = "(...sent) => [...sent.slice(0, -1), performance.timeOrigin + performance.now()]"
 MESSAGE_SECONDS = 0.06  # at least, between two messages to the page
@@ -142,7 +143,7 @@ def wish(
         stops: what gives the wish up.
     """
     when = gr.Number(visible=False)  # the page's clock: wishes may arrive in another order
-    ask, give_up = in_line(messages)
+    ask, give_up = in_line(messages, inputs)
     how: dict[str, Any] = {"trigger_mode": "multiple", **IN_LINE, **PRIVATE}
     for trigger in triggers:
         trigger(ask, [*inputs, when], outputs, js=NOW_LAST, **how)
@@ -150,12 +151,18 @@ def wish(
         button.click(give_up, when, None, js=NOW_LAST, queue=False, **PRIVATE)
 
 
-def in_line(messages: Callable[..., Iterable[Message]]) -> tuple[Handler, Callable[..., Awaitable[None]]]:
-    """The handlers of `wish`: to ask, and to stop. The last value sent to each is when that was."""
+def in_line(
+    messages: Callable[..., Iterable[Message]], inputs: Sequence[Any] = ()
+) -> tuple[Handler, Callable[..., Awaitable[None]]]:
+    """The handlers of `wish`: to ask, and to stop. The last value sent to each is when that was.
+
+    A film's info gets "link", what the address can tell of the values that it was made with.
+    """
     clock = partial(real_number, name="when", low=0, high=MAX_CLOCK)
 
     async def ask(request: gr.Request, *sent: Any) -> AsyncIterator[tuple[Any, str]]:
         *values, when = sent
+        settings = {"link": settings_in_link(inputs, values)}
         started, message = 0.0, Message()
         try:
             ticket = Ticket(request.session_hash, messages, clock(when))
@@ -165,6 +172,8 @@ def in_line(messages: Callable[..., Iterable[Message]]) -> tuple[Handler, Callab
                     yield {"waiting": told._asdict()}, ""
                     continue
                 started, message = started or time.monotonic(), told
+                if "info" in message:
+                    message |= {"info": message["info"] | settings}
                 yield message | _progress(started), ""
         except REFUSALS as error:
             yield message | _progress(started, "stopped") if started else gr.skip(), str(error)

@@ -20,6 +20,7 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
+from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.prompt_field import Opening, each_its_own, prompt_field
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber, new_id
@@ -243,13 +244,14 @@ def opening_of(end: str) -> Opening:
     return lambda model: words_for(model, f"{end}_prompt_default")
 
 
-def ends(models: TextModels) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
-    """Lay out what changes between which ends, the two buttons, and the place for a problem."""
+def ends(models: TextModels, start_id: str) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
+    """Lay out what changes between which ends, the two buttons, the first with this elem_id, and the place
+    for a problem."""
     text = labels()
     mode = gr.Radio([(text[f"mode_{name}"], name) for name in MODES], value="prompts", label=text["mode"])
     with gr.Row():
         start_prompt, end_prompt = (end_prompt_field(models, end) for end in ENDS)
-    start, stop = controls.start_and_stop(text["interpolate"])
+    start, stop = controls.start_and_stop(text["interpolate"], start_id)
     return [mode, start_prompt, end_prompt], start, stop, controls.problem_line()
 
 
@@ -260,8 +262,10 @@ def settings(models: TextModels, mode: gr.Radio, *prompts: gr.Textbox) -> list[A
         start_seed, end_seed = controls.seed_number(0, "start_seed"), controls.seed_number(1, "end_seed")
     frames = gr.Slider(MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, 9, step=2, label=text["num_frames"])
     with gr.Accordion(text["more"], open=False):
-        steps = controls.steps_choice(max(map(most_steps, models.models.values())), 15)
+        steps = controls.steps_choice("interpolation", max(map(most_steps, models.models.values())), 15)
         guidance = controls.guidance_slider(prompt_guidance(models.first), info=text["prompt_guidance_info"])
+    told = {"mode": mode, "start": prompts[0], "end": prompts[1], "frames": frames, "guidance": guidance}
+    linked("interpolation", told | {"steps": steps, "start_seed": start_seed, "end_seed": end_seed})
     say_why(end_seed, {"mode": mode}, {"mode === 'prompts'": "seed_b_unused"})
     say_why(prompts[1], {"mode": mode}, {"mode === 'noises'": "prompt_b_unused"})
     silent = "!a.trim() && (mode === 'noises' || !b.trim())"
@@ -273,14 +277,14 @@ def settings(models: TextModels, mode: gr.Radio, *prompts: gr.Textbox) -> list[A
 
 def build(models: TextModels) -> None:
     """Lay out the panel inside the current gr.Blocks."""
-    text = labels()
+    text, draw = labels(), new_id("interpolate")
     controls.lead(text["interpolation_lead"])
     with controls.workspace() as (stage, actions, side):
         with stage:
             parts = {"slider": text["journey_slider"], "position": text["journey_position"]}
-            scrubber = Scrubber("interpolation", parts=parts)
+            scrubber = Scrubber("interpolation", parts=parts, controls={"start": draw})
         with actions:
-            changing, start, stop, problem = ends(models)
+            changing, start, stop, problem = ends(models, draw)
         with side:
             request = [*changing, *settings(models, *changing)]
 

@@ -15,6 +15,7 @@ from diffusion.pipelines.loading import MAX_CPU_PARAMETERS, PipelineCache
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
+from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import Message, Planes, Row, per_step, stream_frames, wish
 from diffusion.ui.text import labels
@@ -113,12 +114,15 @@ def settings() -> list[Any]:
     name = gr.Textbox(default, label=text["pipeline_name"], info=text["pipeline_name_info"])
     prompt = controls.prompt_box(text["pipeline_prompt"], "prompt", max_lines=3)
     negative = controls.prompt_box("", "negative_prompt")
-    steps = controls.steps_choice(MAX_PIPELINE_STEPS, 30)
+    steps = controls.steps_choice("pipeline", MAX_PIPELINE_STEPS, 30)
     guidance = controls.guidance_slider(7.5, most=MAX_GUIDANCE)
     off = "guidance <= 1"
     say_why(guidance, {"guidance": guidance}, {off: "pipeline_guidance_off"})
     say_why(negative, {"guidance": guidance}, {off: "pipeline_negative_unused"})
-    return [name, prompt, negative, steps, guidance, controls.seed_number()]
+    seed = controls.seed_number()
+    told = {"name": name, "prompt": prompt, "negative": negative, "steps": steps}
+    linked("pipeline", told | {"guidance": guidance, "seed": seed})
+    return [name, prompt, negative, steps, guidance, seed]
 
 
 def build() -> None:

@@ -27,6 +27,7 @@ from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.line import asked_in_line
+from diffusion.ui.parts.link import LINK, linked
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
 from diffusion.ui.parts.verdicts import OPENING, judged_film, judged_later
@@ -120,6 +121,12 @@ def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
     )
 
 
+def offered_by(dropdown: gr.Dropdown) -> list[Any]:
+    """The values of a choice, that at first before the others."""
+    values = [value for _, value in dropdown.choices]
+    return sorted(values, key=lambda value: value != dropdown.value)
+
+
 def opening_guidance(model: Model) -> float:
     """The guidance that this kind of model is shown with."""
     return CAT_GUIDANCE if model.cats else CLASS_GUIDANCE
@@ -140,7 +147,7 @@ def settings(models: dict[str, Model]) -> list[Any]:
     label = class_choice(first)
     guidance = controls.guidance_slider(opening_guidance(first), info=text["guidance_info"])
     images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
-    steps = controls.steps_choice(MAX_CLASS_STEPS, 20)
+    steps = controls.steps_choice("reverse", MAX_CLASS_STEPS, 20)
     sampler = controls.sampler_choice()
     seed = controls.seed_number()
     with gr.Accordion(text["more"], open=False):
@@ -153,6 +160,14 @@ def settings(models: dict[str, Model]) -> list[Any]:
         schedule = schedule_choice(first)
         eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])
     reasons = {"label === ''": "guidance_needs_class", "guidance === 0": "guidance_drops_class"}
+    offered = {
+        "class": {name: offered_by(class_choice(each)) for name, each in models.items()},
+        "schedule": {name: offered_by(schedule_choice(each)) for name, each in models.items()},
+    }
+    told = {"class": label, "images": images, "sampler": sampler, "seed": seed, "model": model}
+    linked(
+        "reverse", told | {"steps": steps, "schedule": schedule, "guidance": guidance, "eta": eta}, offered
+    )
     say_why(guidance, {"label": label, "guidance": guidance}, reasons)
     say_why(eta, {"sampler": sampler}, {"sampler !== 'ddim'": "eta_needs_ddim"})
     return [label, images, steps, sampler, seed, model, schedule, guidance, eta]
@@ -165,13 +180,14 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         models: by name.
         film: of the first, which plays before anything is sampled; None if it has none.
     """
-    text, again = labels(), new_id("opening")
+    text, again, sample = labels(), new_id("opening"), new_id("sample")
     controls.lead(text["reverse_lead"])
     with controls.workspace() as (stage, actions, side):
         with stage:
-            scrubber = controls.film_scrubber("reverse", {"opening": again}, asked_in_line(judged_film))
+            ids = {"opening": again, "start": sample}
+            scrubber = controls.film_scrubber("reverse", ids, asked_in_line(judged_film))
         with actions:
-            start, stop = controls.start_and_stop(text["sample"])
+            start, stop = controls.start_and_stop(text["sample"], sample)
             problem = controls.problem_line()
         with side:
             chosen = settings(models)
@@ -191,6 +207,9 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         return opening_guidance(models[choice(name, "model", models)]) if untouched else chosen
 
     wish(messages, [start.click], chosen, [scrubber, problem], [stop, opening])
-    model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
+    offers = model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
+    rest = f"async () => {LINK}.offered(['reverse.class', 'reverse.schedule'])"
+    offers = offers.then(None, None, [label, schedule], js=rest, **PRIVATE)
+    offers.then(None, None, None, js=f"async () => {{ {LINK}.ready('reverse'); }}", **PRIVATE)
     # By hand alone: a page that comes back keeps its own.
     model.input(guidance_of, [model, guidance], guidance, **PRIVATE)

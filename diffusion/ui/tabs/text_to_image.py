@@ -15,6 +15,7 @@ from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.guidance_cost import guidance_cost
 from diffusion.ui.parts.line import asked_in_line
+from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.nearest_emoji import nearest_shown
 from diffusion.ui.parts.prompt_field import each_its_own, prompt_field
 from diffusion.ui.parts.prompt_film import empty_planes
@@ -180,7 +181,7 @@ def settings(models: TextModels, prompt: gr.Textbox) -> list[Any]:
     text = labels()
     guidance = controls.guidance_slider(prompt_guidance(models.first), info=text["prompt_guidance_info"])
     guidance_cost(models.models, models.choice, guidance)
-    steps = controls.steps_choice(MAX_PROMPT_STEPS, DEFAULT_STEPS)
+    steps = controls.steps_choice("text_to_image", MAX_PROMPT_STEPS, DEFAULT_STEPS)
     seed = controls.seed_number()
     images = images_of(models.first, minimum=1, maximum=MAX_PICTURES, value=MAX_PICTURES, step=1)
     second = second_variant(models, prompt, guidance)
@@ -188,6 +189,9 @@ def settings(models: TextModels, prompt: gr.Textbox) -> list[Any]:
         negative = prompt_field(models, nothing, "negative_prompt", info=text["negative_prompt_info"])
         sampler = controls.sampler_choice()
     tell_effects(prompt, negative, guidance, *second)
+    told = {"model": models.choice, "prompt": prompt, "negative": negative, "seed": seed, "images": images}
+    compared = dict(zip(("compare", "second", "second_guidance"), second))
+    linked("text_to_image", told | compared | {"steps": steps, "guidance": guidance, "sampler": sampler})
     return [negative, seed, steps, guidance, sampler, *second, images]
 
 

@@ -1,13 +1,15 @@
 // The transports of films that Python makes frame by frame.
 import { phrase } from "./dom.js";
 import { sortOf } from "./films.js";
+import { leaveOut, link, linkFilm, press, viewOf } from "./link.js";
 import { Progress } from "./progress.js";
-import { keep, kept } from "./session.js";
+import { fromLink, keep, kept } from "./session.js";
 import { Transport } from "./transport.js";
 
 // While `live` it is held at the newest frame; a hand or a key on it ends that.
 export class LiveTransport extends Transport {
   live = false;
+  isToCome = () => false; // whether the film that is on show is not yet the one of the link
 
   constructor(root, options) {
     super(root, options);
@@ -23,6 +25,49 @@ export class LiveTransport extends Transport {
   toggle() {
     this.live = false;
     super.toggle();
+  }
+
+  // In its last place a film stands by itself, sooner or later.
+  get placeInLink() {
+    if (this.awaited !== undefined) return String(this.awaited);
+    return this.value === this.last ? undefined : super.placeInLink;
+  }
+
+  // A link may be there before its film is.
+  placeAt(value) {
+    if (!(value >= 0)) return false;
+    this.awaited = value;
+    return true;
+  }
+
+  // As setRange. A place that is awaited is taken as soon as it is made, or the last one if it never will be.
+  grown(last, value, most) {
+    const { awaited } = this;
+    const isThere = awaited <= last;
+    const isPlaced = !this.isToCome() && (isThere || (awaited !== undefined && last === most));
+    if (isPlaced) Object.assign(this, { live: false, awaited: undefined, isPlaced });
+    if (isPlaced && !isThere) leaveOut("step", awaited);
+    this.setRange(last, isPlaced ? awaited : value, most);
+  }
+
+  // A film that a link has in some place stands there.
+  autoplay() {
+    if (!this.isPlaced) super.autoplay();
+  }
+
+  // The page's address tells with which settings the film on show was made: who opens it has it made again.
+  //   film: a function that gives it. start: the id of the button that makes one. offers: as `press` has it.
+  linkFilm(film, { start, offers }) {
+    const view = viewOf(this.root);
+    if (!view) return;
+    const made = () => film()?.info.link;
+    linkFilm(view, made);
+    if (!start) return;
+    const write = () => {
+      this.isToCome = () => !made();
+      press(start, view, { offers });
+    };
+    link(`${view}.run`, { read: () => (made() || this.isToCome() ? "1" : undefined), write });
   }
 }
 
@@ -44,7 +89,7 @@ export class FilmTransport extends LiveTransport {
 
   // Show the film that was on show when the page was left, where it stood. Whether there was one.
   async restore() {
-    const left = await kept(`${this.root.id} film`);
+    const left = fromLink ? undefined : await kept(`${this.root.id} film`);
     if (left?.info.progress) left.info.progress.ended ??= "stopped"; // with the page
     if (left && !this.film) this.show(sortOf(left).from(left));
     this.remember();
@@ -68,7 +113,7 @@ export class FilmTransport extends LiveTransport {
   grow(value) {
     const { info, last } = this.film;
     const [N, k] = [info.num_steps, Math.max(last, 0)];
-    this.setRange(k, value, N);
+    this.grown(k, value, N);
     const steps = phrase(k < N ? this.view.text.steps_so_far : this.view.text.steps_in_all, { k, N });
     this.view.part("made").textContent = phrase(info.made, { steps });
     this.showProgress();

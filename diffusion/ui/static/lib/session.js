@@ -1,11 +1,16 @@
 // What the page remembers as long as its browser tab is open: through reloads, lost connections and Back.
 // Another release has its modules at another address, and remembers nothing of this one.
+// Who opens a link gets what that says: of what stood there before only large things are left.
+import { asked, textOf } from "./address.js";
 
 const RELEASE = import.meta.url;
 const NAME = "diffusion";
 const DAY = 24 * 60 * 60 * 1000; // milliseconds
 
 const left = sessionAsLeft(); // how it was when the page was opened
+// Whether the page is opened by a link, and not by its own address, which is that of what is remembered.
+export const fromLink = asked.length > 0 && textOf(asked) !== left.link;
+if (fromLink) left.values = {};
 const values = { ...left.values };
 const savers = new Map(); // by key
 
@@ -34,6 +39,15 @@ export function noted(key) {
 export function note(key, value) {
   values[key] = value;
   write();
+}
+
+// The page's state as its address has it, from now on if one is given.
+export function noteLink(link = left.link) {
+  if (link !== left.link) {
+    left.link = link;
+    write();
+  }
+  return link;
 }
 
 // Restore at once what was remembered under a key, and from now on remember what `save` gives. A view may be

@@ -1,7 +1,10 @@
 // What the tabs share: the picture, its noise, t, and the film that came with the checkpoint.
+import { link } from "./link.js";
 import { drawNoise } from "./noise.js";
 import { SIZE, signedPixels } from "./pictures.js";
 import { note, remember } from "./session.js";
+
+const THOUSAND = 1000; // a link tells t as it is when T is that
 
 export const state = {
   picture: null, // its address
@@ -15,6 +18,16 @@ export const state = {
   tables: null, // {T, linear: ᾱ_0..ᾱ_T, cosine: …} at T = 1000
   film: null, // the one that came with the checkpoint, a Film
 };
+
+link("t", {
+  read: () => String(Math.round(THOUSAND * state.progress)),
+  write: (typed) => {
+    const wanted = Number(typed) / THOUSAND;
+    if (wanted >= 0) state.progress = Math.min(wanted, 1);
+    return wanted >= 0 && wanted <= 1;
+  },
+  first: String(THOUSAND * state.progress),
+});
 
 remember("progress", { save: () => state.progress, restore: (progress) => (state.progress = progress) });
 

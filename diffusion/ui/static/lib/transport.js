@@ -1,5 +1,6 @@
 // The transport: slider, play, one step, editable number; the same place and the same keys in every tab.
 import { reducedMotion } from "./dom.js";
+import { link, viewOf } from "./link.js";
 import { remember } from "./session.js";
 import { state, subscribe, update } from "./state.js";
 
@@ -76,9 +77,22 @@ export class Transport {
     this.set(value);
   }
 
-  // To where it stood when the page was left; from now on that is remembered.
+  // To where it stood when the page was left, or where a link has it; from now on that is remembered.
   remember() {
+    const view = viewOf(this.root);
+    const write = (typed) => this.placeAt(Number(typed));
+    if (view) link(`${view}.step`, { read: () => this.placeInLink, write, first: this.placeInLink });
     remember(`${this.root.id} t`, { save: () => this.value, restore: (value) => this.set(value) });
+  }
+
+  get placeInLink() {
+    return this.playing ? undefined : String(this.value);
+  }
+
+  // Whether there is such a place.
+  placeAt(value) {
+    if (value >= 0) this.set(Math.round(value));
+    return this.value === value;
   }
 
   userSet(value) {

@@ -4,6 +4,7 @@ import { onChoice, onNextFrame, phrase, tell } from "../lib/dom.js";
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Picture } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
+import { link } from "../lib/link.js";
 import { levelAt, snr } from "../lib/schedules.js";
 import { recall } from "../lib/session.js";
 import { setPicture, setSeed, state, subscribe, update } from "../lib/state.js";
@@ -100,7 +101,17 @@ class Forward extends View {
       return;
     }
     setSeed(seed);
-    setPicture(recall("picture") ?? picture);
+    let shown = recall("picture") ?? picture;
+    const numberOf = (address) => presets.findIndex((each) => each.picture === address) + 1;
+    link("picture", {
+      read: () => String(numberOf(state.picture) || numberOf(picture)), // never one of somebody's own
+      write: (number) => {
+        shown = presets[Number(number) - 1]?.picture ?? picture;
+        return String(numberOf(shown)) === number;
+      },
+      first: String(numberOf(picture)),
+    });
+    setPicture(shown);
   }
 
   get table() {

@@ -6,6 +6,7 @@ import { remember } from "../lib/session.js";
 import { update } from "../lib/state.js";
 import { text } from "../lib/text.js";
 import { View } from "../lib/view.js";
+import { share } from "../lib/share.js";
 import { WalkedFilm } from "../lib/walked_film.js";
 
 const SECONDS = 5;
@@ -13,6 +14,7 @@ const PAUSE = 2.5; // at its end
 
 export function mount(context) {
   document.title = text.title;
+  share(context.element, context.props.space);
   if (document.documentElement.lang !== "en") sayInPagesLanguage(text);
   return (message) => new Hero(context, message);
 }

@@ -6,7 +6,7 @@ import { LiveTransport } from "../lib/film_transport.js";
 import { fixed, percent } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
 import { Progress } from "../lib/progress.js";
-import { keep, kept } from "../lib/session.js";
+import { fromLink, keep, kept } from "../lib/session.js";
 import { View } from "../lib/view.js";
 
 const GREY = 128;
@@ -33,12 +33,13 @@ class Interpolation extends View {
       describe: (k) => this.describe(k),
       onChange: this.redraw,
     });
+    this.transport.linkFilm(() => this.film, { start: this.controls.start });
     this.restore();
   }
 
   // The film that was on show when the page was left.
   async restore() {
-    const left = await kept(`${this.root.id} film`);
+    const left = fromLink ? undefined : await kept(`${this.root.id} film`);
     if (left && !this.film) {
       this.begin(Film.from(left));
       this.showFrames(Object.keys(left.frames));
@@ -84,7 +85,7 @@ class Interpolation extends View {
       return;
     }
     const { live, value } = this.transport;
-    this.transport.setRange(this.film.last, live ? numbers.at(-1) : value, this.film.info.frames.length - 1);
+    this.transport.grown(this.film.last, live ? numbers.at(-1) : value, this.film.info.frames.length - 1);
     this.redraw();
   }
 

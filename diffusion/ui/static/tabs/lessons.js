@@ -1,6 +1,7 @@
 // The course: seven cards, each with a question to guess at and something to do, which the card sees done.
 import { button, node } from "../lib/dom.js";
 import { TASKS } from "../lib/lesson_tasks.js";
+import { link, onBack } from "../lib/link.js";
 import { View } from "../lib/view.js";
 
 const NAME = "diffusion course"; // in the browser's memory, which outlives the page
@@ -26,6 +27,11 @@ class Lessons extends View {
     this.part("next").addEventListener("click", () => this.choose(this.progress.lesson + 1));
     this.numbers = lessons.map(({ title }, i) => this.number(title, i));
     new ResizeObserver(() => this.makeRoom()).observe(this.root);
+    link("lesson", {
+      read: () => (this.progress.open ? String(this.progress.lesson + 1) : undefined),
+      write: (number) => this.opens(number),
+    });
+    onBack((number) => this.opens(number) || this.change({ open: false }));
     this.show();
     this.look();
     setInterval(() => this.look(), LOOK);
@@ -38,6 +44,13 @@ class Lessons extends View {
     item.append(made);
     this.part("numbers").append(item);
     return made;
+  }
+
+  // Whether there is a lesson with this number, which is then on show.
+  opens(number) {
+    const isThere = Number(number) - 1 in this.lessons;
+    if (isThere) this.change({ lesson: Number(number) - 1, open: true });
+    return isThere;
   }
 
   choose(lesson) {

@@ -24,6 +24,7 @@ class Pipeline extends View {
       onFilm: (film) => this.prepare(film),
       onChange: onNextFrame(this.root, () => this.draw()),
     });
+    this.transport.linkFilm(() => this.transport.film, {});
     this.transport.restore();
   }
 

@@ -27,6 +27,7 @@ class Reverse extends View {
       onFilm: (film) => this.prepare(film),
       onChange: onNextFrame(this.root, () => this.draw()),
     });
+    this.transport.linkFilm(() => this.transport.film, { start: this.controls.start, offers: true });
     this.open();
     this.offerShipped();
   }

@@ -1,4 +1,5 @@
 // A number of steps: any number can be typed, the slider has those that are worth comparing.
+import { link } from "../lib/link.js";
 import { remember } from "../lib/session.js";
 
 export function mount({ element, props }) {
@@ -13,7 +14,8 @@ export function mount({ element, props }) {
     slider.value = choices.indexOf(nearest);
     slider.setAttribute("aria-valuetext", value);
   };
-  let chosen = props.value;
+  const first = props.value;
+  let chosen = first;
   const choose = (value) => {
     chosen = props.value = value;
     show(value);
@@ -21,5 +23,12 @@ export function mount({ element, props }) {
   slider.addEventListener("input", () => choose(choices[slider.value]));
   number.addEventListener("input", () => number.value !== "" && choose(Number(number.value)));
   remember(root.dataset.key, { save: () => chosen, restore: choose });
+  const take = (typed) => {
+    const wished = typed.trim() === "" ? NaN : Math.round(Number(typed));
+    const value = Number.isNaN(wished) ? first : Math.min(Math.max(wished, 1), Number(number.max));
+    choose(value);
+    return String(value) === typed;
+  };
+  link(root.dataset.link, { read: () => String(chosen), write: take, first: String(first) });
   return () => choose(chosen); // Python changes none; Gradio, still building its page, may put back its first
 }

@@ -1,7 +1,8 @@
 // The tab Text to image: a film of several pictures, and of what the network reads, sees and expects of each.
 import { AskedAndDrawn } from "../lib/asked.js";
-import { elementById, node, onNextFrame, phrase } from "../lib/dom.js";
+import { node, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
+import { press } from "../lib/link.js";
 import { decibels, milliseconds } from "../lib/numbers.js";
 import { remember } from "../lib/session.js";
 import { View } from "../lib/view.js";
@@ -27,18 +28,14 @@ class TextToImage extends View {
       onFilm: (film) => this.prepare(film),
       onChange: this.redraw,
     });
+    this.transport.linkFilm(() => this.transport.film, {});
     remember(`${this.root.id} looks`, { save: () => this.looks, restore: (looks) => (this.looks = looks) });
   }
 
   // With the film of before a reload. Opened for the first time it draws the prompt that stands there.
   async open() {
-    if (!(await this.transport.restore())) this.pressDraw();
+    if (!(await this.transport.restore())) press(this.controls.draw, "text_to_image");
     else this.showNearest();
-  }
-
-  async pressDraw() {
-    const draw = await elementById(this.controls.draw);
-    requestAnimationFrame(() => draw.click());
   }
 
   receive(message) {

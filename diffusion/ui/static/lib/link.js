@@ -1,0 +1,250 @@
+// The page's state as its address, so that it can be sent to others. What can be linked is called
+// "view.name"; that of the view after which the open tab is called needs no view, nor does what all share.
+// What stands as it does at first is left out.
+import { asked, queryOf, textOf } from "./address.js";
+import { elementById } from "./dom.js";
+import { fromLink, noteLink, noted, recall } from "./session.js";
+
+const SHARED = new Set(["tab", "t", "picture", "lesson"]);
+const FIRST_TAB = "forward";
+const EVERY = 500; // milliseconds between two looks at whether something has changed
+const TOGETHER = 400; // milliseconds in which what is left out of a link is told in one sentence
+const LEADING = 3000; // milliseconds that a tab may need to open
+const PATIENCE = 2000; // milliseconds that a view may need to take what a link says of it
+
+const tabAsked = new Map(asked).get("tab");
+const wished = new Map(asked.map(([name, value]) => [wholeName(name), value]));
+const waiting = new Map(wished); // what nothing has taken yet
+waiting.delete("tab");
+const entries = new Map(); // by name: {read, first}
+const later = new Map(); // by the name of a control: a value that another model offers, which is chosen first
+const films = new Map(); // by view: a function that gives the settings of the film on show, by name
+const rows = new Map(); // of tabs, by key: {ids, within}
+
+function wholeName(name) {
+  return SHARED.has(name) || name.includes(".") ? name : `${tabAsked ?? FIRST_TAB}.${name}`;
+}
+
+// ---- what can be linked ----------------------------------------------------------------------------------
+
+// From now on an address tells this. If that of the page when it was opened does, `write` gets the text.
+//   read: the value as text, undefined if there is none. first: the value at first, which is left out.
+//   write: takes a text, and returns false if there is no such value: then what came nearest is shown.
+export function link(name, { read, write, first }) {
+  entries.set(name, { read, first });
+  if (!waiting.has(name)) return;
+  const value = waiting.get(name);
+  waiting.delete(name);
+  if (fromLink && write(value) === false) leaveOut(name, value);
+}
+
+// Whether the page was opened by a link that tells this.
+export const isAsked = (name) => fromLink && wished.has(name);
+
+// As long as `settings` gives something, a view's film on show was made with that, whatever its controls say.
+export function linkFilm(view, settings) {
+  films.set(view, settings);
+}
+
+function valueOf(name) {
+  const [view, short] = name.split(".");
+  const made = short && films.get(view)?.()?.[short];
+  return made === undefined || made === null ? entries.get(name).read() : String(made);
+}
+
+// What a view is called, by its markup; undefined for a second one of the same kind.
+export const viewOf = (root) => /^(\w+)-1$/.exec(root.id)?.[1];
+
+// ---- Gradio's own controls and tabs, as ui/parts/session.py describes them --------------------------------
+
+// The values of the controls that are remembered under a key; nothing if they stand as at first.
+//   specs: for each {name, value, choices, minimum, maximum}; without a name it is not linked. With a
+//     `model`, the name of another control, the choices are by what that has.
+export function controls(key, specs) {
+  const values = (!fromLink && recall(key)) || specs.map(({ value }) => value);
+  let changed = !fromLink && recall(key) !== undefined;
+  const named = [...specs.entries()].filter(([, { name }]) => name);
+  for (const [i, spec] of named.sort(([, a], [, b]) => Boolean(a.model) - Boolean(b.model))) {
+    const write = (typed) => {
+      const [value, exact] = nearest(typed, spec, specs, values);
+      const first = spec.model && spec.choices[specs.find(({ name }) => name === spec.model).value];
+      if (!first || first.includes(value)) values[i] = value;
+      else later.set(spec.name, value);
+      changed = true;
+      return exact;
+    };
+    const read = () => String((noted(key) ?? values)[i]);
+    link(spec.name, { read, write, first: String(spec.value) });
+  }
+  return changed ? values : [];
+}
+
+// What a control can have that comes nearest to a text, and whether it is the same.
+function nearest(typed, { value, choices, minimum, maximum, model }, specs, values) {
+  if (Array.isArray(value)) {
+    const wished = typed ? typed.split(",") : [];
+    const known = wished.filter((each) => choices.includes(each));
+    return [known, known.length === wished.length];
+  }
+  if (typeof value === "number") {
+    const number = typed.trim() === "" ? NaN : Number(typed);
+    if (Number.isNaN(number)) return [value, false];
+    const within = Math.min(Math.max(number, minimum ?? -Infinity), maximum ?? Infinity);
+    return [within, within === number];
+  }
+  const offered = model ? choices[values[specs.findIndex(({ name }) => name === model)]] : choices;
+  return !offered || offered.includes(typed) ? [typed, true] : [offered[0], false];
+}
+
+// Which tab of a row is to be open, undefined for the first: at first the one that was, or that the link asks
+// for; after Back or Forward that of the address.
+//   names: by what a link may call it, the tab's id; it is called after the tabs within it as well.
+//   within: the id of the tab that the row is in, if it is in one.
+export function tab(key, names, within) {
+  if (!rows.has(key)) {
+    rows.set(key, { ids: [...new Set(Object.values(names))], within });
+    if (!within && tabAsked && !names[tabAsked]) {
+      leaveOut("tab", tabAsked);
+      leaveOutView(tabAsked);
+    }
+    return fromLink ? names[tabAsked] : recall(key);
+  }
+  const { ids } = rows.get(key);
+  return names[new URLSearchParams(location.search).get("tab")] ?? ids[0];
+}
+
+// The innermost tab that is open.
+function openTab() {
+  const openIn = (wanted) => {
+    const [key, { ids }] = [...rows].find(([, { within }]) => within === wanted) ?? [null, {}];
+    return key && (noted(key) ?? ids[0]);
+  };
+  const outer = openIn(null);
+  return openIn(outer) ?? outer;
+}
+
+// ---- the address -----------------------------------------------------------------------------------------
+
+// The state as [name, value] pairs.
+export function state() {
+  const open = openTab();
+  const found = new Map(waiting); // what a view has to take that is not there yet
+  for (const name of entries.keys()) {
+    const value = valueOf(name);
+    if (value !== undefined && value !== entries.get(name).first) found.set(name, value);
+  }
+  const short = (name) => (name.startsWith(`${open}.`) ? name.slice(open.length + 1) : name);
+  const tab = open === FIRST_TAB ? [] : [["tab", open]];
+  return [...tab, ...[...found].map(([name, value]) => [short(name), value])];
+}
+
+let written = textOf(asked);
+let place; // tab and lesson: another one is a step in the browser's history
+let leading = 0; // until then, in milliseconds, Back and Forward may be on their way to such a place
+
+const placeIn = (parts) => `${parts.get("tab")} ${parts.get("lesson")}`;
+
+function write() {
+  if (document.hidden) return;
+  const now = state();
+  if (placeIn(new Map(now)) !== place && performance.now() < leading) return;
+  noteLink(textOf(now));
+  const before = place ?? placeIn(new Map(now));
+  place = placeIn(new Map(now));
+  if (textOf(now) === written) return;
+  written = textOf(now);
+  history[before === place ? "replaceState" : "pushState"](null, "", queryOf(now) || location.pathname);
+  tellFrame(now);
+}
+
+// The page around a Space shows the same state in its own address.
+function tellFrame(now) {
+  if (window.parent === window) return;
+  const queryString = queryOf(now).slice(1);
+  window.parent.postMessage({ queryString }, "https://huggingface.co");
+}
+
+// Back and Forward of the browser lead to the tab and the lesson that were open; all else stays as it is.
+export function onBack(listener) {
+  addEventListener("popstate", () => {
+    const parts = new Map(new URLSearchParams(location.search));
+    place = placeIn(parts);
+    leading = performance.now() + LEADING;
+    document.getElementById("go-back").click();
+    listener(parts.get("lesson"));
+  });
+}
+
+// The address for others: of a Space, if it is one, and with the language.
+export function addressFor({ space, language }) {
+  const base = space ? `https://huggingface.co/spaces/${space}` : `${window.gradio_config.root}/`;
+  const query = new URLSearchParams(queryOf(state()));
+  query.set("lang", language);
+  return `${base}?${query}`;
+}
+
+// ---- when all stands there -------------------------------------------------------------------------------
+
+let stands; // resolves `standing`
+const standing = new Promise((resolve) => (stands = resolve));
+const offers = new Map(); // by view, what `ready` resolves
+
+// To be called when Gradio has put the values into its controls.
+export function restored() {
+  stands();
+  write();
+  setInterval(write, EVERY);
+}
+
+// The values of controls, by names, as soon as they offer what another model has than at first.
+export function offered(names) {
+  if (!names.some((name) => later.has(name))) return [];
+  const values = names.map((name) => later.get(name) ?? valueOf(name));
+  later.clear();
+  return values;
+}
+
+// To be called when they stand there.
+export const ready = (view) => offerOf(view).resolve();
+
+function offerOf(view) {
+  if (!offers.has(view)) offers.set(view, Promise.withResolvers());
+  return offers.get(view);
+}
+
+// To be called when a view is laid out: what it has not taken of the link by then it does not have.
+export const settled = (view) => standing.then(() => setTimeout(() => leaveOutView(view), PATIENCE));
+
+// Press a button as soon as the controls of its view stand as they should.
+//   offers: whether what they offer depends on the model.
+export async function press(id, view, { offers = false } = {}) {
+  const button = await elementById(id);
+  await standing;
+  const model = `${view}.model`;
+  if (offers && valueOf(model) !== entries.get(model).first) await offerOf(view).promise;
+  requestAnimationFrame(() => button.click());
+}
+
+// ---- what a link cannot have ------------------------------------------------------------------------------
+
+const left = []; // what is not taken, as it stands in the link
+let tell = () => {};
+let soon;
+
+// What waits for a view.
+function leaveOutView(view) {
+  for (const [name, value] of waiting) if (name.startsWith(`${view}.`)) leaveOut(name, value);
+}
+
+export function leaveOut(name, value) {
+  waiting.delete(name);
+  left.push(`${name.split(".").at(-1)}=${value}`);
+  clearTimeout(soon);
+  soon = setTimeout(() => tell(left), TOGETHER);
+}
+
+// `listener` gets all that was left out so far, again whenever there is more.
+export function onLeftOut(listener) {
+  tell = listener;
+  if (left.length) listener(left);
+}
