@@ -54,7 +54,7 @@ def open_page(
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.goto(f"{url}/?lang={code}&__theme={theme}{query}")
-    page.wait_for_selector(DRAWN)
+    page.wait_for_selector(DRAWN, state="attached", timeout=120_000)
     return page
 
 

@@ -46,6 +46,9 @@ document.addEventListener("click", (event) => {
   document.cookie = `language=${link.hreflang}; Max-Age=31536000; Path=/; ${site}`; // seconds: a year
 });
 
+// For a projector: style/present.css hides what is not shown to many.
+document.documentElement.classList.toggle("present", new URLSearchParams(location.search).has("present"));
+
 // A frame that grows with the page, as that of a Space does, has no height of its own.
 if (window.parent !== window) {
   document.documentElement.style.setProperty("--room", `${screen.availHeight - BARS}px`);
