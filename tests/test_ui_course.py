@@ -66,7 +66,7 @@ def test_else_it_is_a_sheet_that_covers_neither_what_it_points_at_nor_the_pages_
     for i in (2, 5, 6):
         page.locator(".lessons .numbers button").nth(i).click()
         page.get_by_role("button", name=KOREAN["course_where"], exact=True).click()
-        page.wait_for_function(POINTED, timeout=30_000)
+        page.wait_for_function(POINTED, timeout=60_000)
         expect(page.locator(".pointed")).to_have_count(0)  # it is shown for a moment
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     frames(page)

@@ -71,8 +71,10 @@ def open_tab(page: Page, tab: Sequence[str], code: str) -> None:
 
 def open_course(page: Page, code: str) -> None:
     """Show the course's card."""
+    page.wait_for_selector(".lessons .numbers button", state="attached", timeout=120_000)
     with speaking(code):
         page.get_by_role("button", name=labels()["course"], exact=True).click()
+    page.wait_for_selector(".lab.lessons")
 
 
 def grave_findings(page: Page) -> list[str]:

@@ -6,7 +6,7 @@ import { View } from "../lib/view.js";
 
 const NAME = "diffusion course"; // in the browser's memory, which outlives the page
 const LOOK = 300; // milliseconds between looks at whether something was done
-const LOOKS = 20; // for something that a tab brings
+const LOOKS = 100; // for something that a tab brings
 const NEW = {
   open: false, folded: false, lesson: 0, done: TASKS.map(() => 0), guesses: TASKS.map(() => null),
 };
