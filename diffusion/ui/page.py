@@ -30,7 +30,17 @@ from diffusion.ui.tabs import (
     text_to_image,
     training,
 )
-from diffusion.ui.text import DEFAULT, LANGUAGES, labels, language, lessons, prose, speaking, symbols
+from diffusion.ui.text import (
+    DEFAULT,
+    LANGUAGES,
+    labels,
+    language,
+    lessons,
+    prose,
+    questions,
+    speaking,
+    symbols,
+)
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Noto Sans KR", "sans-serif"]
 DELETE_EVERY, DELETE_AFTER = 120, 300  # seconds: an upload is gone within seven minutes
@@ -68,7 +78,8 @@ def build_tabs(
     """
     text, first = labels(), next(iter(pixel_models.values()), None)
     opening = reverse.shipped_message(first, film) if first and film else None
-    said: dict[str, Any] = {"strings": text, "symbols": symbols(), "space": os.environ.get("SPACE_ID", "")}
+    said: dict[str, Any] = {"strings": text, "symbols": symbols(), "questions": questions()}
+    said["space"] = os.environ.get("SPACE_ID", "")
     Scrubber("hero", opening, parts={"languages": other_languages()}, **said)
     with gr.Row(elem_classes="taught"):
         Scrubber("lessons", {"lessons": lessons()})

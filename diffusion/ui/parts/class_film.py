@@ -18,6 +18,7 @@ from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, refusal, whole_number
 from diffusion.ui.parts.streaming import Planes, Row
+from diffusion.ui.parts.variants import CLIPPED, VARIANTS, WITHOUT_Z, ClippedDenoiser, adds_noise, no_noise
 from diffusion.ui.parts.watched import WatchedDenoiser
 from diffusion.ui.text import labels
 
@@ -37,6 +38,7 @@ class ClassRequest:
         class_label: a class's name; EACH for each image another one; empty for none.
         guidance_scale: 1, which is off, without a class.
         eta: 0 for all samplers but DDIM.
+        variant: one of VARIANTS; WITHOUT_Z only if there is a z to leave out.
         notes: sentences about what was asked for and cannot be applied.
     """
 
@@ -49,6 +51,7 @@ class ClassRequest:
     guidance_scale: float
     num_images: int
     eta: float
+    variant: str = ""
     notes: tuple[str, ...] = ()
 
     def classes_in(self, classes: Sequence[str]) -> list[int] | None:
@@ -71,6 +74,7 @@ def checked_class_request(
     schedule: Any,
     guidance_scale: Any,
     eta: Any = 0.0,
+    variant: Any = "",
 ) -> ClassRequest:
     """A request with every value checked.
 
@@ -94,6 +98,7 @@ def checked_class_request(
         real_number(guidance_scale, "guidance_scale", 0, MAX_GUIDANCE),
         whole_number(num_images, "num_images", 1, MAX_IMAGES),
         real_number(eta, "eta", 0, 1),
+        choice(variant, "walk", VARIANTS),
     )
     if request.num_steps * request.num_images > MAX_STEPS_TIMES_IMAGES:
         raise refusal("too_many_frames", limit=f"{MAX_STEPS_TIMES_IMAGES:,}")
@@ -104,6 +109,8 @@ def _applied(request: ClassRequest) -> ClassRequest:
     """The request without what has no effect."""
     if request.sampler != "ddim":
         request = replace(request, eta=0.0)
+    if request.variant == WITHOUT_Z and not adds_noise(request.sampler, request.eta):
+        request = replace(request, variant="")
     if request.class_label or request.guidance_scale == 1:
         return request
     return replace(request, guidance_scale=1.0, notes=(labels()["guidance_needs_class"],))
@@ -123,10 +130,14 @@ def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[dict[str
     guided = model.denoiser(
         class_labels=class_labels, guidance_scale=request.guidance_scale, schedule=schedule
     )
-    denoise = WatchedDenoiser(guided)
+    # What is clipped is no longer what guidance combines, which then is not shown.
+    clipped = request.variant == CLIPPED
+    denoise = WatchedDenoiser(ClippedDenoiser(guided) if clipped else guided)
+    silent = request.variant == WITHOUT_Z
     steps = walk(
         model,
         denoise,
+        noise=no_noise((request.num_images, *model.sample_shape)) if silent else None,
         num_steps=request.num_steps,
         seed=request.seed,
         num_images=request.num_images,
@@ -135,6 +146,8 @@ def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[dict[str
         schedule=schedule,
     )
     for step, row in with_rows(steps, schedule):
+        if silent:
+            row["noise_weight"] = 0.0  # of the step that was walked
         predictions = {"x_0_hat": step.x_0_hat, **denoise.predictions}
         yield {name: as_pixels(x) for name, x in predictions.items()}, row
     yield {"x_0_hat": as_pixels(step.x_s)}, None
@@ -154,15 +167,17 @@ def walk_of(film: Film) -> dict[str, Any]:
     return walk_info(film.info["seed"], film.frames.shape[2:])
 
 
-def sent_prediction(guidance_scale: float) -> str | None:
+def sent_prediction(request: ClassRequest) -> str | None:
     """Which of PREDICTIONS is sent: the other one follows from it and x̂_0, with the smaller error."""
-    return None if guidance_scale == 1 else "without" if guidance_scale >= 0.5 else "with"
+    if request.guidance_scale == 1 or request.variant == CLIPPED:
+        return None
+    return "without" if request.guidance_scale >= 0.5 else "with"
 
 
 def coded_frames(model: Model, request: ClassRequest) -> Iterator[tuple[Planes, Row]]:
     """The frames of `class_frames`: "x_0_hat" as it is shown, (B, H, W, C), and the "code" of all that is
     sent, which of the last one is empty, for it follows from the others."""
-    sent, coding = sent_prediction(request.guidance_scale), None
+    sent, coding = sent_prediction(request), None
     for arrays, row in class_frames(model, request):
         code = b""
         if row is not None:

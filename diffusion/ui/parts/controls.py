@@ -67,8 +67,14 @@ def steps_choice(view: str, most: int, value: int) -> Scrubber:
     return Scrubber("steps", value, parts=parts)
 
 
+def asks(question: str) -> list[str]:
+    """The classes of a control at which the browser puts the "?" of a question."""
+    return ["asks", f"asks-{question}"]
+
+
 def guidance_slider(value: float, most: float = 10, info: str | None = None) -> gr.Slider:
-    return gr.Slider(0, most, value, step=0.1, label=labels()["guidance"], info=info)
+    label = labels()["guidance"]
+    return gr.Slider(0, most, value, step=0.1, label=label, info=info, elem_classes=asks("guidance"))
 
 
 def seed_number(value: int = 0, key: str = "seed") -> gr.Number:
@@ -78,4 +84,10 @@ def seed_number(value: int = 0, key: str = "seed") -> gr.Number:
 
 def sampler_choice() -> gr.Dropdown:
     text = labels()
-    return gr.Dropdown(list(SAMPLERS), value="dpm++2m", label=text["sampler"], info=text["sampler_info"])
+    return gr.Dropdown(
+        list(SAMPLERS),
+        value="dpm++2m",
+        label=text["sampler"],
+        info=text["sampler_info"],
+        elem_classes=asks("fresh"),
+    )

@@ -1,7 +1,8 @@
 """The component of every tab: pictures on canvases that follow a slider without asking the server.
 
 Markup, style and behaviour are files in static/. A tab's markup names texts as [[key]] and other markup
-as [[file]]; both are filled in here, once, so that the browser gets a static template.
+as [[file]], and a question as [[?name]]; all are filled in here, once, so that the browser gets a static
+template.
 """
 
 import base64
@@ -9,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from html import escape
 from itertools import count
 from typing import Any
 
@@ -16,7 +18,7 @@ import gradio as gr
 
 from diffusion.ui.parts.inputs import answering
 from diffusion.ui.parts.modules import ADDRESS, STATIC
-from diffusion.ui.text import labels, language, prose
+from diffusion.ui.text import labels, language, prose, questions
 
 # The next number of a name in a language, for threads too.
 _numbers: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(lambda: count(1))
@@ -76,17 +78,27 @@ def static(name: str) -> str:
 
 
 def fill(template: str, parts: Mapping[str, str]) -> str:
-    """Put markup and texts in the place of every [[name]]: of `parts`, of lib/, or of the page's texts."""
+    """Put markup and texts in the place of every [[name]]: of `parts`, of lib/, or of the page's texts; and
+    in that of every [[?name]] the "?" of a question."""
 
     def named(match: re.Match[str]) -> str:
         name = match[1]
+        if name.startswith("?"):
+            return question_mark(name[1:])
         if name in parts:
             return fill(parts[name], parts)
         if (STATIC / "lib" / f"{name}.html").exists():
             return fill(static(f"lib/{name}.html"), parts)
         return labels()[name]
 
-    return re.sub(r"\[\[(\w+)\]\]", named, template)
+    return re.sub(r"\[\[(\??\w+)\]\]", named, template)
+
+
+def question_mark(name: str) -> str:
+    """The button that opens the answer to a question; lib/questions.js makes those at Gradio's controls."""
+    label = escape(labels()["question"].format(question=questions()[name]["question"]))
+    how = f'aria-haspopup="dialog" aria-label="{label}"'
+    return f'<button type="button" class="ask" data-question="{name}" {how}></button>'
 
 
 def inline(name: str) -> str:

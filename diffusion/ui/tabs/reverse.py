@@ -1,6 +1,6 @@
 """The Reverse tab: run the sampler, send every step to the page as it is made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,8 +28,10 @@ from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.link import LINK, linked
+from diffusion.ui.parts.modules import ADDRESS
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
+from diffusion.ui.parts.variants import VARIANTS, WITHOUT_Z
 from diffusion.ui.parts.verdicts import OPENING, judged_film, judged_later
 from diffusion.ui.text import labels, shown_name
 
@@ -51,11 +53,12 @@ def film_info(
     """
     text, eta = labels(), settings.get("eta", 0)
     guidance = 1.0 if indices is None else settings["guidance_scale"]
+    variant = text[f"with_{settings['variant']}"] if settings.get("variant") else ""
     made = text["made"].format(
         count=settings["num_images"],
         model=shown_name(model.name),
         seed=settings["seed"],
-        sampler=settings["sampler"] + (text["with_eta"].format(eta=f"{eta:g}") if eta else ""),
+        sampler=settings["sampler"] + (text["with_eta"].format(eta=f"{eta:g}") if eta else "") + variant,
         steps="{steps}",
         schedule=shown_name(settings["schedule"]),
         classes=class_words(model, indices),
@@ -90,7 +93,7 @@ def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any
     info = film_info(model, asdict(request), request.classes_in(model.classes or ()), "film_on_show")
     channels, height, width = model.sample_shape
     shape = (request.num_images, height, width, channels)
-    info |= walk_info(request.seed, shape, sent_prediction(request.guidance_scale))
+    info |= walk_info(request.seed, shape, sent_prediction(request))
     info, frames = judged_later(model, info, coded_frames(model, request))
     return stream_frames(new_id(model.name), info, only_codes(frames))
 
@@ -118,6 +121,7 @@ def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
         value=wanted if wanted in classes else EACH if classes else "",
         label=text["accessory" if model.cats else "class"],
         info=text[info],
+        elem_classes=controls.asks("null_class"),
     )
 
 
@@ -140,6 +144,19 @@ def schedule_choice(model: Model, wanted: str = "") -> gr.Dropdown:
     return gr.Dropdown(choices, value=wanted if wanted in others else "", label=text["schedule"])
 
 
+def variant_choice() -> gr.Dropdown:
+    """How a lesson may change the walk."""
+    text = labels()
+    choices = [(text[f"variant_{name or 'none'}"], name) for name in VARIANTS]
+    return gr.Dropdown(
+        choices,
+        value=VARIANTS[0],
+        label=text["variant"],
+        info=text["variant_info"],
+        elem_classes=controls.asks("clipping"),
+    )
+
+
 def settings(models: dict[str, Model]) -> list[Any]:
     """Lay out what can be set, in the order in which `checked_class_request` takes it."""
     text = labels()
@@ -159,18 +176,32 @@ def settings(models: dict[str, Model]) -> list[Any]:
         )
         schedule = schedule_choice(first)
         eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])
+        variant = variant_choice()
     reasons = {"label === ''": "guidance_needs_class", "guidance === 0": "guidance_drops_class"}
     offered = {
         "class": {name: offered_by(class_choice(each)) for name, each in models.items()},
         "schedule": {name: offered_by(schedule_choice(each)) for name, each in models.items()},
     }
     told = {"class": label, "images": images, "sampler": sampler, "seed": seed, "model": model}
-    linked(
-        "reverse", told | {"steps": steps, "schedule": schedule, "guidance": guidance, "eta": eta}, offered
-    )
+    told |= {"steps": steps, "schedule": schedule, "guidance": guidance, "eta": eta, "variant": variant}
+    linked("reverse", told, offered)
     say_why(guidance, {"label": label, "guidance": guidance}, reasons)
     say_why(eta, {"sampler": sampler}, {"sampler !== 'ddim'": "eta_needs_ddim"})
-    return [label, images, steps, sampler, seed, model, schedule, guidance, eta]
+    silent = f"variant === '{WITHOUT_Z}' && sampler !== 'ddpm' && !(sampler === 'ddim' && eta > 0)"
+    say_why(variant, {"variant": variant, "sampler": sampler, "eta": eta}, {silent: "variant_needs_z"})
+    return [label, images, steps, sampler, seed, model, schedule, guidance, eta, variant]
+
+
+def walk_to_try(changed: list[Any]) -> Callable[..., Any]:
+    """The event of a walk that there is to try of a question, when the page has set these controls for it.
+
+    They are in the order of NAMES in static/lib/walks.js.
+    """
+    module = f"(await import(window.gradio_config.root + '{ADDRESS}/lib/walks.js'))"
+    set_up = gr.Button(visible="hidden", elem_classes="set-up")
+    js = f"async (...values) => {module}.settings(values)"
+    event: Callable[..., Any] = set_up.click(None, changed, changed, js=js, **PRIVATE).then
+    return event
 
 
 def build(models: dict[str, Model], film: Film | None) -> None:
@@ -206,7 +237,8 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
         return opening_guidance(models[choice(name, "model", models)]) if untouched else chosen
 
-    wish(messages, [start.click], chosen, [scrubber, problem], [stop, opening])
+    tried = walk_to_try([chosen[i] for i in (0, 1, 3, 7, 9)])
+    wish(messages, [start.click, tried], chosen, [scrubber, problem], [stop, opening])
     offers = model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
     rest = f"async () => {LINK}.offered(['reverse.class', 'reverse.schedule'])"
     offers = offers.then(None, None, [label, schedule], js=rest, **PRIVATE)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diffusion.data.images import to_signed
 from diffusion.films.training_history import History, load_history
+from diffusion.losses import WEIGHTINGS
 from diffusion.models.model import Model
 from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
@@ -113,6 +114,14 @@ def history_of(model: Model) -> History | None:
     return history if fits else None
 
 
+def relative_weights(model: Model, levels: list[int]) -> dict[str, list[float]]:
+    """How much each weighting of the loss makes of the same error at these timesteps, against "epsilon", the
+    textbook one: by its name, as powers of ten."""
+    snr = model.schedule.snr(torch.tensor(levels))
+    relative = {name: weight(snr) / WEIGHTINGS["epsilon"](snr) for name, weight in WEIGHTINGS.items()}
+    return {name: weights.log10().round(decimals=3).tolist() for name, weights in relative.items()}
+
+
 def objective_message(model: Model, history: History) -> dict[str, Any]:
     """What the objective's view must know before it asks for a picture."""
     channels, height, width = model.sample_shape
@@ -122,6 +131,7 @@ def objective_message(model: Model, history: History) -> dict[str, Any]:
         "image_shape": [height, width, channels],
         "levels": levels,
         "alphas_cumprod": model.schedule.alphas_cumprod[levels].tolist(),
+        "weights": relative_weights(model, levels),
         "examples": [
             {
                 "pixels": encode(picture),

@@ -1,6 +1,6 @@
 """The page's words, in files per language: labels.json for short ones, Markdown for prose, lessons.json
-for the course, symbols.json for what symbols say of themselves, and names.json for what checkpoints call
-their classes, their data and themselves.
+for the course, questions.json for what learners ask, symbols.json for what symbols say of themselves, and
+names.json for what checkpoints call their classes, their data and themselves.
 
 Each language has a page of its own, which is laid out, and answers, while that language is spoken here.
 
@@ -90,6 +90,18 @@ def symbols() -> dict[str, dict[str, str]]:
     """What symbols say of themselves, in the language that is spoken: of each its "name" with what it is,
     what it follows "from", and the "unit" of its value if it has one."""
     read: dict[str, dict[str, str]] = json.loads((FOLDER / language() / "symbols.json").read_text("utf-8"))
+    return read
+
+
+def questions() -> dict[str, dict[str, str]]:
+    """What learners ask, by name, in the language that is spoken: of each the "question", its "answer", what
+    there is to "try", and the "source", in which "arXiv" and a number are a paper's."""
+    return _questions(language())
+
+
+@cache
+def _questions(code: str) -> dict[str, dict[str, str]]:
+    read: dict[str, dict[str, str]] = json.loads((FOLDER / code / "questions.json").read_text("utf-8"))
     return read
 
 

@@ -32,3 +32,15 @@ export function timestepAt(table, wanted) {
   const [above, below] = [halfLogSnr(table[low]), halfLogSnr(table[high])];
   return { t: low + (above - wanted) / (above - below), held: false };
 }
+
+// The table of Stable Diffusion's "scaled linear": √β grows linearly. As with linear, other lengths than 1000
+// scale β by 1000 / T.
+export function scaledLinear(T) {
+  const [start, end] = [Math.sqrt(0.00085), Math.sqrt(0.012)];
+  const table = [1];
+  for (let t = 1; t <= T; t++) {
+    const beta = (start + ((t - 1) / (T - 1)) * (end - start)) ** 2;
+    table.push(table[t - 1] * (1 - Math.min((beta * 1000) / T, 0.999)));
+  }
+  return table;
+}

@@ -5,7 +5,7 @@ import { inflated } from "./inflate.js";
 import { drawNoise, freshNoise } from "./noise.js";
 import { channelsLast, toBytes } from "./pictures.js";
 
-const KINDS = ["x_t", "eps_hat", "x_0_hat"];
+const KINDS = ["x_t", "eps_hat", "x_0_hat", "v_hat"];
 const PREDICTIONS = ["with", "without"];
 const EPS_RANGE = 3; // ε is shown with [−3, 3] as black to white
 const HEADER = 4; // bytes before what is deflated: a quantum
@@ -56,8 +56,10 @@ export class WalkedFilm extends Film {
     const before = Float32Array.from(this.known[0]);
     const predictions = this.decode(this.frames[k]);
     const z = row.noise_weight ? this.fresh(row.t) : null;
-    const eps_hat = toBytes(this.advance(row, before, z), EPS_RANGE);
-    this.made[k] = { x_t, eps_hat, ...predictions };
+    const eps_hat = this.advance(row, before, z);
+    const v_hat = this.velocity(row, eps_hat);
+    const noises = { eps_hat: toBytes(eps_hat, EPS_RANGE), v_hat: toBytes(v_hat, EPS_RANGE) };
+    this.made[k] = { x_t, ...noises, ...predictions };
   }
 
   begin() {
@@ -111,6 +113,12 @@ export class WalkedFilm extends Film {
       x_t[i] = x_0_weight * x_0 + eps_weight * eps + (z ? noise_weight * z[i] : 0);
     }
     return eps_hat;
+  }
+
+  // v̂ = √ᾱ_t ε̂ − √(1 − ᾱ_t) x̂_0, which these networks output.
+  velocity({ alphas_cumprod_t }, eps_hat) {
+    const [alpha, sigma] = [Math.sqrt(alphas_cumprod_t), Math.sqrt(1 - alphas_cumprod_t)];
+    return eps_hat.map((eps, i) => alpha * eps - sigma * this.known[0][i]);
   }
 
   // The z that the step from t adds.

@@ -54,7 +54,7 @@ class Forward extends View {
       lines: ["signal", "noise"],
       y: [0, 1],
       yTicks: [[0, "0"], [0.5, "0.5"], [1, "1"]],
-      xTicks: [[0, "0"], [0.5, "500"], [1, "1000"]],
+      xTicks: [[0, this.text.data_at], [0.5, "500"], [1, "1000"]],
       xTitle: "t",
       move: (share) => this.transport.goTo(share),
     });

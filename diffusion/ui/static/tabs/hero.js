@@ -2,6 +2,7 @@
 import { reducedMotion } from "../lib/dom.js";
 import { sayInPagesLanguage } from "../lib/gradio_words.js";
 import { Grid } from "../lib/pictures.js";
+import { answerQuestions } from "../lib/questions.js";
 import { remember } from "../lib/session.js";
 import { update } from "../lib/state.js";
 import { text } from "../lib/text.js";
@@ -11,6 +12,8 @@ import { WalkedFilm } from "../lib/walked_film.js";
 
 const SECONDS = 5;
 const PAUSE = 2.5; // at its end
+
+answerQuestions();
 
 export function mount(context) {
   document.title = text.title;

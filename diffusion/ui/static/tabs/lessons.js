@@ -2,6 +2,7 @@
 import { button, node } from "../lib/dom.js";
 import { TASKS } from "../lib/lesson_tasks.js";
 import { link, onBack } from "../lib/link.js";
+import { openTabs, pointAt } from "../lib/places.js";
 import { View } from "../lib/view.js";
 
 const NAME = "diffusion course"; // in the browser's memory, which outlives the page
@@ -157,15 +158,8 @@ class Lessons extends View {
 
   // Open the tab on which it is, and ring the place for a moment.
   async pointAt({ tab, place }) {
-    for (const key of tab) {
-      const tabs = [...document.querySelectorAll('[role="tab"]')].filter((each) => each.checkVisibility());
-      tabs.find((each) => each.textContent.trim() === this.text[key])?.click();
-      await pause();
-    }
-    const found = await settled(place);
-    found?.scrollIntoView({ block: "nearest" });
-    found?.classList.add("pointed");
-    setTimeout(() => found?.classList.remove("pointed"), 3000); // milliseconds
+    await openTabs(tab);
+    pointAt(await settled(place));
   }
 }
 

@@ -14,6 +14,8 @@ import { View } from "../lib/view.js";
 
 const NOISE_RANGE = 3;
 const LOWEST_LOSS = -4; // where the curve is cut off, as a power of ten
+const MOST_WEIGHT = 3; // the same of the weights, both ways
+const BEND = 5; // γ of min-SNR
 
 export function mount(context) {
   return (message) => new Objective(context, message);
@@ -24,8 +26,8 @@ class Objective extends View {
   answer = null; // {tile, x0, noise, epsHat, loss}: what is shown
   seed = 0;
 
-  // message: {image_shape, levels, alphas_cumprod, examples: [{pixels, label, name}], typical, data,
-  // credit, note}
+  // message: {image_shape, levels, alphas_cumprod, weights: {epsilon, …}, of each level as powers
+  // of ten, examples: [{pixels, label, name}], typical, data, credit, note}
   constructor(context, message) {
     super(context);
     this.about = message;
@@ -35,6 +37,7 @@ class Objective extends View {
       ["x_t", "eps", "eps_hat", "difference"].map((name) => [name, this.grid(this.canvas(name))]),
     );
     this.addChart();
+    this.addWeights();
     this.transport = new Transport(this.root, {
       seconds: 6,
       describe: (k) => this.describe(k),
@@ -64,6 +67,24 @@ class Objective extends View {
       xTicks: [[0, "t = 0"], ...[0.25, 0.5, 0.75, 1].map((share) => [share, String(share * T)])],
       move: (share) => this.transport.goTo(share),
     });
+  }
+
+  // What each loss counts the same error with, against ‖ε − ε̂‖².
+  addWeights() {
+    const { weights, alphas_cumprod } = this.about;
+    const names = Object.keys(weights);
+    const ends = [-MOST_WEIGHT, MOST_WEIGHT];
+    this.weights = new Chart(this.chart("weights"), {
+      ...this.losses.axes,
+      lines: names.map((name) => `w_${name}`),
+      move: (share) => this.transport.goTo(share),
+      y: ends,
+      yTicks: [[-3, "0.001"], [-2, "0.01"], [-1, "0.1"], [0, "1"], [1, "10"], [2, "100"], [3, "1000"]],
+    });
+    for (const name of names)
+      this.weights.plot(`w_${name}`, weights[name].map((w) => (Math.abs(w) > MOST_WEIGHT ? NaN : w)));
+    const away = alphas_cumprod.map((alphaBar) => Math.abs(Math.log(snr(alphaBar) / BEND)));
+    this.part("weights").dataset.bend = away.indexOf(Math.min(...away));
   }
 
   describe(k) {
@@ -150,7 +171,7 @@ class Objective extends View {
     const k = this.transport.value;
     const { levels, alphas_cumprod: alphaBars, typical } = this.about;
     this.drawPictures(k, alphaBars[k]);
-    this.losses.cursor("x_t", k / this.last);
+    for (const chart of [this.losses, this.weights]) chart.cursor("x_t", k / this.last);
     const quarter = Math.min(3, Math.floor(((levels[k] - 1) / this.T) * 4));
     this.fill({
       t: String(levels[k]),

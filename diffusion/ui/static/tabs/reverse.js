@@ -1,6 +1,7 @@
 // The Reverse tab: a film of x_t, ε̂ and x̂_0, frame by frame as the server makes it, then the browser's own.
 import { elementById, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
+import { Forms } from "../lib/forms.js";
 import { Guidance } from "../lib/guidance.js";
 import { decibels, fixed, milliseconds, scientific } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
@@ -9,6 +10,7 @@ import { Verdicts } from "../lib/verdicts.js";
 import { View } from "../lib/view.js";
 
 const PLANES = ["x_t", "eps_hat", "x_0_hat"];
+const SYMBOLS = { eps: "ε", v: "v", score: "s" }; // of what stands in the place of ε̂, each with a hat
 const WIDE = 1.6; // width / height from which the small pictures stand below the large one
 
 export function mount(context) {
@@ -23,10 +25,9 @@ class Reverse extends View {
     const goTo = (k) => this.transport.userSet(k);
     this.guidance = new Guidance(this.root, { text: this.text, goTo });
     this.verdicts = new Verdicts(this, { keep: () => this.transport.keep(), goTo });
-    this.transport = new FilmTransport(this, {
-      onFilm: (film) => this.prepare(film),
-      onChange: onNextFrame(this.root, () => this.draw()),
-    });
+    const redraw = onNextFrame(this.root, () => this.draw());
+    this.forms = new Forms(this.root, redraw);
+    this.transport = new FilmTransport(this, { onFilm: (film) => this.prepare(film), onChange: redraw });
     this.transport.linkFilm(() => this.transport.film, { start: this.controls.start, offers: true });
     this.open();
     this.offerShipped();
@@ -70,16 +71,24 @@ class Reverse extends View {
     this.verdicts.draw(k);
     const row = film.rows[k];
     const predicted = row || k === 0 ? k : k - 1; // at t = 0 nothing is left to predict
-    for (const name of PLANES) this.grids[name].show(film.plane(name === "eps_hat" ? predicted : k, name));
+    for (const name of ["x_t", "x_0_hat"]) this.grids[name].show(film.plane(k, name));
+    this.grids.eps_hat.show(this.forms.prediction(film, predicted));
     this.part("update").hidden = !row;
     this.part("finished").hidden = Boolean(row);
     this.fill({ k: String(k), N: String(film.info.num_steps) });
-    this.fill({ whose: row ? this.text.film_eps : phrase(this.text.last_eps, film.rows[predicted] ?? {}) });
+    const { view } = this.forms;
+    const whose = this.text[`film_${view}`];
+    this.fill({
+      predicted: SYMBOLS[view],
+      whose: row ? whose : phrase(this.text.last_eps, film.rows[predicted] ?? {}),
+    });
+    this.canvas("eps_hat").setAttribute("aria-label", whose);
     if (row) this.showStep(row);
     else this.fill({ t: "0", alpha_bar: "1", snr: "∞", ms: "–" });
   }
 
   showStep(row) {
+    this.forms.draw(row);
     this.part("fresh").hidden = row.noise_weight === 0;
     this.part("extrapolated").hidden = row.extrapolation === 0;
     this.part("plain").hidden = row.extrapolation !== 0;

@@ -4,7 +4,7 @@ import { button, fill, node, onChoice, onNextFrame, phrase } from "../lib/dom.js
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Picture, thinned } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
-import { NAMES, drowned, halfLogSnr, levelAt, snr, timestepAt } from "../lib/schedules.js";
+import { NAMES, drowned, halfLogSnr, levelAt, scaledLinear, snr, timestepAt } from "../lib/schedules.js";
 import { Question } from "../lib/server.js";
 import { state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
@@ -51,7 +51,7 @@ class Schedules extends View {
 
   addChart(name, axes) {
     return new Chart(this.chart(name), {
-      lines: NAMES,
+      lines: [...NAMES, "scaled"],
       move: (share) => this.transport.goTo(share),
       xTicks: [[0, "0"], [0.5, "½ T"], [1, "T"]],
       xTitle: "t",
@@ -73,6 +73,7 @@ class Schedules extends View {
       this.logarithmic = value === "log";
       this.drawBetas();
     });
+    this.part("scaled").addEventListener("change", () => this.drawCurves());
     this.question = new Question(this.server.tables, this.part("length-problem"), this.text);
     this.part("length").addEventListener("input", () => this.changeLength(Number(this.part("length").value)));
   }
@@ -127,31 +128,40 @@ class Schedules extends View {
     });
   }
 
+  // The tables whose curves are drawn: on request Stable Diffusion's too, of no points otherwise.
+  get curves() {
+    const { T, linear, cosine } = this.tables;
+    return { linear, cosine, scaled: this.part("scaled").checked ? scaledLinear(T) : [] };
+  }
+
   drawCurves() {
     const { T } = this.tables;
     const step = Math.max(1, Math.floor(T / MAX_POINTS));
     const inDecibels = (alphaBar) => (alphaBar === 1 ? MOST_DB : 10 * Math.log10(snr(alphaBar)));
-    for (const name of NAMES) {
-      const table = this.tables[name];
+    for (const [name, table] of Object.entries(this.curves)) {
       this.charts.alpha_bar.plot(name, table, step);
       this.charts.log_snr.plot(name, table.map(inDecibels), step);
+    }
+    for (const name of NAMES) {
+      const table = this.tables[name];
       const start = table.findIndex(drowned);
       for (const chart of Object.values(this.charts)) chart.band(name, start < 0 ? null : start / T);
       this.fill({ [`${name}_share`]: `${percent(table.filter(drowned).length / T)} %` });
     }
+    this.part("scaled-key").hidden = !this.part("scaled").checked;
     this.drawBetas();
   }
 
   // On a linear axis, which the cosine schedule leaves at the top, or on a logarithmic one.
   drawBetas() {
-    const betas = (name) => this.tables[name].map((_, t, table) => (t ? levelAt(table, t).beta : NaN));
-    const [linear, cosine] = NAMES.map(betas);
+    const betas = (table) => table.map((_, t) => (t ? levelAt(table, t).beta : NaN));
+    const [linear, cosine, scaled] = Object.values(this.curves).map(betas);
     const chart = this.charts.beta;
     if (this.logarithmic) {
       const yTicks = [[-4, "10⁻⁴"], [-3, "10⁻³"], [-2, "0.01"], [-1, "0.1"], [0, "1"]];
       chart.setAxes({ ...chart.axes, y: [-4, 0], yTicks });
       this.fill({ beta_axis: this.text.beta_log });
-      for (const [name, values] of [["linear", linear], ["cosine", cosine]])
+      for (const [name, values] of Object.entries({ linear, cosine, scaled }))
         chart.plot(name, values.map(Math.log10));
       return;
     }
@@ -160,6 +170,7 @@ class Schedules extends View {
     chart.setAxes({ ...chart.axes, y: [0, top], yTicks });
     this.fill({ beta_axis: phrase(this.text.beta_linear, { most: cosine.at(-1).toFixed(3) }) });
     chart.plot("linear", linear);
+    chart.plot("scaled", scaled);
     chart.plot("cosine", cosine.map((beta) => (beta > top ? NaN : beta)));
   }
 
