@@ -192,6 +192,11 @@ def settings(models: dict[str, Model]) -> list[Any]:
     return [label, images, steps, sampler, seed, model, schedule, guidance, eta, variant]
 
 
+def opening_button(is_there: bool, elem_id: str) -> gr.Button:
+    """What shows the film again that plays before anything is sampled, if it is there."""
+    return gr.Button(labels()["opening_film"], size="sm", elem_id=elem_id, visible=is_there)
+
+
 def walk_to_try(changed: list[Any]) -> Callable[..., Any]:
     """The event of a walk that there is to try of a question, when the page has set these controls for it.
 
@@ -211,19 +216,18 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         models: by name.
         film: of the first, which plays before anything is sampled; None if it has none.
     """
-    text, again, sample = labels(), new_id("opening"), new_id("sample")
+    text, ids = labels(), {"opening": new_id("opening"), "start": new_id("sample")}
     controls.lead(text["reverse_lead"])
     with controls.workspace() as (stage, actions, side):
         with stage:
-            ids = {"opening": again, "start": sample}
             scrubber = controls.film_scrubber("reverse", ids, asked_in_line(judged_film))
         with actions:
-            start, stop = controls.start_and_stop(text["sample"], sample)
+            start, stop = controls.start_and_stop(text["sample"], ids["start"])
             problem = controls.problem_line()
         with side:
             chosen = settings(models)
-            opening = gr.Button(text["opening_film"], size="sm", elem_id=again, visible=film is not None)
-    label, model, schedule, guidance = chosen[0], chosen[5], chosen[6], chosen[7]
+            opening = opening_button(film is not None, ids["opening"])
+    label, images, _, sampler, _, model, schedule, guidance, _, variant = chosen
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:
         request = checked_class_request(models, *sent)
@@ -237,8 +241,8 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
         return opening_guidance(models[choice(name, "model", models)]) if untouched else chosen
 
-    tried = walk_to_try([chosen[i] for i in (0, 1, 3, 7, 9)])
-    wish(messages, [start.click, tried], chosen, [scrubber, problem], [stop, opening])
+    triggers = [start.click, walk_to_try([label, images, sampler, guidance, variant])]
+    wish(messages, triggers, chosen, [scrubber, problem], [stop, opening])
     offers = model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
     rest = f"async () => {LINK}.offered(['reverse.class', 'reverse.schedule'])"
     offers = offers.then(None, None, [label, schedule], js=rest, **PRIVATE)
