@@ -16,7 +16,7 @@ from diffusion.ui.text import FOLDER, LANGUAGES, labels, speaking
 TEXTS = {code: json.loads((FOLDER / code / "symbols.json").read_text("utf-8")) for code in LANGUAGES}
 ENGLISH = TEXTS["en"]
 # Where the page shows the values of symbols that are not called as they are.
-PLACES = {"sqrt_alpha_bar": "alpha", "sqrt_rest": "sigma", "L": "loss"}
+PLACES = {"sqrt_alpha_bar": "alpha", "sqrt_rest": "sigma", "L": "loss", "alpha": "form_alpha"}
 TIP = "#symbol-tip"
 VISIBLE = "{ visibilityProperty: true }"
 

@@ -3,7 +3,7 @@
 A step's code is a quantum (float32, little-endian) and, deflated, for every value of x̂_0 by how many quanta
 it differs from the step before: 0, −1, 1, −2, … as 0, 1, 2, 3, …, first the lowest bytes of all, then the
 next ones, and where one of the numbers needs it, a third plane of bytes. Of a prediction that guidance
-combines it is x̂_0's difference to it that is coded so. The page's `lib/walked_film.js` makes the pictures.
+combines it is x̂_0's difference to it that is coded so. The page's `lib/walk.js` makes the rest.
 """
 
 import struct

@@ -9,7 +9,9 @@ const GAP = 10; // pixels between a symbol and its tooltip
 const MARGIN = 6; // pixels between a tooltip and the window's edge
 const LINES = ".formula p, .numbers, .charts figcaption"; // each is one stop of Tab, and arrows go on in it
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
-const KEYS = { sqrt_alpha_bar: ["alpha", "alpha_t"], sqrt_rest: ["sigma", "sigma_t"], L: ["loss"] };
+const KEYS = {
+  sqrt_alpha_bar: ["alpha", "alpha_t"], sqrt_rest: ["sigma", "sigma_t"], L: ["loss"], alpha: ["form_alpha"],
+};
 const THUMBNAIL = 72; // pixels high
 
 const symbolAt = (place) => place.closest?.("[data-symbol]");
@@ -115,7 +117,7 @@ document.addEventListener("focusin", ({ target }) => {
 document.addEventListener("focusout", ({ target }) => target === active && open(null));
 document.addEventListener("filled", ({ target }) => {
   if (!active) return;
-  if (!active.checkVisibility()) open(null);
+  if (!active.checkVisibility({ visibilityProperty: true })) open(null);
   else if (active.closest(".lab").contains(target)) say();
 });
 addEventListener("scroll", () => active && place(), { capture: true, passive: true });

@@ -43,7 +43,7 @@ export class Transport {
 
   listenToKeys(stage) {
     stage.addEventListener("keydown", (event) => {
-      if (event.target !== stage) return;
+      if (event.target !== stage || event.shiftKey) return;
       if (event.key === " ") this.toggle();
       else if (event.key in STEPS) this.userSet(this.value + STEPS[event.key]);
       else if (event.key === "Home") this.userSet(0);

@@ -2,7 +2,8 @@
 import { Chart } from "../lib/chart.js";
 import { onChoice, onNextFrame, phrase, tell } from "../lib/dom.js";
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
-import { Picture } from "../lib/pictures.js";
+import { Pixel, placeOf, weightedSum } from "../lib/pixel.js";
+import { Picture, SIZE } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
 import { link } from "../lib/link.js";
 import { levelAt, snr } from "../lib/schedules.js";
@@ -31,6 +32,7 @@ class Forward extends View {
       ["x_0", "eps", "x_t"].map((name) => [name, new Picture(this.canvas(name))]),
     );
     this.addCharts();
+    this.pixel = new Pixel(this, Object.keys(this.pictures), (place) => this.readPixel(place));
     this.redraw = onNextFrame(this.root, () => this.draw());
     this.transport = new Transport(this.root, {
       seconds: 9,
@@ -158,6 +160,24 @@ class Forward extends View {
       percent: percent(level.alpha, 1),
       variance: fixed(1 - level.alphaBar),
     });
+    this.pixel.refresh();
+  }
+
+  // x_t is what the digits that are shown of the others add up to.
+  readPixel({ x, y }) {
+    if (!state.x0 || !state.noise || !state.tables) return null;
+    const from = (y * SIZE + x) * 3;
+    const column = (values) => Array.from(values.subarray(from, from + 3), (value) => fixed(value));
+    const level = levelAt(this.table, this.transport.value);
+    const noise = column(this.stepping ? state.stepNoise : state.noise);
+    const picture = column(this.stepping ? this.before : state.x0);
+    const [keep, add] = this.markov
+      ? [Math.sqrt(1 - level.beta), Math.sqrt(level.beta)].map((weight) => fixed(weight, 5))
+      : [fixed(level.alpha), fixed(level.sigma)];
+    const x_t = weightedSum([keep, picture], [add, noise]);
+    const name = this.markov ? "x_previous" : "x_0";
+    const where = `${this.text.pixel_own} ${placeOf(this.text, { x, y })}`;
+    return { where, columns: { x_t, [name]: picture, eps: noise } };
   }
 
   drawJump({ alpha, sigma }) {
@@ -185,6 +205,7 @@ class Forward extends View {
   drawSources() {
     if (!state.x0 || !state.noise) return;
     if (!this.stepping) this.pictures.x_0.show(state.x0);
+    this.canvas("x_0").dataset.shows = this.stepping ? "x_previous" : "x_0";
     this.pictures.eps.show(this.stepping ? state.stepNoise : state.noise, NOISE_RANGE);
   }
 

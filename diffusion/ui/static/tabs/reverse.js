@@ -4,10 +4,12 @@ import { FilmTransport } from "../lib/film_transport.js";
 import { Forms } from "../lib/forms.js";
 import { Guidance } from "../lib/guidance.js";
 import { decibels, fixed, milliseconds, scientific } from "../lib/numbers.js";
+import { Pixel, placeOf, weightedSum } from "../lib/pixel.js";
 import { Grid } from "../lib/pictures.js";
 import { state, subscribe } from "../lib/state.js";
 import { Verdicts } from "../lib/verdicts.js";
 import { View } from "../lib/view.js";
+import { aimOf, noiseIn } from "../lib/walk.js";
 
 const PLANES = ["x_t", "eps_hat", "x_0_hat"];
 const SYMBOLS = { eps: "ε", v: "v", score: "s" }; // of what stands in the place of ε̂, each with a hat
@@ -22,6 +24,7 @@ class Reverse extends View {
   constructor(context) {
     super(context);
     this.grids = Object.fromEntries(PLANES.map((name) => [name, new Grid(this.canvas(name))]));
+    this.pixel = new Pixel(this, PLANES, (place) => this.readPixel(place));
     const goTo = (k) => this.transport.userSet(k);
     this.guidance = new Guidance(this.root, { text: this.text, goTo });
     this.verdicts = new Verdicts(this, { keep: () => this.transport.keep(), goTo });
@@ -55,7 +58,8 @@ class Reverse extends View {
       const [count, ...shape] = film.shape(name);
       this.grids[name].resize(count, shape);
     }
-    const { aspect } = this.grids.x_t;
+    const { aspect, channels } = this.grids.x_t;
+    this.pixel.setChannels(channels);
     this.find(".stage").style.setProperty("--aspect", aspect);
     this.find(".stage").classList.toggle("wide", aspect > WIDE);
     this.part("credit").textContent = film.info.credit;
@@ -83,13 +87,18 @@ class Reverse extends View {
       whose: row ? whose : phrase(this.text.last_eps, film.rows[predicted] ?? {}),
     });
     this.canvas("eps_hat").setAttribute("aria-label", whose);
+    const shown = view === "score" ? view : `${view}_hat`;
+    this.canvas("eps_hat").dataset.shows = this.find("figure.eps [data-symbol]").dataset.symbol = shown;
     if (row) this.showStep(row);
     else this.fill({ t: "0", alpha_bar: "1", snr: "∞", ms: "–" });
+    this.part("pixel-step").classList.toggle("unseen", !row);
+    this.part("pixel-update").classList.toggle("unseen", !row);
+    this.pixel.refresh();
   }
 
   showStep(row) {
     this.forms.draw(row);
-    this.part("fresh").hidden = row.noise_weight === 0;
+    for (const role of ["fresh", "pixel-fresh"]) this.part(role).hidden = row.noise_weight === 0;
     this.part("extrapolated").hidden = row.extrapolation === 0;
     this.part("plain").hidden = row.extrapolation !== 0;
     this.fill({
@@ -104,6 +113,37 @@ class Reverse extends View {
       alpha_t: fixed(Math.sqrt(row.alphas_cumprod_t)),
       sigma_t: fixed(Math.sqrt(1 - row.alphas_cumprod_t)),
       extrapolation: fixed(row.extrapolation, 3),
+      fraction: row.extrapolation === 0 ? "ε̂" : this.text.pixel_fraction,
     });
+  }
+
+  // x_s is what the digits that are shown of the others add up to.
+  readPixel({ x, y }) {
+    const { value: k, film } = this.transport ?? {};
+    const { width, height, columns, count, channels } = this.grids.x_t;
+    const image = Math.floor(y / height) * columns + Math.floor(x / width);
+    if (!film?.has(k) || image >= count) return null;
+    const inside = { x: x % width, y: y % height };
+    const where = `${phrase(this.text.pixel_image, { n: image + 1 })} ${placeOf(this.text, inside)}`;
+    const from = ((image * height + inside.y) * width + inside.x) * channels;
+    const numbers = film.numbers(k);
+    const all = Array.from({ length: channels }, (_, c) => from + c);
+    return { where, columns: this.columnsOf(film.rows[k], numbers, all) };
+  }
+
+  // Of the numbers at these places.
+  columnsOf(row, { x_t, x_0_hat, eps_hat, before, z }, places) {
+    const column = (value) => places.map((i) => fixed(value(i)));
+    if (!row) return { x_t: column((i) => x_t[i]) };
+    const aim = (i) => aimOf(row, x_0_hat[i], before[i]);
+    const D = column(aim);
+    const fraction = column((i) => noiseIn(row, x_t[i], aim(i)));
+    const terms = [[fixed(row.x_0_weight), D], [fixed(row.eps_weight), fraction]];
+    const fresh = z && column((i) => z[i]);
+    if (z) terms.push([fixed(row.noise_weight), fresh]);
+    return {
+      x_t: column((i) => x_t[i]), x_0_hat: column((i) => x_0_hat[i]), eps_hat: column((i) => eps_hat[i]),
+      D, fraction, ...(z && { z: fresh }), x_s: weightedSum(...terms),
+    };
   }
 }
