@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -117,6 +118,12 @@ def local_copy(path_or_repo_id: str | Path, files: Iterable[str]) -> Path:
     except Exception as error:  # the client lets its HTTP library's errors through
         reason = unreachable or _reason(error)
         raise HubError(f"{path} is no folder here, and could not be loaded from the Hub: {reason}") from None
+
+
+def repo_of(folder: Path) -> str | None:
+    """The repo, "user/name", of which a folder is the local copy; None if it is none."""
+    found = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
+    return f"{found[1]}/{found[2]}" if found and folder.parent.name == "snapshots" else None
 
 
 def push_to_hub(

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from diffusion.samplers import SAMPLERS
+from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.modules import ADDRESS
 from diffusion.ui.parts.scrubber import Scrubber, fill, static
 from diffusion.ui.text import labels
@@ -24,12 +25,15 @@ def workspace() -> Iterator[tuple[gr.Column, gr.Column, gr.Column]]:
 
 
 def film_scrubber(
-    view: str, controls: dict[str, str] | None = None, server_functions: list[Callable] | None = None
+    view: str,
+    controls: dict[str, str] | None = None,
+    server_functions: list[Callable] | None = None,
+    code: str | None = None,
 ) -> Scrubber:
-    """A Scrubber for the steps of a film; arguments are a Scrubber's."""
+    """A Scrubber for the steps of a film; `code` is a template of code.py, the rest is as for a Scrubber."""
     text = labels()
     parts = {"slider": text["film_slider"], "position": text["film_position"]}
-    return Scrubber(view, None, server_functions, parts, controls)
+    return Scrubber(view, None, [animation, *(server_functions or ())], parts, controls, code=code)
 
 
 def lead(text: str | None) -> gr.Markdown:

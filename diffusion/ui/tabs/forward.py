@@ -8,6 +8,8 @@ from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import letterbox
 from diffusion.films.film import Film
 from diffusion.models.model import Model
+from diffusion.ui.parts.animation import animation
+from diffusion.ui.parts.code import PICTURE_CODE
 from diffusion.ui.parts.credit import credit_of_drawn, credit_of_examples
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, tables
@@ -63,4 +65,5 @@ def first_message(model: Model | None, film: Film | None) -> dict[str, Any]:
 def build(model: Model | None, film: Film | None) -> None:
     """Lay out the tab inside the current gr.Blocks, with pictures of this model's data, and of its film."""
     parts = picture_row(labels()["presets"])
-    Scrubber("forward", first_message(model, film), [open_picture], parts)
+    answers = [open_picture, animation]
+    Scrubber("forward", first_message(model, film), answers, parts, code=PICTURE_CODE)

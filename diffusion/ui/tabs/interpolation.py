@@ -17,6 +17,7 @@ from diffusion.interpolation import angle_between, lerp, slerp, slerp_weights
 from diffusion.models.model import LatentModel
 from diffusion.noise import draw_noise
 from diffusion.ui.parts import controls
+from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
@@ -28,8 +29,7 @@ from diffusion.ui.parts.streaming import Frame, encode, film_message, per_step, 
 from diffusion.ui.parts.text_models import TextModels, words_for
 from diffusion.ui.text import labels, shown_name
 
-MODES = ("prompts", "noises", "both")
-ENDS = ("start", "end")
+MODES, ENDS = ("prompts", "noises", "both"), ("start", "end")
 MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, MAX_JOURNEY_STEPS = 3, 17, 50
 BATCH = 4  # frames that go through the network together
 PREVIEW_SECONDS = 0.25  # at least, between two looks at frames in the making
@@ -189,6 +189,7 @@ def film_info(model: LatentModel, journey: Journey) -> dict[str, Any]:
         "frames": frames,
         "made": made(model, journey),
         "per_step": per_step([journey.guidance_scale]),
+        "file": [*(each.text for each in journey.used_prompts), *(f"seed{seed}" for seed in journey.seeds)],
     }
 
 
@@ -282,7 +283,7 @@ def build(models: TextModels) -> None:
     with controls.workspace() as (stage, actions, side):
         with stage:
             parts = {"slider": text["journey_slider"], "position": text["journey_position"]}
-            scrubber = Scrubber("interpolation", parts=parts, controls={"start": draw})
+            scrubber = Scrubber("interpolation", None, [animation], parts, {"start": draw})
         with actions:
             changing, start, stop, problem = ends(models, draw)
         with side:

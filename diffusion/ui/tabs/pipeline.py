@@ -80,6 +80,7 @@ def film_info(name: str, request: PipelineRequest, first: PipelineFrame) -> dict
         "image_shape": [height, width],
         "made": made,
         "per_step": per_step([request.guidance_scale if guided else 1.0]),
+        "file": [name.rpartition("/")[2], f"seed{request.seed}", f"{first.num_steps}steps"],
     }
 
 

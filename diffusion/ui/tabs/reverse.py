@@ -23,6 +23,7 @@ from diffusion.ui.parts.class_film import (
     walk_info,
     walk_of,
 )
+from diffusion.ui.parts.code import CLASS_CODE, class_values
 from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import choice
@@ -71,7 +72,25 @@ def film_info(
         "made": text[caption].format(made=made),
         "credit": credit_of_drawn(model),
         "per_step": per_step([guidance]),
+        **saved_as(model, settings, indices, guidance, eta),
     }
+
+
+def saved_as(
+    model: Model, settings: Mapping[str, Any], indices: Sequence[int] | None, guidance: float, eta: float
+) -> dict[str, Any]:
+    """The words of a film's files, and what is to be filled in where its code has places."""
+    as_they_are = ("seed", "sampler", "num_steps", "schedule", "num_images")
+    values = class_values(
+        model,
+        indices=indices,
+        guidance_scale=guidance,
+        eta=eta,
+        variant=settings.get("variant", ""),
+        **{name: settings[name] for name in as_they_are},
+    )
+    words = [model.name, f"seed{settings['seed']}", settings["sampler"], f"{settings['num_steps']}steps"]
+    return {"file": [*words, settings.get("variant", "")], "code": values}
 
 
 def class_words(model: Model, indices: Sequence[int] | None) -> str:
@@ -220,7 +239,7 @@ def build(models: dict[str, Model], film: Film | None) -> None:
     controls.lead(text["reverse_lead"])
     with controls.workspace() as (stage, actions, side):
         with stage:
-            scrubber = controls.film_scrubber("reverse", ids, asked_in_line(judged_film))
+            scrubber = controls.film_scrubber("reverse", ids, asked_in_line(judged_film), CLASS_CODE)
         with actions:
             start, stop = controls.start_and_stop(text["sample"], ids["start"])
             problem = controls.problem_line()

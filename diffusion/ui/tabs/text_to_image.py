@@ -11,6 +11,7 @@ from diffusion.films.samples import prompt_guidance
 from diffusion.models.model import LatentModel
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.asked import asked_for, judged_prompts
+from diffusion.ui.parts.code import PROMPT_CODE, prompt_values
 from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.guidance_cost import guidance_cost
@@ -73,7 +74,15 @@ def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
         "num_timesteps": model.schedule.num_timesteps,
         "made": f"{made} {credit_of_drawn(model)}".strip(),
         "per_step": per_step([variant.guidance_scale for variant in request.variants]),
+        "file": file_words(model, request),
+        "code": prompt_values(model, request),
     }
+
+
+def file_words(model: LatentModel, request: PromptRequest) -> list[str]:
+    """Of which a file's name is made."""
+    drawn = request.variants[0].prompt.text or model.name
+    return [drawn, f"seed{request.seed}", request.sampler, f"{request.num_steps}steps"]
 
 
 def side_by_side(variants: Sequence[Planes]) -> Planes:
@@ -232,7 +241,7 @@ def build(models: TextModels) -> None:
     with controls.workspace() as (stage, actions, side):
         with stage:
             answers = [*asked_in_line(guided_pictures), asked_in_line(judged_prompts)[0]]
-            scrubber = controls.film_scrubber("text_to_image", {"draw": draw}, answers)
+            scrubber = controls.film_scrubber("text_to_image", {"draw": draw}, answers, PROMPT_CODE)
         with actions:
             prompt, start, stop, problem, pick = ask(models, draw, offer)
         with side:

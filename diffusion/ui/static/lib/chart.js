@@ -1,5 +1,6 @@
 // Charts in SVG, so that they follow the theme's colours by themselves; with a cursor that can be dragged.
 // They are drawn in the pixels of the place that they have, and anew when that changes.
+import { offerFile } from "./chart_file.js";
 import { onDrag } from "./drag.js";
 
 const MARGIN = { left: 40, right: 12, top: 12, bottom: 24 };
@@ -18,6 +19,7 @@ export class Chart {
     Object.assign(this, { svg, names, size: FIRST_SIZE });
     if (move) onDrag(svg, (x) => move(this.shareAt(x)));
     this.setAxes(axes);
+    offerFile(svg);
     new ResizeObserver(() => this.fit()).observe(svg);
   }
 

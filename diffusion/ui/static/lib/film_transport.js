@@ -14,7 +14,12 @@ export class LiveTransport extends Transport {
   constructor(root, options) {
     super(root, options);
     for (const kind of ["pointerdown", "keydown"])
-      root.querySelector(".transport").addEventListener(kind, () => (this.live = false), true);
+      root.querySelector(".transport").addEventListener(kind, (event) => this.touched(event), true);
+  }
+
+  // Whoever saves what is on show does not move it.
+  touched({ target }) {
+    if (!target.closest(".save")) this.live = false;
   }
 
   userSet(value) {

@@ -17,6 +17,22 @@ export function levelAt(table, t) {
   return { t, alphaBar, previous, beta: 1 - alphaBar / previous, alpha, sigma };
 }
 
+// All that tables {T, linear, cosine} say, a row for each t = 0..T; nothing is β_0, nor is an SNR infinite.
+export function rowsOf(tables) {
+  const numbers = (name, t) => {
+    const { alphaBar, beta, alpha, sigma } = levelAt(tables[name], t);
+    return {
+      [`${name}_beta`]: t ? beta : null,
+      [`${name}_alphas_cumprod`]: alphaBar,
+      [`${name}_sqrt_alphas_cumprod`]: alpha,
+      [`${name}_sqrt_one_minus_alphas_cumprod`]: sigma,
+      [`${name}_snr`]: snr(alphaBar),
+    };
+  };
+  const row = (t) => Object.assign({ t }, ...NAMES.map((name) => numbers(name, t)));
+  return Array.from({ length: tables.T + 1 }, (_, t) => row(t));
+}
+
 // The fractional t in 1..T of a table at this half-log-SNR, held at the ends (as timestep_at in Python).
 export function timestepAt(table, wanted) {
   const last = table.length - 1;

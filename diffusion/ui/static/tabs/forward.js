@@ -1,12 +1,14 @@
 // The Forward tab: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε for every t, as pictures, numbers and a histogram.
 import { Chart } from "../lib/chart.js";
-import { onChoice, onNextFrame, phrase, tell } from "../lib/dom.js";
+import { node, onChoice, onNextFrame, phrase, tell } from "../lib/dom.js";
+import { fileName } from "../lib/files.js";
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Pixel, placeOf, weightedSum } from "../lib/pixel.js";
 import { Picture, SIZE } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
 import { link } from "../lib/link.js";
-import { levelAt, snr } from "../lib/schedules.js";
+import { Save } from "../lib/save.js";
+import { levelAt, rowsOf, snr } from "../lib/schedules.js";
 import { recall } from "../lib/session.js";
 import { setPicture, setSeed, state, subscribe, update } from "../lib/state.js";
 import { RANGE, density, moments, normalDensity } from "../lib/statistics.js";
@@ -39,6 +41,12 @@ class Forward extends View {
       describe: (t) => this.describe(t),
       onChange: (t) => this.moved(t),
       shared: true,
+    });
+    this.save = new Save(this, {
+      name: () => ["forward", this.schedule, `seed${state.seed}`, this.markov && "steps"],
+      film: () => state.x0 && this.film(),
+      table: () => state.tables && rowsOf(state.tables),
+      code: () => this.code(context.props.code),
     });
     this.listen();
     subscribe((changes) => this.changed(changes));
@@ -181,7 +189,7 @@ class Forward extends View {
   }
 
   drawJump({ alpha, sigma }) {
-    this.pictures.x_t.mix(state.x0, alpha, state.noise, sigma);
+    showJump(this.pictures.x_t, { alpha, sigma }, state);
     this.histogram.plot("x_t", density(state.x0, alpha, state.noise, sigma));
     this.histogram.clear("jump");
     this.fill({ measured_mean: fixed(0), measured_variance: fixed(0) }); // at t = 0 nothing has been added
@@ -192,14 +200,36 @@ class Forward extends View {
     const [alpha, sigma] = [Math.sqrt(level.previous), Math.sqrt(1 - level.previous)];
     const { x0, noise, stepNoise } = state;
     if (this.before.length !== x0.length) this.before = new Float32Array(x0.length);
-    for (let i = 0; i < x0.length; i++) this.before[i] = alpha * x0[i] + sigma * noise[i];
+    showStep(this.pictures.x_t, level, state, this.before);
     this.pictures.x_0.show(this.before);
-    this.pictures.x_t.mix(this.before, keep, stepNoise, add);
     this.histogram.plot("x_t", density(this.before, keep, stepNoise, add));
     this.histogram.plot("jump", density(x0, level.alpha, noise, level.sigma));
     // What the step adds to √ᾱ_t x_0: its mean should be 0, its variance 1 − ᾱ_t.
     const { mean, variance } = moments(x0, keep * alpha - level.alpha, noise, keep * sigma, stepNoise, add);
     this.fill({ measured_mean: fixed(mean), measured_variance: fixed(variance) });
+  }
+
+  // To be saved: the way to T, as jumps or as steps.
+  film() {
+    const { table, markov, transport } = this;
+    const source = { ...state };
+    const drawn = new Picture(node("canvas"));
+    const before = new Float32Array(source.x0.length);
+    const picture = (t) => {
+      if (markov && t) showStep(drawn, levelAt(table, t), source, before);
+      else showJump(drawn, levelAt(table, t), source);
+      return drawn.context.canvas;
+    };
+    return { last: transport.last, cell: SIZE, picture };
+  }
+
+  // Python that makes what is on show.
+  code(templates) {
+    if (!state.x0 || !state.tables) return null;
+    const { schedule, transport: { value: t } } = this;
+    const file = (name) => fileName(["forward", schedule, `seed${state.seed}`, name, t], "png");
+    const values = { picture: file("x_0"), file: file("x_t"), t, schedule, seed: state.seed };
+    return phrase(templates[this.stepping ? "step" : "jump"], values);
   }
 
   drawSources() {
@@ -214,4 +244,15 @@ class Forward extends View {
     this.curve.plot("signal", this.table.map(Math.sqrt), 4);
     this.curve.plot("noise", this.table.map((alphaBar) => Math.sqrt(1 - alphaBar)), 4);
   }
+}
+
+function showJump(picture, { alpha, sigma }, { x0, noise }) {
+  picture.mix(x0, alpha, noise, sigma);
+}
+
+// x_{t−1} goes into `before`.
+function showStep(picture, { previous, beta }, { x0, noise, stepNoise }, before) {
+  const [alpha, sigma] = [Math.sqrt(previous), Math.sqrt(1 - previous)];
+  for (let i = 0; i < x0.length; i++) before[i] = alpha * x0[i] + sigma * noise[i];
+  picture.mix(before, Math.sqrt(1 - beta), stepNoise, Math.sqrt(beta));
 }

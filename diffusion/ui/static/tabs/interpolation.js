@@ -6,7 +6,9 @@ import { LiveTransport } from "../lib/film_transport.js";
 import { fixed, percent } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
 import { Progress } from "../lib/progress.js";
+import { Save } from "../lib/save.js";
 import { fromLink, keep, kept } from "../lib/session.js";
+import { filmOf } from "../lib/sheet.js";
 import { View } from "../lib/view.js";
 
 const GREY = 128;
@@ -34,6 +36,11 @@ class Interpolation extends View {
       onChange: this.redraw,
     });
     this.transport.linkFilm(() => this.film, { start: this.controls.start });
+    this.save = new Save(this, {
+      name: () => this.film?.info.file ?? [],
+      film: () => this.film?.has(0) && filmOf(this.film, ["picture"]),
+      table: () => this.film?.info.frames.map(({ noise, ...numbers }) => numbers),
+    });
     this.restore();
   }
 

@@ -1,8 +1,9 @@
 // A pipeline of the Hub: a film of its latents and of what they look like, decoded.
-import { onNextFrame, phrase } from "../lib/dom.js";
+import { node, onNextFrame, phrase } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { milliseconds } from "../lib/numbers.js";
 import { Grid, columnsFor } from "../lib/pictures.js";
+import { Save } from "../lib/save.js";
 import { View } from "../lib/view.js";
 
 const SMALL = 256; // pixels; only smaller pictures are magnified without smoothing
@@ -25,6 +26,11 @@ class Pipeline extends View {
       onChange: onNextFrame(this.root, () => this.draw()),
     });
     this.transport.linkFilm(() => this.transport.film, {});
+    this.save = new Save(this, {
+      name: () => this.transport.film?.info.file ?? [],
+      film: () => this.film(),
+      table: () => this.transport.film?.rows,
+    });
     this.transport.restore();
   }
 
@@ -55,12 +61,23 @@ class Pipeline extends View {
     });
   }
 
+  // To be saved: the decoded pictures.
+  film() {
+    const { film } = this.transport;
+    if (!film) return null;
+    const [height, width] = film.info.image_shape;
+    const canvas = Object.assign(node("canvas"), { width, height });
+    const picture = async (k) => {
+      await drawJpeg(film.plane(k, "jpeg"), canvas);
+      return canvas;
+    };
+    return { last: film.last, cell: Math.max(height, width), picture };
+  }
+
   // Decoding takes a moment, in which another picture may have been asked for.
   async drawPicture(jpeg) {
     this.wanted = jpeg;
-    const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-    if (this.wanted === jpeg) this.picture.getContext("2d").drawImage(bitmap, 0, 0);
-    bitmap.close();
+    await drawJpeg(jpeg, this.picture, () => this.wanted === jpeg);
   }
 
   label(kind) {
@@ -69,4 +86,11 @@ class Pipeline extends View {
     this.picture.setAttribute("aria-label", this.text[kind]);
     this.picture.parentElement.classList.toggle("predicted", kind !== "pipeline_result");
   }
+}
+
+// On a canvas, if it is wanted still when it is decoded.
+async function drawJpeg(jpeg, canvas, wanted = () => true) {
+  const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+  if (wanted()) canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
 }

@@ -1,11 +1,14 @@
 // The Reverse tab: a film of x_t, ε̂ and x̂_0, frame by frame as the server makes it, then the browser's own.
 import { elementById, onNextFrame, phrase } from "../lib/dom.js";
+import { fileName } from "../lib/files.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { Forms } from "../lib/forms.js";
 import { Guidance } from "../lib/guidance.js";
 import { decibels, fixed, milliseconds, scientific } from "../lib/numbers.js";
 import { Pixel, placeOf, weightedSum } from "../lib/pixel.js";
 import { Grid } from "../lib/pictures.js";
+import { Save } from "../lib/save.js";
+import { filmOf } from "../lib/sheet.js";
 import { state, subscribe } from "../lib/state.js";
 import { Verdicts } from "../lib/verdicts.js";
 import { View } from "../lib/view.js";
@@ -32,6 +35,12 @@ class Reverse extends View {
     this.forms = new Forms(this.root, redraw);
     this.transport = new FilmTransport(this, { onFilm: (film) => this.prepare(film), onChange: redraw });
     this.transport.linkFilm(() => this.transport.film, { start: this.controls.start, offers: true });
+    this.save = new Save(this, {
+      name: () => this.transport.film?.info.file ?? [],
+      film: () => this.transport.film && filmOf(this.transport.film, ["x_t"]),
+      table: () => this.transport.film?.rows,
+      code: () => this.code(context.props.code),
+    });
     this.open();
     this.offerShipped();
   }
@@ -66,6 +75,14 @@ class Reverse extends View {
     const names = { with: this.text.with_class, without: this.text.without_class };
     this.guidance.prepare(film, { scale: film.info.guidance_scale, names });
     this.verdicts.prepare(film);
+  }
+
+  // Python that makes what is on show.
+  code(template) {
+    const { film, value: k } = this.transport;
+    if (!film) return null;
+    const file = fileName([...film.info.file, `step${k}`], "png");
+    return phrase(template, { ...film.info.code, k, columns: this.grids.x_t.columns, file });
   }
 
   draw() {

@@ -4,7 +4,10 @@ import { button, fill, node, onChoice, onNextFrame, phrase } from "../lib/dom.js
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { Picture, thinned } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
-import { NAMES, drowned, halfLogSnr, levelAt, scaledLinear, snr, timestepAt } from "../lib/schedules.js";
+import { Save } from "../lib/save.js";
+import {
+  NAMES, drowned, halfLogSnr, levelAt, rowsOf, scaledLinear, snr, timestepAt,
+} from "../lib/schedules.js";
 import { Question } from "../lib/server.js";
 import { state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
@@ -42,6 +45,10 @@ class Schedules extends View {
       describe: (t) => this.describe(t),
       onChange: this.redraw,
       shared: true,
+    });
+    this.save = new Save(this, {
+      name: () => ["schedules", `T${this.tables.T}`],
+      table: () => this.tables && rowsOf(this.tables),
     });
     this.listen();
     subscribe((changes) => this.changed(changes));

@@ -1,10 +1,14 @@
 // The tab Text to image: a film of several pictures, and of what the network reads, sees and expects of each.
 import { AskedAndDrawn } from "../lib/asked.js";
 import { node, onNextFrame, phrase } from "../lib/dom.js";
+import { fileName } from "../lib/files.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { press } from "../lib/link.js";
 import { decibels, milliseconds } from "../lib/numbers.js";
+import { columnsFor } from "../lib/pictures.js";
+import { Save } from "../lib/save.js";
 import { remember } from "../lib/session.js";
+import { filmOf } from "../lib/sheet.js";
 import { View } from "../lib/view.js";
 import { Variant } from "./variant.js";
 
@@ -29,6 +33,12 @@ class TextToImage extends View {
       onChange: this.redraw,
     });
     this.transport.linkFilm(() => this.transport.film, {});
+    this.save = new Save(this, {
+      name: () => this.transport.film?.info.file ?? [],
+      film: () => this.film(),
+      table: () => this.transport.film?.rows,
+      code: () => this.code(context.props.code),
+    });
     remember(`${this.root.id} looks`, { save: () => this.looks, restore: (looks) => (this.looks = looks) });
   }
 
@@ -59,6 +69,25 @@ class TextToImage extends View {
     this.asked.prepare(film);
     this.choose(film.info.main ?? 0);
     this.setOpen(this.looks);
+  }
+
+  // The pictures of all prompts, a row for each if there are two.
+  film() {
+    const { film } = this.transport;
+    return film && filmOf(film, this.variants.map((_, i) => `${i}.decoded`), this.columns);
+  }
+
+  get columns() {
+    const { num_images: count } = this.transport.film.info;
+    return this.variants.length > 1 ? count : columnsFor(count);
+  }
+
+  // Python that makes what is on show.
+  code(template) {
+    const { film, value: k } = this.transport;
+    if (!film) return null;
+    const file = fileName([...film.info.file, `step${k}`], "png");
+    return phrase(template, { ...film.info.code, k, columns: this.columns, file });
   }
 
   // What a variant has of the view.
