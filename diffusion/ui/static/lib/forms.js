@@ -1,6 +1,6 @@
 // A step in two forms, the paper's and ours, and a prediction in three: ε̂, v̂ and the score.
 import { fill, onChoice } from "./dom.js";
-import { fixed } from "./numbers.js";
+import { fixed, scientific } from "./numbers.js";
 
 const EQUAL = 1e-9; // of weights that are the same but for rounding
 
@@ -45,7 +45,7 @@ export class Forms {
       this.root.querySelector(`[data-form="${name}"]`).textContent = inWords(form);
     const [alpha, sigma] = [Math.sqrt(row.alphas_cumprod_t), Math.sqrt(1 - row.alphas_cumprod_t)];
     fill(this.root, {
-      form_alpha: fixed(row.alphas_cumprod_t / row.alphas_cumprod_s),
+      form_alpha: scientific(row.alphas_cumprod_t / row.alphas_cumprod_s),
       view_alpha: fixed(alpha),
       view_sigma: fixed(sigma),
       view_gain: fixed(1 / sigma),
