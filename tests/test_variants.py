@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from test_class_film import class_request
 
-from diffusion.films.film import as_pixels
+from diffusion.films.film import as_pixels, run_sampler
+from diffusion.models.folder import load_folder
 from diffusion.noise import draw_noise
 from diffusion.process import q_posterior
 from diffusion.samplers import timesteps
@@ -74,3 +76,11 @@ def test_the_caption_says_which_walk_it_is(tiny_model):
         request = class_request(tiny_model, **(WALK | {"variant": variant}))
         (message, *_) = reverse.film_messages(tiny_model, request)
         assert said in message["info"]["made"].format(steps=labels()["steps_in_all"].format(N=6))
+
+
+def test_the_first_x_0_hat_is_the_average_that_the_page_says_it_is():
+    """Of the shipped cats: at t = T all eight look alike, the results do not."""
+    model = load_folder(ROOT / "checkpoints" / "cats")
+    steps = [step for step, _ in run_sampler(model, seed=0, num_images=8, num_steps=6)]
+    first, last = steps[0].x_0_hat, steps[-1].x_s
+    assert first.std(0).mean() < last.std(0).mean() / 3

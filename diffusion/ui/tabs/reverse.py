@@ -145,7 +145,8 @@ def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
 
 
 def offered_by(dropdown: gr.Dropdown) -> list[Any]:
-    """The values of a choice, that at first before the others."""
+    """The values of a choice, that at first before the others; the choice itself is not laid out."""
+    dropdown.unrender()
     values = [value for _, value in dropdown.choices]
     return sorted(values, key=lambda value: value != dropdown.value)
 
