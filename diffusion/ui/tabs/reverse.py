@@ -132,11 +132,11 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
 def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
     """Which class to draw, `wanted` if the model has it; called by what classes are for this model."""
     text, classes = labels(), model.classes or ()
-    each = [] if EACH in classes else [(text["each_another"], EACH)]
-    choices = [*each, *((shown_name(name), name) for name in classes)] if classes else []
+    names = {"": text["any_accessory" if model.cats else "none"]}
+    names |= {} if EACH in classes else {EACH: text["each_another"]}
     info = "accessory_info" if model.cats else "class_info" if classes else "no_classes"
     return gr.Dropdown(
-        [*choices, (text["any_accessory" if model.cats else "none"], "")],
+        [(names.get(value) or shown_name(value), value) for value in classes_offered(model)],
         value=wanted if wanted in classes else EACH if classes else "",
         label=text["accessory" if model.cats else "class"],
         info=text[info],
@@ -144,11 +144,10 @@ def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
     )
 
 
-def offered_by(dropdown: gr.Dropdown) -> list[Any]:
-    """The values of a choice, that at first before the others; the choice itself is not laid out."""
-    dropdown.unrender()
-    values = [value for _, value in dropdown.choices]
-    return sorted(values, key=lambda value: value != dropdown.value)
+def classes_offered(model: Model) -> list[str]:
+    """What can be chosen: each another, one, or none."""
+    classes = model.classes or ()
+    return [*([EACH] if classes and EACH not in classes else []), *classes, ""]
 
 
 def opening_guidance(model: Model) -> float:
@@ -158,10 +157,15 @@ def opening_guidance(model: Model) -> float:
 
 def schedule_choice(model: Model, wanted: str = "") -> gr.Dropdown:
     """The model's own schedule, or another: `wanted` if it is another."""
-    text, others = labels(), [name for name in SCHEDULES if name != model.schedule_name]
+    text, values = labels(), schedules_offered(model)
     own = text["own_schedule"].format(name=text[model.schedule_name])
-    choices = [(own, ""), *((text[name], name) for name in others)]
-    return gr.Dropdown(choices, value=wanted if wanted in others else "", label=text["schedule"])
+    choices = [(text[value] if value else own, value) for value in values]
+    return gr.Dropdown(choices, value=wanted if wanted in values else "", label=text["schedule"])
+
+
+def schedules_offered(model: Model) -> list[str]:
+    """What can be chosen: the model's own, "", or the name of another."""
+    return ["", *(name for name in SCHEDULES if name != model.schedule_name)]
 
 
 def variant_choice() -> gr.Dropdown:
@@ -199,8 +203,8 @@ def settings(models: dict[str, Model]) -> list[Any]:
         variant = variant_choice()
     reasons = {"label === ''": "guidance_needs_class", "guidance === 0": "guidance_drops_class"}
     offered = {
-        "class": {name: offered_by(class_choice(each)) for name, each in models.items()},
-        "schedule": {name: offered_by(schedule_choice(each)) for name, each in models.items()},
+        "class": {name: classes_offered(each) for name, each in models.items()},
+        "schedule": {name: schedules_offered(each) for name, each in models.items()},
     }
     told = {"class": label, "images": images, "sampler": sampler, "seed": seed, "model": model}
     told |= {"steps": steps, "schedule": schedule, "guidance": guidance, "eta": eta, "variant": variant}
