@@ -105,7 +105,10 @@ def not_ticked(*words: str) -> str:
         ("a cat", "The prompt names no part, so nothing is ticked."),
         ("a grey cat without a hat", not_ticked("without a hat")),
         ("a grey cat with a hat and a bow", not_ticked("hat", "bow")),
-        ("a grey cat with a green hat", not_ticked("green hat")),
+        (
+            "a grey cat with a green hat",
+            "Of “green hat” only “hat” is ticked: any one that there is will do.",
+        ),
         ("a grey cat with xylophones", not_ticked("xylophones")),
         ("xylophones, a grey cat without a hat", not_ticked("xylophones", "without a hat")),
         (

@@ -6,6 +6,8 @@ from layout import TABS, open_tab, still_page
 from pages import frames
 from playwright.sync_api import expect
 
+from tools import look
+
 pytestmark = needs_browser
 TARGET = 44  # pixels of CSS
 AA = {"normal": 4.5, "large": 3.0}  # WCAG 2.2, 1.4.3
@@ -169,4 +171,33 @@ def test_the_page_says_what_language_it_is_in(browser, whole_server, locale):
     for foreign in ("이미지", "업로드", "제출", "Hochladen", "Bild hier", "Verwenden"):
         assert foreign not in words
     assert "Use via API" in words
+    page.close()
+
+
+def test_forced_colours_show_what_is_chosen(browser, whole_server):
+    """Where few colours replace the page's: the tab, an answer, the lesson, the card, the controls."""
+    page = look.open_page(browser, whole_server.url, "en", "light")
+    page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    look.open_course(page, "en")
+    page.locator(".lessons .guess button").first.click()
+    for chosen in ("[role=tab][aria-selected=true]", ".guess [aria-pressed=true]", ".numbers [aria-current]"):
+        assert outline(page.locator(chosen).first) >= 2, chosen
+    card = page.locator(".lab.lessons").evaluate("node => getComputedStyle(node).borderTopStyle")
+    assert card == "solid"
+    for control in (".lab.forward [data-role=t]", ".lab.forward [type=radio]"):
+        shape = page.locator(control).first.evaluate("node => getComputedStyle(node).appearance")
+        assert shape == "auto", control
+    assert look.grave_findings(page) == []
+    page.close()
+
+
+@pytest.mark.parametrize("code", ["en", "ko"])
+def test_no_tab_scrolls_sideways_from_phones_to_the_largest_screens(browser, whole_server, code):
+    page = look.open_page(browser, whole_server.url, code, "light")
+    for tab in look.TABS:
+        look.open_tab(page, tab, code)
+        for width in (360, 390, 640, 820, 1280, 1920, 2560):  # 640: 1280 at 200 %
+            page.set_viewport_size({"width": width, "height": 800})
+            frames(page)
+            assert look.sideways(page) == [], (tab, width)
     page.close()

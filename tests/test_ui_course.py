@@ -70,7 +70,7 @@ def test_else_it_is_a_sheet_that_covers_neither_what_it_points_at_nor_the_pages_
         expect(page.locator(".pointed")).to_have_count(0)  # it is shown for a moment
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     frames(page)
-    assert ends(page, "footer button")[3] <= ends(page, CARD)[1]
+    assert ends(page, "footer")[3] <= ends(page, CARD)[1]
     assert look.sideways(page) == []
 
 

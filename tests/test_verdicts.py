@@ -285,7 +285,7 @@ VERDICTS, DECIDED = '"what":"verdicts"', '"what":"decided"'  # in what the page 
 SAID = [
     "never trained on",
     "trained on",
-    "trained on, as far as can be seen",
+    "trained on, judging by what can be seen",
     "not sharp: between two cats",
     "not sharp: a spot fits no part",
     "not a possible cat",

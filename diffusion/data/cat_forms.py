@@ -101,15 +101,17 @@ def written(name: Name) -> Iterator[Written]:
 
 
 @lru_cache(maxsize=1)
-def texts_by_word() -> dict[str, tuple[str, ...]]:
-    """All words of names, and what captions call parts with them: "hat" is in "a red hat" and others."""
-    found: dict[str, dict[str, None]] = {}
+def texts_by_word() -> dict[str, dict[str, tuple[int, ...]]]:
+    """All words of names, and what captions call parts with them: "hat" is in "a red hat" and others; for
+    each text the parts, after the number of their kind."""
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
     grammar = {word for words in GRAMMAR.values() for word in words.split()}
-    for each in _all_written():
-        for word in " ".join(each.words).split():
-            if each.text and word not in grammar:
-                found.setdefault(word, {})[each.text] = None
-    return {word: tuple(texts) for word, texts in found.items()}
+    for name in cat_names():
+        for each in written(name):
+            for word in " ".join(each.words).split():
+                if each.text and word not in grammar:
+                    found.setdefault(word, {})[each.text] = (name.kind, *name.parts)
+    return found
 
 
 @lru_cache(maxsize=1)

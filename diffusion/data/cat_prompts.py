@@ -209,9 +209,13 @@ def _adjacent(text: str, piece: Piece, following: Piece) -> bool:
 
 
 def _alike(word: str) -> tuple[str, ...]:
-    """What captions have with this word, and with others if there are such."""
-    texts = texts_by_word().get(word, ())
-    return tuple(text for text in texts if " " in without_article(text)) or texts
+    """What captions have with this word, and with others if there are such; of what means the same one."""
+    texts = texts_by_word().get(word, {})
+    longer = {text: parts for text, parts in texts.items() if " " in without_article(text)}
+    first: dict[tuple[int, ...], str] = {}
+    for text, parts in (longer or texts).items():
+        first.setdefault(parts, text)
+    return tuple(first.values())
 
 
 # ---- what is denied ---------------------------------------------------------------------------------------

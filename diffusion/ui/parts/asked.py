@@ -94,16 +94,27 @@ def remark(prompt: Asked) -> str:
     """A sentence on what of a prompt cannot be ticked, its notes say why; empty if there is nothing."""
     text = labels()
     rivals = (named for each in prompt.rivals for named in each.named)
+    within = [
+        (each, named) for each in prompt.no_part for named in prompt.named if _overlap(each.span, named.span)
+    ]  # the green hat that there is not, and the hat that is ticked
     untold: tuple[Denied | Named | NoPart | Unknown, ...] = (
         *prompt.denied,
         *rivals,
-        *prompt.no_part,
+        *(each for each in prompt.no_part if all(each is not whole for whole, _ in within)),
         *prompt.unknown,
     )
     spans = sorted(each.span for each in untold)
     words = listed(f"“{prompt.text[slice(*span)]}”" for span in spans)
     sentences = [text["asked_not"].format(words=words)] if spans else []
+    sentences += [
+        text["asked_within"].format(words=each.text, named=prompt.text[slice(*named.span)])
+        for each, named in within
+    ]
     return " ".join(sentences if prompt.named else [text["asked_nothing"], *sentences])
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def named_by(model: LatentModel, prompt: Prompt, found: Asked) -> list[int | None]:

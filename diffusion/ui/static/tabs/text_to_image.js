@@ -150,6 +150,7 @@ class TextToImage extends View {
     this.part("attention").textContent =
       telling && row ? telling.describe(k, row.attention_max[telling.index]) : this.text.attention_idle;
     this.part("outlined").textContent = telling && row ? telling.describeOutline(k) : this.text.outline_idle;
+    this.part("outline").disabled = !telling;
   }
 
   // Which cats they are is known.

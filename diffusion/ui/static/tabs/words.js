@@ -53,6 +53,7 @@ class Words extends View {
     const field = await this.field();
     field.value = TOGGLED[document.documentElement.lang](field.value, this.names, name);
     field.dispatchEvent(new Event("input", { bubbles: true }));
+    this.part("hint").textContent = this.text.words_draw;
     this.mark();
   }
 
