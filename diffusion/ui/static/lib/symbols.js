@@ -129,7 +129,7 @@ addEventListener("resize", () => active && place());
 export function letKeysReachSymbols(root) {
   for (const line of root.querySelectorAll(LINES))
     line.querySelectorAll("[data-symbol]").forEach((symbol, i) => {
-      Object.assign(symbol, { tabIndex: i ? -1 : 0, role: "button" });
+      Object.assign(symbol, { tabIndex: i ? -1 : 0, role: "term" });
     });
 }
 
