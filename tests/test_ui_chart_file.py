@@ -17,7 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 CHARTS = {
     "Forward": ["forward-histogram.svg", "forward-curve.svg"],
     "Schedules": ["schedules-beta.svg", "schedules-alpha_bar.svg", "schedules-log_snr.svg"],
-    "Training": ["objective-loss.svg", "training-quartiles.svg"],
+    "Training": ["objective-loss.svg", "objective-weights.svg", "training-quartiles.svg"],
 }
 
 
@@ -69,6 +69,7 @@ def test_every_chart_is_a_file_that_needs_nothing_else(dark, tab):
         drawn = [path for path in root.iter(f"{SVG}path") if path.get("d")]
         assert drawn and all(path.get("stroke").startswith("rgb") for path in drawn)
         left, top, width, height = map(float, root.get("viewBox").split())
+        assert "?" not in root.find(f"{SVG}title").text
         paper = root.find(f"{SVG}rect")
         assert paper.get("fill") == "#ffffff"
         assert [float(paper.get(key)) for key in ("x", "y", "width", "height")] == [left, top, width, height]

@@ -206,9 +206,9 @@ def settings(models: dict[str, Model]) -> list[Any]:
         "class": {name: classes_offered(each) for name, each in models.items()},
         "schedule": {name: schedules_offered(each) for name, each in models.items()},
     }
-    told = {"class": label, "images": images, "sampler": sampler, "seed": seed, "model": model}
-    told |= {"steps": steps, "schedule": schedule, "guidance": guidance, "eta": eta, "variant": variant}
-    linked("reverse", told, offered)
+    told: dict[str, Any] = {"class": label, "images": images, "sampler": sampler, "seed": seed}
+    told |= {"model": model, "steps": steps, "schedule": schedule, "guidance": guidance, "eta": eta}
+    linked("reverse", told | {"variant": variant}, offered)
     say_why(guidance, {"label": label, "guidance": guidance}, reasons)
     say_why(eta, {"sampler": sampler}, {"sampler !== 'ddim'": "eta_needs_ddim"})
     silent = f"variant === '{WITHOUT_Z}' && sampler !== 'ddpm' && !(sampler === 'ddim' && eta > 0)"

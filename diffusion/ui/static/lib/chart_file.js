@@ -36,7 +36,9 @@ function fileOf(svg) {
 }
 
 function captionOf(svg) {
-  return svg.closest("figure").querySelector("figcaption").textContent.replace(/\s+/g, " ").trim();
+  const caption = svg.closest("figure").querySelector("figcaption").cloneNode(true);
+  for (const asked of caption.querySelectorAll("button")) asked.remove();
+  return caption.textContent.replace(/\s+/g, " ").trim();
 }
 
 // [the class of a line or band, what it is] for each that is seen; charts in a row may have one for all.
