@@ -26,7 +26,7 @@ from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.verdicts import MAX_CHARTED, OPENING, DrawnCats, DrawnFilms, judged_steps
 from diffusion.ui.tabs import reverse
 from diffusion.ui.tabs.reverse import CAT_GUIDANCE, class_choice, class_words
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, shown_name, speaking
 
 BODY, FUR, EYES, MOUTH, ACCESSORY = range(5)
 
@@ -82,6 +82,16 @@ def test_each_cat_is_said_to_be_what_it_is(cats, drawn):
             assert np.array_equal(picture_at(verdict["nearest"]), cats.render(cat).permute(1, 2, 0).numpy())
     assert verdicts[0]["parts"][MOUTH] == cats.names[MOUTH][made[0][MOUTH]]
     json.dumps(verdicts)
+
+
+def test_visitors_who_share_a_film_are_told_in_their_own_languages(cats, drawn):
+    told = {}
+    for code in ("ko", "en", "ko"):
+        with speaking(code):
+            told.setdefault(code, []).append(drawn.verdicts[0]["parts"])
+            words = {shown_name(name) for names in cats.names for name in names}
+            assert set(drawn.verdicts[0]["parts"][:2]) <= words
+    assert told["ko"][0] == told["ko"][1] != told["en"][0]
 
 
 def test_a_mouth_that_cannot_be_seen_is_said_to_be_hidden(cats, drawn):

@@ -4,7 +4,6 @@ The page asks for the latter two when it has all of a film.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 from zlib import crc32
 
@@ -35,7 +34,7 @@ class DrawnPrompt:
     asked: Asked
     drawn: DrawnCats
 
-    @cached_property
+    @property
     def pictures(self) -> list[dict[str, Any]]:
         """For each what `DrawnCats.verdicts` tells; of what is between two cats what it is "either_way"; a
         "name", the same for the same picture; and "asked", for each named part what `_part` tells."""

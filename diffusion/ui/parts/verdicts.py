@@ -25,7 +25,7 @@ from diffusion.ui.parts.kept_films import KeptFilms, secret_name
 from diffusion.ui.parts.line import LONGEST
 from diffusion.ui.parts.scrubber import data_url
 from diffusion.ui.parts.streaming import Planes, Row
-from diffusion.ui.text import labels, shown_name
+from diffusion.ui.text import labels, language, shown_name
 
 MAX_CHARTED = 4  # cats whose x̂_0 is judged on the way
 MAX_JUDGED_STEPS = 20  # evenly spread ones
@@ -55,10 +55,17 @@ class DrawnCats:
         """Of the result."""
         return judge(self.cats, _as_tensor(self.result))
 
-    @cached_property
+    @property
     def verdicts(self) -> list[dict[str, Any]]:
-        """For each cat what `_verdict` tells."""
-        return [self._verdict(i) for i in range(len(self.result))]
+        """For each cat what `_verdict` tells, in the language that is spoken."""
+        if language() not in self._told:
+            self._told[language()] = [self._verdict(i) for i in range(len(self.result))]
+        return self._told[language()]
+
+    @cached_property
+    def _told(self) -> dict[str, list[dict[str, Any]]]:
+        """Verdicts by language: visitors share the opening film."""
+        return {}
 
     def _verdict(self, i: int) -> dict[str, Any]:
         """Of cat i: the "outcome"; its "parts" in words; pictures of the "nearest" possible cat, and of the
