@@ -116,6 +116,8 @@ def test_when_all_is_done_it_says_where_to_go_next(page):
     expect(page.locator(".lessons .numbers button")).to_have_text(["✓"] * 7)
     expect(page.locator(".lessons [data-role=end]")).to_have_text(KOREAN["course_end"])
     page.get_by_role("button", name=KOREAN["course_afresh"], exact=True).click()
+    expect(page.locator(".lessons .numbers button")).to_have_text(["✓"] * 7)  # it takes two presses
+    page.get_by_role("button", name=KOREAN["course_afresh_sure"], exact=True).click()
     expect(page.locator(".lessons [data-role=end]")).to_be_hidden()
 
 

@@ -4,7 +4,8 @@ import { offerFile } from "./chart_file.js";
 import { onDrag } from "./drag.js";
 
 const MARGIN = { left: 40, right: 12, top: 12, bottom: 24 };
-const CHARACTER = 7.5; // pixels of a label, at most on average
+const CHARACTER = 7.5; // pixels of a label, at most on average; Hangul is twice as wide
+const lengthOf = (label) => label.length + (label.match(/\p{Script=Hangul}/gu)?.length ?? 0);
 const FIRST_SIZE = { width: 320, height: 150 }; // until there is a place
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -67,7 +68,7 @@ export class Chart {
   // ---- places -------------------------------------------------------------------------------------------
 
   get left() {
-    const longest = Math.max(...this.axes.yTicks.map(([, label]) => label.length));
+    const longest = Math.max(...this.axes.yTicks.map(([, label]) => lengthOf(label)));
     return Math.max(MARGIN.left, CHARACTER * longest + 6);
   }
 

@@ -34,7 +34,13 @@ function sampled(least, most) {
     const isNew = film() !== before && !film().endsWith("-shipped");
     return isNew && dataset.made === max && least <= max && max <= most;
   };
-  const place = () => slider("reverse") && document.querySelector(".lab.steps"); // and the film is there
+  // The number of steps, or the button if that is right already.
+  const place = () => {
+    if (!slider("reverse")) return null; // the film is not there yet
+    const steps = Number(part("steps", "[data-role=number]").value);
+    if (steps < least || steps > most) return part("steps");
+    return part("reverse").closest(".workspace").querySelector(".actions button");
+  };
   return { tab: ["tab_reverse"], place, isDone, begin: () => (before = film()) };
 }
 
@@ -61,12 +67,14 @@ function drawn() {
     return !isExample && film !== before && dataset.made === max;
   };
   const prompt = () => document.querySelector(".prompt textarea, .prompt input");
-  return { tab: ["tab_text_to_image", "draw"], place: () => slider("text_to_image") && prompt(), isDone };
+  const place = () => slider("text_to_image") && prompt().closest(".prompt");
+  return { tab: ["tab_text_to_image", "draw"], place, isDone };
 }
 
 function measured() {
   const isDone = () => !part("latent", "[data-role=arithmetic]").hidden;
-  return { tab: ["tab_text_to_image", "why_latent"], place: () => part("latent"), isDone };
+  const place = () => part("latent") && document.querySelector("button.narrow");
+  return { tab: ["tab_text_to_image", "why_latent"], place, isDone };
 }
 
 export const TASKS = [

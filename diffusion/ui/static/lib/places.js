@@ -28,9 +28,13 @@ export function whenThere(selector) {
   });
 }
 
+let moment; // a timer, while an element is ringed
+
 // Ring an element for a moment.
 export function pointAt(place) {
+  clearTimeout(moment);
+  document.querySelector(".pointed")?.classList.remove("pointed");
   place?.scrollIntoView({ block: "nearest" });
   place?.classList.add("pointed");
-  setTimeout(() => place?.classList.remove("pointed"), POINTED);
+  moment = setTimeout(() => place?.classList.remove("pointed"), POINTED);
 }

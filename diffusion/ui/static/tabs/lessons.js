@@ -24,7 +24,7 @@ class Lessons extends View {
     this.opener.addEventListener("click", () => this.change({ open: !this.progress.open, folded: false }));
     this.part("close").addEventListener("click", () => this.close());
     this.part("fold").addEventListener("click", () => this.change({ folded: !this.progress.folded }));
-    this.part("afresh").addEventListener("click", () => this.change({ ...structuredClone(NEW), open: true }));
+    this.part("afresh").addEventListener("click", () => this.startOver());
     this.part("next").addEventListener("click", () => this.choose(this.progress.lesson + 1));
     this.numbers = lessons.map(({ title }, i) => this.number(title, i));
     new ResizeObserver(() => this.makeRoom()).observe(this.root);
@@ -45,6 +45,16 @@ class Lessons extends View {
     item.append(made);
     this.part("numbers").append(item);
     return made;
+  }
+
+  // All that was done is forgotten: it takes two presses.
+  startOver() {
+    const afresh = this.part("afresh");
+    const isSure = afresh.textContent === this.text.course_afresh_sure;
+    afresh.textContent = this.text[isSure ? "course_afresh" : "course_afresh_sure"];
+    if (isSure) this.change({ ...structuredClone(NEW), open: true });
+    const forget = () => (afresh.textContent = this.text.course_afresh);
+    afresh.addEventListener("blur", forget, { once: true });
   }
 
   // Whether there is a lesson with this number, which is then on show.
@@ -125,7 +135,8 @@ class Lessons extends View {
       ...options.map((option, i) => this.option(option, i, whole && { guess, right })),
     );
     this.part("tasks").replaceChildren(...tasks.map((task, i) => this.task(task, i)));
-    write(this.part("seen"), whole ? seen : this.text.course_seen);
+    const before = this.isWhole(lesson) ? this.text.course_guess : this.text.course_seen;
+    write(this.part("seen"), whole ? seen : before);
     this.part("next").hidden = !this.isWhole(lesson) || lesson === this.lessons.length - 1;
   }
 
