@@ -113,7 +113,7 @@ def test_a_film_of_another_model_is_made_again(open_link):
 
 def test_a_prompt_is_drawn_again(open_link):
     page = open_link(urlencode({"tab": "text_to_image", "prompt": "red heart", "seed": 3, "steps": 2}))
-    expect(page.locator(".lab.text_to_image .made")).to_contain_text("seed 3")
+    expect(page.locator(".lab.text_to_image .made")).to_contain_text("Seed 3")
     expect(page.locator(".lab.text_to_image .made")).to_contain_text("2 steps")
     expect(page.locator(".prompt textarea:visible").first).to_have_value("red heart")
     until_state(page, {"tab": "text_to_image", "prompt": "red heart", "seed": 3, "steps": 2})
@@ -248,7 +248,7 @@ def test_a_link_is_copied_with_its_language(open_link):
 
 def test_where_the_browser_does_not_copy_the_link_can_be_taken_by_hand(open_link):
     page = open_link("t=250")
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject()")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
     page.get_by_role("button", name="Copy link").click()
     assert "t=250" in page.locator(SAID).locator("input").input_value()
 
@@ -259,7 +259,7 @@ def test_a_class_is_spared_what_its_link_hides(open_link):
     expect(control(page, "Seed")).to_be_visible()
     expect(control(page, "Guidance")).to_be_hidden()
     expect(page.locator(".lab.steps:visible")).to_have_count(0)
-    expect(page.locator(".lab.reverse .formula")).to_be_hidden()
+    expect(page.locator(".lab.reverse [data-role=update]")).to_be_hidden()
     fill(page, "Seed", 4)
     until_state(page, {"tab": "reverse", "seed": 4, "step": 0})
     assert "hide=course" in page.url
@@ -270,7 +270,7 @@ def test_a_space_s_link_is_that_of_its_page(browser, trained_pair, tmp_path):
         page = browser.new_page()
         page.goto(f"{space.url}/?lang=en&t=123")
         page.wait_for_selector(DRAWN)
-        page.evaluate("navigator.clipboard.writeText = () => Promise.reject()")
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
         page.get_by_role("button", name="Copy link").click()
         copied = page.locator(SAID).locator("input").input_value()
         assert copied == "https://huggingface.co/spaces/somebody/a-space?t=123&lang=en"

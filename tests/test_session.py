@@ -196,11 +196,14 @@ def test_a_new_browser_tab_starts_afresh(page, browser, text_server):
     other.close()
 
 
-def test_another_release_remembers_nothing_of_this_one(page):
+def test_another_release_remembers_nothing_of_this_one_but_what_its_address_says(page):
     page.get_by_role("tab", name="Reverse").click()
-    page.wait_for_timeout(300)
+    unfold(page, "More")
+    until(page, lambda: "tab=reverse" in page.url)
     page.reload()
     settle(page)
+    more = page.locator(".side:visible").get_by_label("Checkpoint")
+    expect(more).to_be_visible()
     page.goto("about:blank")
     page.add_init_script(
         "const kept = sessionStorage.getItem('diffusion');"
@@ -208,7 +211,8 @@ def test_another_release_remembers_nothing_of_this_one(page):
     )
     page.go_back()
     settle(page)
-    expect(page.get_by_role("tab", name="Forward")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name="Reverse")).to_have_attribute("aria-selected", "true")
+    expect(more).to_be_hidden()
 
 
 def test_a_browser_that_forbids_storage_shows_the_page(browser, text_server):

@@ -25,7 +25,11 @@ def remember_page(page: gr.Blocks) -> None:
     """
     blocks = [block for block in page.blocks.values() if block.page == page.current_page]
     back = gr.Button(visible="hidden", elem_id="go-back")  # pressed by the browser's Back and Forward
-    for i, tabs in enumerate(block for block in blocks if isinstance(block, gr.Tabs)):
+    rows = [block for block in blocks if isinstance(block, gr.Tabs)]
+    for i, tabs in enumerate(rows):
+        for j, tab in enumerate(tabs_in(tabs)):
+            tab.id = tab.id or f"tab-{i}-{j}"
+    for i, tabs in enumerate(rows):
         remember_tab(page, tabs, f"tab-{i}", back)
     controls = [block for block in blocks if isinstance(block, FormComponent) and block.visible is True]
     if controls:

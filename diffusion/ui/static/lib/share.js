@@ -9,7 +9,7 @@ import { text } from "./text.js";
 const PARTS = {
   course: ".hero [data-role=course], .lab.lessons",
   header: ".lab.hero",
-  formula: ".formula",
+  formula: ".formula:not(.tally)",
   charts: ".charts",
 };
 
