@@ -112,11 +112,11 @@ def test_a_film_of_another_model_is_made_again(open_link):
 
 
 def test_a_prompt_is_drawn_again(open_link):
-    page = open_link(urlencode({"tab": "text_to_image", "prompt": "red heart", "seed": 3, "steps": 2}))
+    page = open_link(urlencode({"tab": "text_to_image", "prompt": "a blue heart", "seed": 3, "steps": 2}))
     expect(page.locator(".lab.text_to_image .made")).to_contain_text("Seed 3")
     expect(page.locator(".lab.text_to_image .made")).to_contain_text("2 steps")
-    expect(page.locator(".prompt textarea:visible").first).to_have_value("red heart")
-    until_state(page, {"tab": "text_to_image", "prompt": "red heart", "seed": 3, "steps": 2})
+    expect(page.locator(".prompt textarea:visible").first).to_have_value("a blue heart")
+    until_state(page, {"tab": "text_to_image", "prompt": "a blue heart", "seed": 3, "steps": 2})
 
 
 def test_an_interpolation_is_made_again(open_link):
@@ -273,5 +273,5 @@ def test_a_space_s_link_is_that_of_its_page(browser, trained_pair, tmp_path):
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
         page.get_by_role("button", name="Copy link").click()
         copied = page.locator(SAID).locator("input").input_value()
-        assert copied == "https://huggingface.co/spaces/somebody/a-space?t=123&lang=en"
+        assert copied == "https://huggingface.co/spaces/somebody/a-space?lang=en&t=123"
         page.close()

@@ -2,14 +2,16 @@
 // none of it.
 const OTHERS = /^(lang|hide|present|utm_\w*|fbclid|logs|__\w*)$/;
 
-const parts = [...new URLSearchParams(location.search)];
+const parts = () => [...new URLSearchParams(location.search)];
 
-// [name, value] pairs, as they stood when the page was opened.
-export const asked = parts.filter(([name]) => !OTHERS.test(name));
+// The state that stands in the address, as [name, value] pairs.
+export const inAddress = () => parts().filter(([name]) => !OTHERS.test(name));
+
+export const asked = inAddress(); // when the page was opened
 
 // An address's query with this state, which is such pairs.
 export function queryOf(state) {
-  const others = [...new URLSearchParams(location.search)].filter(([name]) => OTHERS.test(name));
+  const others = parts().filter(([name]) => OTHERS.test(name));
   const query = new URLSearchParams([...others, ...state]).toString();
   return query && `?${query}`;
 }

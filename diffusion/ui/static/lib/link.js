@@ -1,7 +1,7 @@
 // The page's state as its address, so that it can be sent to others. What can be linked is called
 // "view.name"; that of the view after which the open tab is called needs no view, nor does what all share.
 // What stands as it does at first is left out.
-import { asked, queryOf, textOf } from "./address.js";
+import { asked, inAddress, queryOf, textOf } from "./address.js";
 import { elementById } from "./dom.js";
 import { fromLink, noteLink, noted, recall } from "./session.js";
 
@@ -138,7 +138,6 @@ export function state() {
   return [...tab, ...[...found].map(([name, value]) => [short(name), value])];
 }
 
-let written = textOf(asked);
 let place; // tab and lesson: another one is a step in the browser's history
 let leading = 0; // until then, in milliseconds, Back and Forward may be on their way to such a place
 
@@ -148,13 +147,13 @@ function write() {
   if (document.hidden) return;
   const now = state();
   if (placeIn(new Map(now)) !== place && performance.now() < leading) return;
-  noteLink(textOf(now));
   const before = place ?? placeIn(new Map(now));
   place = placeIn(new Map(now));
-  if (textOf(now) === written) return;
-  written = textOf(now);
-  history[before === place ? "replaceState" : "pushState"](null, "", queryOf(now) || location.pathname);
-  tellFrame(now);
+  if (textOf(now) !== textOf(inAddress())) {
+    history[before === place ? "replaceState" : "pushState"](null, "", queryOf(now) || location.pathname);
+    tellFrame(now);
+  }
+  noteLink(textOf(now));
 }
 
 // The page around a Space shows the same state in its own address.

@@ -9,7 +9,7 @@ const DAY = 24 * 60 * 60 * 1000; // milliseconds
 
 const left = sessionAsLeft(); // how it was when the page was opened
 // Whether the page is opened by a link, and not by its own address, which is that of what is remembered.
-export const fromLink = asked.length > 0 && textOf(asked) !== left.link;
+export const fromLink = asked.length > 0 && ![left.link, left.linkBefore].includes(textOf(asked));
 if (fromLink) left.values = {};
 const values = { ...left.values };
 const savers = new Map(); // by key
@@ -41,13 +41,11 @@ export function note(key, value) {
   write();
 }
 
-// The page's state as its address has it, from now on if one is given.
-export function noteLink(link = left.link) {
-  if (link !== left.link) {
-    left.link = link;
-    write();
-  }
-  return link;
+// The page's state as its address has it. A page that is being left may keep the one before.
+export function noteLink(link) {
+  if (link === left.link) return;
+  Object.assign(left, { link, linkBefore: left.link });
+  write();
 }
 
 // Restore at once what was remembered under a key, and from now on remember what `save` gives. A view may be
