@@ -94,7 +94,7 @@ def test_how_it_is_fitted_can_be_changed_without_the_server(page):
     expect_shown(page, centre_crop(picture(), 256))
     page.context.set_offline(True)
     for label, fit in (("all of it", letterbox), ("the middle", centre_crop)):
-        page.locator(".lab.forward").get_by_label(label).check()
+        page.locator(".lab.forward").get_by_role("radio", name=label).check()
         expect_shown(page, fit(picture(), 256))
     page.context.set_offline(False)
 

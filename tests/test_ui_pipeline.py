@@ -189,7 +189,7 @@ def test_what_cannot_be_drawn_is_said_in_a_sentence_and_the_film_stays(opened):
     for value, told in (("user/none", "HF_HUB_OFFLINE is set"), ("no", "neither a folder"), ("", "Name a")):
         field(page, "Pipeline").fill(value)
         draw(page)
-        expect(page.locator(".pipeline-panel .problem")).to_contain_text(told, timeout=30_000)
+        expect(page.locator(".pipeline-panel .problem-line .problem")).to_contain_text(told, timeout=30_000)
     assert pixels(page, ".lab.pipeline [data-c=picture]").std() > 6
     if not torch.cuda.is_available():
         most = f"at most {pipelines.MAX_CPU_PARAMETERS // 10**6} million"
