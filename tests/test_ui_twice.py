@@ -12,7 +12,7 @@ from diffusion.ui import page as whole_page
 from diffusion.ui import tabs
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.text_models import choose_model
-from diffusion.ui.text import labels
+from diffusion.ui.text import labels, questions, symbols
 
 pytestmark = needs_browser
 WAIT = 120_000  # milliseconds at most
@@ -25,7 +25,8 @@ def build(models, text_model) -> None:
     first = next(iter(models.values()))
     film = load_film(first.folder)
     languages = {"languages": whole_page.other_languages()}
-    Scrubber("hero", tabs.reverse.shipped_message(first, film), parts=languages, strings=labels())
+    said = {"strings": labels(), "symbols": symbols(), "questions": questions(), "space": ""}
+    Scrubber("hero", tabs.reverse.shipped_message(first, film), parts=languages, **said)
     tabs.forward.build(first, film)
     tabs.schedules.build(models)
     tabs.reverse.build(models, film)
@@ -71,7 +72,7 @@ def film(page, copy, view):
 def test_no_id_and_no_group_of_buttons_stands_twice(page):
     own = ", ".join(f"[id^={name}-]" for name in ("draw", "opening"))
     ids = page.evaluate(f"[...document.querySelectorAll('{own}, .lab [id]')].map(x => x.id)")
-    assert len(ids) == len(set(ids)) == 4
+    assert len(ids) == len(set(ids)) == 8
     groups = page.evaluate("[...document.querySelectorAll('.lab [type=radio]:checked')].map(x => x.name)")
     assert len(groups) == len(set(groups)) == 2 * 5  # schedule, lock, leader, β, sampler: each has one
 

@@ -218,7 +218,7 @@ export const settled = (view) => standing.then(() => setTimeout(() => leaveOutVi
 //   offers: whether what they offer depends on the model.
 export async function press(id, view, { offers = false } = {}) {
   const button = await elementById(id);
-  await standing;
+  if (fromLink) await standing;
   const model = `${view}.model`;
   if (offers && valueOf(model) !== entries.get(model).first) await offerOf(view).promise;
   requestAnimationFrame(() => button.click());
