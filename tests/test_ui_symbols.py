@@ -164,7 +164,7 @@ def test_two_schedules_give_two_values(still):
 def test_keys_go_from_symbol_to_symbol_with_one_stop_a_line(still):
     tip, line = still.locator(TIP), still.locator(".lab.forward .formula p.when-jump").first
     assert line.locator("[tabindex='0']").count() == 1
-    still.locator(".lab.forward [data-role=markov]").focus()
+    still.locator(".lab.forward .with-ask .ask").focus()
     still.keyboard.press("Tab")
     names = [name for name, _ in symbols(still, "forward .formula p.when-jump")]
     for name in names:

@@ -74,7 +74,7 @@ def test_no_id_and_no_group_of_buttons_stands_twice(page):
     ids = page.evaluate(f"[...document.querySelectorAll('{own}, .lab [id]')].map(x => x.id)")
     assert len(ids) == len(set(ids)) == 8
     groups = page.evaluate("[...document.querySelectorAll('.lab [type=radio]:checked')].map(x => x.name)")
-    assert len(groups) == len(set(groups)) == 2 * 5  # schedule, lock, leader, β, sampler: each has one
+    assert len(groups) == len(set(groups)) == 2 * 6  # schedule, lock, leader, β, sampler, view: each has one
 
 
 @both
