@@ -445,7 +445,7 @@ def test_a_model_that_is_not_of_cats_has_classes_and_no_verdicts(page):
     side.get_by_text("More", exact=True).click()
     side.get_by_label("Checkpoint").click()
     page.get_by_role("option", name="tiny", exact=True).click()
-    expect(side.get_by_label("Class").first).to_have_value("a different one each")
+    expect(side.get_by_label("Class", exact=True).first).to_have_value("a different one each")
     page.get_by_role("button", name="Sample", exact=True).click()
     expect(page.locator(".lab.reverse .made")).to_contain_text("4 images by tiny", timeout=60_000)
     expect(page.locator(".verdicts")).to_be_hidden()
