@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from diffusion.ui.parts.modules import ADDRESS
+from diffusion.ui.parts.modules import imported
 
-LINK = f"(await import(window.gradio_config.root + '{ADDRESS}/lib/link.js'))"
+LINK = imported("lib/link.js")
 
 
 Offered = Mapping[str, Mapping[str, Sequence[str]]]

@@ -25,6 +25,11 @@ def address_of(modules: dict[str, bytes]) -> str:
 ADDRESS = address_of(MODULES)
 
 
+def imported(name: str) -> str:
+    """JavaScript for what a module, such as "lib/link.js", exports; for an asynchronous function."""
+    return f"(await import(window.gradio_config.root + '{ADDRESS}/{name}'))"
+
+
 async def serve(request: Request) -> Response:
     """A file; its text is the one that the address was made of, whatever becomes of the file."""
     name = request.path_params["name"]

@@ -12,10 +12,10 @@ from gradio.components.base import FormComponent
 
 from diffusion.files import to_json
 from diffusion.ui.parts.link import LINK, in_link
-from diffusion.ui.parts.modules import ADDRESS
+from diffusion.ui.parts.modules import imported
 from diffusion.ui.parts.streaming import PRIVATE
 
-SESSION = f"(await import(window.gradio_config.root + '{ADDRESS}/lib/session.js'))"
+SESSION = imported("lib/session.js")
 
 
 def remember_page(page: gr.Blocks) -> None:

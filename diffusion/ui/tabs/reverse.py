@@ -29,7 +29,7 @@ from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.link import LINK, linked
-from diffusion.ui.parts.modules import ADDRESS
+from diffusion.ui.parts.modules import imported
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
 from diffusion.ui.parts.variants import VARIANTS, WITHOUT_Z
@@ -226,9 +226,8 @@ def walk_to_try(changed: list[Any]) -> Callable[..., Any]:
 
     They are in the order of NAMES in static/lib/walks.js.
     """
-    module = f"(await import(window.gradio_config.root + '{ADDRESS}/lib/walks.js'))"
     set_up = gr.Button(visible="hidden", elem_classes="set-up")
-    js = f"async (...values) => {module}.settings(values)"
+    js = f"async (...values) => {imported('lib/walks.js')}.settings(values)"
     event: Callable[..., Any] = set_up.click(None, changed, changed, js=js, **PRIVATE).then
     return event
 

@@ -64,44 +64,39 @@ def labels() -> dict[str, Phrase]:
 
 @cache
 def _labels(code: str) -> dict[str, Phrase]:
-    texts = json.loads((FOLDER / code / "labels.json").read_text("utf-8"))
-    return {key: Phrase(text) for key, text in texts.items()}
+    return {key: Phrase(text) for key, text in _read(code, "labels").items()}
+
+
+@cache
+def _read(code: str, name: str) -> Any:
+    """A file of texts in a language, read once."""
+    return json.loads((FOLDER / code / f"{name}.json").read_text("utf-8"))
 
 
 def shown_name(name: str) -> str:
     """What a model, its data, a class or a part of a cat is called in the language that is spoken."""
-    return _names(language()).get(name, name)
-
-
-@cache
-def _names(code: str) -> dict[str, str]:
-    names: dict[str, str] = json.loads((FOLDER / code / "names.json").read_text("utf-8"))
-    return names
+    names: dict[str, str] = _read(language(), "names")
+    return names.get(name, name)
 
 
 def lessons() -> list[dict[str, Any]]:
     """The course, in the language that is spoken: of each lesson a "title", an "analogy", a "formula", a
     "question" with "options", of which that of number "right" is, the "tasks", and what was "seen" then."""
-    read: list[dict[str, Any]] = json.loads((FOLDER / language() / "lessons.json").read_text("utf-8"))
+    read: list[dict[str, Any]] = _read(language(), "lessons")
     return read
 
 
 def symbols() -> dict[str, dict[str, str]]:
     """What symbols say of themselves, in the language that is spoken: of each its "name" with what it is,
     what it follows "from", and the "unit" of its value if it has one."""
-    read: dict[str, dict[str, str]] = json.loads((FOLDER / language() / "symbols.json").read_text("utf-8"))
+    read: dict[str, dict[str, str]] = _read(language(), "symbols")
     return read
 
 
 def questions() -> dict[str, dict[str, str]]:
     """What learners ask, by name, in the language that is spoken: of each the "question", its "answer", what
     there is to "try", and the "source", in which "arXiv" and a number are a paper's."""
-    return _questions(language())
-
-
-@cache
-def _questions(code: str) -> dict[str, dict[str, str]]:
-    read: dict[str, dict[str, str]] = json.loads((FOLDER / code / "questions.json").read_text("utf-8"))
+    read: dict[str, dict[str, str]] = _read(language(), "questions")
     return read
 
 

@@ -44,20 +44,24 @@ export function tell(place, sentence) {
   if (sentence) place.scrollIntoView({ block: "nearest" });
 }
 
-// A promise of the element with this id: Gradio may add it later.
-export function elementById(id) {
+// A promise of what `find` gives, as soon as it gives something: `find` is asked again whenever something is
+// added to the page, and with `attributes` whenever one changes.
+export function whenFound(find, { attributes = false } = {}) {
   return new Promise((resolve) => {
     const look = (_, observer) => {
-      const found = document.getElementById(id);
+      const found = find();
       if (!found) return;
       observer.disconnect();
       resolve(found);
     };
     const observer = new MutationObserver(look);
-    observer.observe(document.body, { childList: true, subtree: true });
+    observer.observe(document.body, { childList: true, subtree: true, attributes });
     look(null, observer);
   });
 }
+
+// A promise of the element with this id: Gradio may add it later.
+export const elementById = (id) => whenFound(() => document.getElementById(id));
 
 // Resolves when some of an element is on the screen.
 export function whenSeen(element) {

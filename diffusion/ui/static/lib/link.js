@@ -13,8 +13,7 @@ const LEADING = 3000; // milliseconds that a tab may need to open
 const PATIENCE = 2000; // milliseconds that a view may need to take what a link says of it
 
 const tabAsked = new Map(asked).get("tab");
-const wished = new Map(asked.map(([name, value]) => [wholeName(name), value]));
-const waiting = new Map(wished); // what nothing has taken yet
+const waiting = new Map(asked.map(([name, value]) => [wholeName(name), value])); // what nothing has taken yet
 waiting.delete("tab");
 const entries = new Map(); // by name: {read, first}
 const later = new Map(); // by the name of a control: a value that another model offers, which is chosen first
@@ -38,9 +37,6 @@ export function link(name, { read, write, first }) {
   if (fromLink && write(value) === false) leaveOut(name, value);
 }
 
-// Whether the page was opened by a link that tells this.
-export const isAsked = (name) => fromLink && wished.has(name);
-
 // As long as `settings` gives something, a view's film on show was made with that, whatever its controls say.
 export function linkFilm(view, settings) {
   films.set(view, settings);
@@ -61,8 +57,9 @@ export const viewOf = (root) => /^(\w+)-1$/.exec(root.id)?.[1];
 //   specs: for each {name, value, choices, minimum, maximum}; without a name it is not linked. With a
 //     `model`, the name of another control, the choices are by what that has.
 export function controls(key, specs) {
-  const values = (!fromLink && recall(key)) || specs.map(({ value }) => value);
-  let changed = !fromLink && recall(key) !== undefined;
+  const left = recall(key);
+  const values = left ?? specs.map(({ value }) => value);
+  let changed = left !== undefined;
   const named = [...specs.entries()].filter(([, { name }]) => name);
   for (const [i, spec] of named.sort(([, a], [, b]) => Boolean(a.model) - Boolean(b.model))) {
     const write = (typed) => {
@@ -110,7 +107,7 @@ export function tab(key, names, within) {
     return fromLink ? names[tabAsked] : recall(key);
   }
   const { ids } = rows.get(key);
-  return names[new URLSearchParams(location.search).get("tab")] ?? ids[0];
+  return names[new Map(inAddress()).get("tab")] ?? ids[0];
 }
 
 // The innermost tab that is open.
@@ -166,7 +163,7 @@ function tellFrame(now) {
 // Back and Forward of the browser lead to the tab and the lesson that were open; all else stays as it is.
 export function onBack(listener) {
   addEventListener("popstate", () => {
-    const parts = new Map(new URLSearchParams(location.search));
+    const parts = new Map(inAddress());
     place = placeIn(parts);
     leading = performance.now() + LEADING;
     document.getElementById("go-back").click();
@@ -226,7 +223,7 @@ export async function press(id, view, { offers = false } = {}) {
 
 // ---- what a link cannot have ------------------------------------------------------------------------------
 
-const left = []; // what is not taken, as it stands in the link
+const leftOut = []; // what is not taken, as it stands in the link
 let tell = () => {};
 let soon;
 
@@ -237,13 +234,13 @@ function leaveOutView(view) {
 
 export function leaveOut(name, value) {
   waiting.delete(name);
-  left.push(`${name.split(".").at(-1)}=${value}`);
+  leftOut.push(`${name.split(".").at(-1)}=${value}`);
   clearTimeout(soon);
-  soon = setTimeout(() => tell(left), TOGETHER);
+  soon = setTimeout(() => tell(leftOut), TOGETHER);
 }
 
 // `listener` gets all that was left out so far, again whenever there is more.
 export function onLeftOut(listener) {
   tell = listener;
-  if (left.length) listener(left);
+  if (leftOut.length) listener(leftOut);
 }

@@ -1,4 +1,5 @@
 // Places of the page: to open the tab on which one is, to wait until it is there, to point at it.
+import { whenFound } from "./dom.js";
 import { text } from "./text.js";
 
 const PAUSE = 300; // milliseconds in which Gradio shows a tab that was pressed
@@ -14,19 +15,8 @@ export async function openTabs(keys) {
 }
 
 // A promise of the first element that a selector fits: a view may still be loading.
-export function whenThere(selector) {
-  return new Promise((resolve) => {
-    const look = (_, observer) => {
-      const found = document.querySelector(selector);
-      if (!found) return;
-      observer.disconnect();
-      resolve(found);
-    };
-    const observer = new MutationObserver(look);
-    observer.observe(document.body, { childList: true, subtree: true, attributes: true });
-    look(null, observer);
-  });
-}
+export const whenThere = (selector) =>
+  whenFound(() => document.querySelector(selector), { attributes: true });
 
 let moment; // a timer, while an element is ringed
 
