@@ -215,7 +215,7 @@ def test_a_film_that_plays_by_itself_walks_no_lesson_and_nothing_is_told_before_
     done(page, 3)
     slide(page, "reverse", int(page.locator(".lab.reverse input[data-role=t]").get_attribute("max")))
     expect(page.locator(".lessons .tasks .done")).to_have_count(4)
-    expect(page.locator(".lessons [data-role=seen]")).to_have_text(KOREAN["course_seen"])
+    expect(page.locator(".lessons [data-role=seen]")).to_have_text(KOREAN["course_guess"])
     page.locator(".lessons .guess button").last.click()
     expect(page.locator(".lessons [data-role=seen]")).to_have_text(CARDS[0]["seen"])
     right, wrong = CARDS[0]["options"][CARDS[0]["right"]], CARDS[0]["options"][-1]
@@ -231,4 +231,6 @@ def test_a_card_shows_where_its_task_is(page):
     expect(page.locator(".lab.schedules input[data-role=t].pointed")).to_be_visible()
     open_lesson(page, 5)
     page.get_by_role("button", name=KOREAN["course_where"], exact=True).click()
-    expect(page.locator(".prompt .pointed")).to_be_visible()
+    field = page.locator(".prompt.pointed")
+    expect(field).to_be_visible()
+    assert field.evaluate("node => getComputedStyle(node).outlineWidth") == "4px"
