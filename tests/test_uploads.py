@@ -66,7 +66,7 @@ def test_a_picture_is_fitted_anew_after_another_visitors_call(page, server, phot
 
     until(page, lambda: shows(centre_crop))
     Client(server.url, verbose=False).predict(handle_file(photo), 5, "linear", 0, api_name="/corrupt")
-    page.get_by_label("all of it").check()
+    page.get_by_role("radio", name="all of it").check()
     until(page, lambda: shows(letterbox))
 
 
