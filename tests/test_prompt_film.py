@@ -215,7 +215,7 @@ def test_guidance_is_told_as_it_is_applied(model, sent, applied, told):
     assert told in notes[0] if told else notes == []
     info = film_info(*PROMPT_FILMS.begin(model, request))
     words = {0: "guidance 0", 1: "no guidance", 3: "guidance 3"}[applied]
-    assert words in info["made"] and info["variants"][0]["guidance_scale"] == applied
+    assert words in info["made"]["en"] and info["variants"][0]["guidance_scale"] == applied
     if sent["guidance"] == 3 and applied == 1:
         (film,) = variants_of(model, request)
         scales = model.denoiser(

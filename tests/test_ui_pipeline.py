@@ -92,7 +92,7 @@ def test_the_film_arrives_whole(folder, filmed):
     planes = [{"name": "latents", "shape": [4, 16, 16]}, {"name": "jpeg", "shape": [-1]}]
     assert info["planes"] == planes and info["image_shape"] == [32, 32]
     for word in (folder, "StableDiffusionPipeline", "DDIMScheduler", "seed 5"):
-        assert word in info["made"]
+        assert word in info["made"]["en"]
     arrived = {frame["k"]: frame for message in messages for frame in message["frames"]}
     assert sorted(arrived) == list(range(STEPS + 1))
     for k, frame in enumerate(filmed):
@@ -106,7 +106,7 @@ def test_the_film_arrives_whole(folder, filmed):
 def test_the_caption_tells_the_guidance_that_the_pipeline_applied(folder, scale, told):
     """Which is none at 1 and below."""
     asked = PipelineRequest("red cat", num_steps=2, guidance_scale=scale)
-    assert f", {told}, " in list(panel.film_messages(folder, asked))[-1]["info"]["made"]
+    assert f", {told}, " in list(panel.film_messages(folder, asked))[-1]["info"]["made"]["en"]
 
 
 def test_closing_the_messages_stops_the_pipeline(folder):

@@ -215,6 +215,46 @@ def test_the_tables_are_the_schedules(page, tab, num_timesteps):
             assert np.allclose(roots, values**0.5, rtol=1e-12)
 
 
+# ---- the films that compare or look back ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tab, lab, kinds, count, axis, file",
+    [
+        ("Schedules", "schedules", ["linear", "cosine"], 32, 1, "schedules-T1000"),
+        ("Schedules", "trained", ["linear", "cosine"], 7, 0, "trained-linear-cosine"),
+        ("Training", "objective", ["x_t", "eps", "eps_hat", "difference"], 51, 1, "objective-a-seed0"),
+        ("Training", "training", ["samples"], 3, 1, "training"),
+    ],
+)
+def test_what_a_tab_compares_is_one_film(page, tab, lab, kinds, count, axis, file):
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("tab", name=tab, exact=True).click()
+    page.wait_for_function(
+        """lab => [...document.querySelectorAll(`.lab.${lab} .stage canvas`)].every((canvas) =>
+            canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((x) => x))""",
+        arg=lab,
+    )
+    name, shown = film_of(page, lab, "webp", count)
+    assert name == f"{file}.webp"
+    for i in (0, count // 2, count - 1):
+        last = int(page.locator(f".lab.{lab} [data-role=t]").get_attribute("max"))
+        drag(page, lab, round(last * i / (count - 1)))
+        pictures = [pixels(page, f".lab.{lab} canvas[data-c={kind}]") for kind in kinds]
+        together = np.concatenate(pictures, axis=axis)
+        assert (shown[i] == enlarged(together, shown.shape[1] // together.shape[0])).all()
+
+
+def test_the_losses_are_saved_for_each_noise_level(page):
+    page.get_by_role("tab", name="Training", exact=True).click()
+    said = page.locator(".lab.objective b[data-n=loss]:not(:text-is('–'))")
+    said.wait_for()
+    rows = table(page, "objective")
+    assert [int(row["t"]) for row in rows] == [1, *range(20, 1001, 20)]
+    drag(page, "objective", 30)
+    assert float(said.inner_text()) == pytest.approx(float(rows[30]["loss"]), abs=1e-5)
+
+
 # ---- films of prompts ------------------------------------------------------------------------------------
 
 

@@ -75,7 +75,7 @@ def test_the_caption_says_which_walk_it_is(tiny_model):
     for variant, said in ((WITHOUT_Z, "ddpm without z, 6"), (CLIPPED, "ddpm with x̂₀ clipped to [−1, 1], 6")):
         request = class_request(tiny_model, **(WALK | {"variant": variant}))
         (message, *_) = reverse.film_messages(tiny_model, request)
-        assert said in message["info"]["made"].format(steps=labels()["steps_in_all"].format(N=6))
+        assert said in message["info"]["made"]["en"].format(steps=labels()["steps_in_all"].format(N=6))
 
 
 def test_the_first_x_0_hat_is_the_average_that_the_page_says_it_is():

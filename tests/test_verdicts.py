@@ -189,7 +189,7 @@ def test_a_whole_film_can_be_asked_about(cat_model, monkeypatch):
     *_, message = reverse.film_messages(cat_model, request_of(cat_model))
     about = message["info"]["cats"]
     assert about["combinations"] == 324_000 and about["trained_on"] == 32_400
-    assert about["credit"] == "Pictures: cats by David Revoy, CC BY 4.0."
+    assert about["credit"]["en"] == "Pictures: cats by David Revoy, CC BY 4.0."
     verdicts = films.answer({"film": about["film"], "what": "verdicts"})["verdicts"]
     assert [verdict["outcome"] for verdict in verdicts] == ["cat_impossible"] * 5
     decided = films.answer({"film": about["film"], "what": "decided"})["decided"]
@@ -399,6 +399,7 @@ def test_the_tally_is_of_what_was_sampled_in_the_session_and_counts_no_picture_t
         )
         expect(page.locator(".cat .outcome")).to_have_text([SAID[-1]] * 4, timeout=60_000)
         tallied(page, "4", "0", "–")
+    expect(page.locator(".lab.reverse .made")).to_contain_text("It is the same as before")
     page.reload()
     tallied(page, "4", "0", "–")
     page.get_by_role("button", name="Show the opening film again").click()
@@ -413,6 +414,20 @@ def test_the_tally_is_of_what_was_sampled_in_the_session_and_counts_no_picture_t
     )
     page.reload()
     tallied(page, "6", "3", "1 of 2, 50 %")
+
+
+@needs_browser
+def test_a_film_and_its_cats_are_told_of_in_the_language_of_the_page(page):
+    page.get_by_role("button", name="Sample", exact=True).click()
+    made, outcomes = page.locator(".lab.reverse .made"), page.locator(".cat .outcome")
+    expect(made).to_contain_text("The film on show: 4 images by kittens, seed 0", timeout=60_000)
+    expect(outcomes).to_have_text([SAID[-1]] * 4, timeout=60_000)
+    page.wait_for_timeout(1500)  # it is kept
+    page.get_by_role("link", name="한국어").click()
+    (key,) = (key for key, said in labels().items() if key.startswith("cat_") and said == SAID[-1])
+    with speaking("ko"):
+        expect(made).to_contain_text("kittens 모델이 그린 그림 4장, 시드 0", timeout=60_000)
+        expect(outcomes).to_have_text([labels()[key]] * 4, timeout=60_000)
 
 
 @needs_browser

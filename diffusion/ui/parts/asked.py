@@ -19,7 +19,7 @@ from diffusion.ui.parts.prompt_films import PROMPT_FILMS
 from diffusion.ui.parts.prompts import Prompt
 from diffusion.ui.parts.streaming import encode
 from diffusion.ui.parts.verdicts import DrawnCats
-from diffusion.ui.text import labels
+from diffusion.ui.text import in_each_language, labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,11 @@ def asked_for(model: LatentModel, prompt: Prompt) -> dict[str, Any] | None:
         return None
     found = asked(prompt.text)
     parts = [{"kind": KINDS[each.name.kind], "words": found.text[slice(*each.span)]} for each in found.named]
-    return {"parts": parts, "remark": remark(found), "tokens": named_by(model, prompt, found)}
+    return {
+        "parts": parts,
+        "remark": in_each_language(lambda: remark(found)),
+        "tokens": named_by(model, prompt, found),
+    }
 
 
 def remark(prompt: Asked) -> str:

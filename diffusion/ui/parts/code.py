@@ -114,9 +114,9 @@ def class_values(
         "seed": repr(seed),
         "sampler": repr(sampler),
         "num_steps": repr(num_steps),
-        "guidance_scale": repr(guidance_scale),
+        "guidance_scale": f"{guidance_scale:g}",
         "num_images": repr(num_images),
-        "eta": repr(eta),
+        "eta": f"{eta:g}",
         "clipped": CLIPPED_CODE if variant == CLIPPED else "",
         "z": "0 * " if variant == WITHOUT_Z else "",
     }

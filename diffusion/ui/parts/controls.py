@@ -24,6 +24,11 @@ def workspace() -> Iterator[tuple[gr.Column, gr.Column, gr.Column]]:
         yield gr.Column(elem_classes="stage-place"), actions, gr.Column(elem_classes="side")
 
 
+def below(name: str) -> gr.HTML:
+    """The place at a workspace's end for a part of a view (`putBelow` of lib/view.js), which is called so."""
+    return gr.HTML(f'<div class="lab {name}"></div>', elem_classes="scrubber below", apply_default_css=False)
+
+
 def film_scrubber(
     view: str,
     controls: dict[str, str] | None = None,

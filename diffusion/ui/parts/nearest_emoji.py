@@ -10,7 +10,7 @@ from diffusion.data.grids import png_bytes
 from diffusion.data.images import to_signed
 from diffusion.films.emoji_atlas import Atlas
 from diffusion.ui.parts.scrubber import data_url
-from diffusion.ui.text import language
+from diffusion.ui.text import LANGUAGES, language
 
 NEAREST = 3
 
@@ -46,9 +46,14 @@ def nearest(atlas: Atlas | None, picture: np.ndarray) -> dict[str, Any] | None:
 
 
 def nearest_shown(atlas: Atlas | None, picture: np.ndarray) -> dict[str, Any] | None:
-    """The same with the emoji's pictures, as addresses that hold them."""
+    """The same with the emoji's pictures, as addresses that hold them, and their names in each language."""
     found = nearest(atlas, picture)
     if atlas is None or found is None:
         return None
     urls = [data_url(png_bytes(Image.fromarray(atlas.pictures[each["index"]]))) for each in found["nearest"]]
-    return found | {"nearest": [each | {"picture": url} for each, url in zip(found["nearest"], urls)]}
+    names = {code: atlas.names.get(code, atlas.names["en"]) for code in LANGUAGES}
+    shown = [
+        each | {"picture": url, "name": {code: all_[each["index"]] for code, all_ in names.items()}}
+        for each, url in zip(found["nearest"], urls)
+    ]
+    return found | {"nearest": shown}

@@ -25,7 +25,7 @@ from diffusion.ui.parts.kept_films import KeptFilms, secret_name
 from diffusion.ui.parts.line import LONGEST
 from diffusion.ui.parts.scrubber import data_url
 from diffusion.ui.parts.streaming import Planes, Row
-from diffusion.ui.text import labels, language, shown_name
+from diffusion.ui.text import in_each_language, labels, language, shown_name
 
 MAX_CHARTED = 4  # cats whose x̂_0 is judged on the way
 MAX_JUDGED_STEPS = 20  # evenly spread ones
@@ -209,7 +209,7 @@ def about_cats(model: Model, cats: Cats, film: str) -> dict[str, Any]:
         "kinds": KINDS,
         "combinations": prod(cats.counts),
         "trained_on": len(cats.trained_on),
-        "credit": credit_of_examples(model),
+        "credit": in_each_language(lambda: credit_of_examples(model)),
     }
 
 

@@ -27,7 +27,7 @@ from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import Frame, encode, film_message, per_step, wish
 from diffusion.ui.parts.text_models import TextModels, words_for
-from diffusion.ui.text import labels, shown_name
+from diffusion.ui.text import in_each_language, labels, shown_name
 
 MODES, ENDS = ("prompts", "noises", "both"), ("start", "end")
 MIN_JOURNEY_FRAMES, MAX_JOURNEY_FRAMES, MAX_JOURNEY_STEPS = 3, 17, 50
@@ -183,11 +183,11 @@ def film_info(model: LatentModel, journey: Journey) -> dict[str, Any]:
     return {
         "mode": journey.mode,
         "prompts": [prompt.text for prompt in journey.prompts],
-        "notes": notes(journey),
+        "notes": in_each_language(lambda: notes(journey)),
         "angle": angle,
         "latent_shape": list(model.sample_shape),
         "frames": frames,
-        "made": made(model, journey),
+        "made": in_each_language(lambda: made(model, journey)),
         "per_step": per_step([journey.guidance_scale]),
         "file": [*(each.text for each in journey.used_prompts), *(f"seed{seed}" for seed in journey.seeds)],
     }

@@ -18,7 +18,7 @@ from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refus
 from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import Message, Planes, Row, per_step, stream_frames, wish
-from diffusion.ui.text import labels
+from diffusion.ui.text import in_each_language, labels
 
 MAX_PIPELINE_STEPS, MAX_PIPELINE_CHARACTERS, MAX_NAME = 100, 2000, 300
 DEFAULT_PIPELINE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -65,21 +65,25 @@ def film_info(name: str, request: PipelineRequest, first: PipelineFrame) -> dict
     """What the page must know of a film before its first frame."""
     pipeline = cache.get(name)
     scheduler, guided = pipeline.scheduler, getattr(pipeline, "do_classifier_free_guidance", True)
-    made = labels()["pipeline_made"].format(
-        name=name,
-        kind=type(pipeline).__name__,
-        scheduler=type(scheduler).__name__,
-        steps="{steps}",
-        guidance=guidance_words(request.guidance_scale if guided else 1.0),
-        seed=request.seed,
-    )
+    guidance_scale = request.guidance_scale if guided else 1.0
+
+    def made() -> str:
+        return labels()["pipeline_made"].format(
+            name=name,
+            kind=type(pipeline).__name__,
+            scheduler=type(scheduler).__name__,
+            steps="{steps}",
+            guidance=guidance_words(guidance_scale),
+            seed=request.seed,
+        )
+
     height, width, _ = first.picture.shape
     return {
         "num_steps": first.num_steps,
         "num_timesteps": scheduler.config.get("num_train_timesteps", 1000),
         "image_shape": [height, width],
-        "made": made,
-        "per_step": per_step([request.guidance_scale if guided else 1.0]),
+        "made": in_each_language(made),
+        "per_step": per_step([guidance_scale]),
         "file": [name.rpartition("/")[2], f"seed{request.seed}", f"{first.num_steps}steps"],
     }
 

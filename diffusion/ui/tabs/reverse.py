@@ -34,7 +34,7 @@ from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
 from diffusion.ui.parts.variants import VARIANTS, WITHOUT_Z
 from diffusion.ui.parts.verdicts import OPENING, judged_film, judged_later
-from diffusion.ui.text import labels, shown_name
+from diffusion.ui.text import in_each_language, labels, shown_name
 
 # What the tab opens with, which draws well.
 CLASS_GUIDANCE = 1.5  # of four digits without class and guidance, one is none
@@ -52,10 +52,27 @@ def film_info(
         indices: of the images' classes; None for no class.
         caption: the key of the text that says which film it is.
     """
-    text, eta = labels(), settings.get("eta", 0)
     guidance = 1.0 if indices is None else settings["guidance_scale"]
+
+    def told() -> str:
+        return labels()[caption].format(made=made(model, settings, indices, guidance))
+
+    return {
+        "num_steps": settings["num_steps"],
+        "num_timesteps": model.schedule.num_timesteps,
+        "guidance_scale": guidance,
+        "made": in_each_language(told),
+        "credit": in_each_language(lambda: credit_of_drawn(model)),
+        "per_step": per_step([guidance]),
+        **saved_as(model, settings, indices, guidance),
+    }
+
+
+def made(model: Model, settings: Mapping[str, Any], indices: Sequence[int] | None, guidance: float) -> str:
+    """How a film was made, with a place for how many of its steps."""
+    text, eta = labels(), settings.get("eta", 0)
     variant = text[f"with_{settings['variant']}"] if settings.get("variant") else ""
-    made = text["made"].format(
+    return text["made"].format(
         count=settings["num_images"],
         model=shown_name(model.name),
         seed=settings["seed"],
@@ -65,19 +82,10 @@ def film_info(
         classes=class_words(model, indices),
         guidance=guidance_words(guidance),
     )
-    return {
-        "num_steps": settings["num_steps"],
-        "num_timesteps": model.schedule.num_timesteps,
-        "guidance_scale": guidance,
-        "made": text[caption].format(made=made),
-        "credit": credit_of_drawn(model),
-        "per_step": per_step([guidance]),
-        **saved_as(model, settings, indices, guidance, eta),
-    }
 
 
 def saved_as(
-    model: Model, settings: Mapping[str, Any], indices: Sequence[int] | None, guidance: float, eta: float
+    model: Model, settings: Mapping[str, Any], indices: Sequence[int] | None, guidance: float
 ) -> dict[str, Any]:
     """The words of a film's files, and what is to be filled in where its code has places."""
     as_they_are = ("seed", "sampler", "num_steps", "schedule", "num_images")
@@ -85,7 +93,7 @@ def saved_as(
         model,
         indices=indices,
         guidance_scale=guidance,
-        eta=eta,
+        eta=settings.get("eta", 0),
         variant=settings.get("variant", ""),
         **{name: settings[name] for name in as_they_are},
     )
@@ -250,6 +258,7 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         with side:
             chosen = settings(models)
             opening = opening_button(film is not None, ids["opening"])
+        controls.below("judged")
     label, images, _, sampler, _, model, schedule, guidance, _, variant = chosen
 
     def messages(*sent: Any) -> Iterator[dict[str, Any]]:

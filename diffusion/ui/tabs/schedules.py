@@ -10,6 +10,7 @@ from diffusion.films.film import Film
 from diffusion.films.quality_curves import quality_over_steps
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
+from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.class_film import only_codes, shipped_film, shipped_frames, walk_of
 from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
@@ -66,10 +67,9 @@ def build(models: dict[str, Model]) -> None:
     text = labels()
     panels = [fill(static("tabs/panel.html"), {"name": name, "title": text[name]}) for name in SCHEDULES]
     parts = {"panels": "".join(panels), "fact": inline("fact"), **picture_row(text["presets"])}
-    Scrubber("schedules", None, [tables, open_picture], parts)
+    Scrubber("schedules", None, [tables, open_picture, animation], parts)
     pair = trained_pair(models)
     message = trained_message(pair) if pair else None
     if message:
-        Scrubber(
-            "trained", message, parts={"slider": text["trained_slider"], "position": text["film_position"]}
-        )
+        parts = {"slider": text["trained_slider"], "position": text["film_position"]}
+        Scrubber("trained", message, [animation], parts)

@@ -35,7 +35,7 @@ from diffusion.ui.parts.streaming import PRIVATE, Planes, Row, film_message, per
 from diffusion.ui.parts.text_models import TextModels, words_for
 from diffusion.ui.parts.verdicts import about_cats
 from diffusion.ui.parts.word_chips import known_words, word_chips
-from diffusion.ui.text import labels, shown_name
+from diffusion.ui.text import in_each_language, labels, shown_name
 
 
 def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
@@ -57,13 +57,6 @@ def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
         }
         for variant in request.variants
     ]
-    made = words_for(model, "drawn_by").format(
-        model=shown_name(model.name),
-        seed=request.seed,
-        sampler=request.sampler,
-        steps="{steps}",
-        guidance=" / ".join(dict.fromkeys(guidance_words(each.guidance_scale) for each in request.variants)),
-    )
     return {
         "kept": name,
         "model": model.name,
@@ -72,11 +65,23 @@ def film_info(name: str, film: PromptFilm) -> dict[str, Any]:
         "num_images": request.num_images,
         "num_steps": request.num_steps,
         "num_timesteps": model.schedule.num_timesteps,
-        "made": f"{made} {credit_of_drawn(model)}".strip(),
+        "made": in_each_language(lambda: made(model, request)),
         "per_step": per_step([variant.guidance_scale for variant in request.variants]),
         "file": file_words(model, request),
         "code": prompt_values(model, request),
     }
+
+
+def made(model: LatentModel, request: PromptRequest) -> str:
+    """How a film was made, with a place for how many of its steps."""
+    told = words_for(model, "drawn_by").format(
+        model=shown_name(model.name),
+        seed=request.seed,
+        sampler=request.sampler,
+        steps="{steps}",
+        guidance=" / ".join(dict.fromkeys(guidance_words(each.guidance_scale) for each in request.variants)),
+    )
+    return f"{told} {credit_of_drawn(model)}".strip()
 
 
 def file_words(model: LatentModel, request: PromptRequest) -> list[str]:

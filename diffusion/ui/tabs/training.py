@@ -14,6 +14,7 @@ from diffusion.losses import WEIGHTINGS
 from diffusion.models.model import Model
 from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
+from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.credit import credit_of_begun, credit_of_examples, source
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
@@ -193,6 +194,7 @@ def build(models: dict[str, Model]) -> None:
         "position": text["level"],
         **picture_row(text["examples" if history.held_out else "examples_seen"]),
     }
-    Scrubber("objective", objective_message(model, history), [*asked_in_line(predict), open_picture], parts)
+    questions = [*asked_in_line(predict), open_picture, animation]
+    Scrubber("objective", objective_message(model, history), questions, parts)
     parts = {"slider": text["training_slider"], "position": text["moment"]}
-    Scrubber("training", history_message(model, history), parts=parts)
+    Scrubber("training", history_message(model, history), [animation], parts)

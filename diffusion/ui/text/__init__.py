@@ -9,17 +9,19 @@ fills them in likewise (static/lib/dom.js).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, TypeVar
 
 FOLDER = Path(__file__).parent
 LANGUAGES = {"en": "English", "ko": "한국어"}  # by code, as each calls itself
 DEFAULT = "en"  # for programs, and whoever wants another one that is not there
+
+Said = TypeVar("Said")
 
 _spoken: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
@@ -55,6 +57,15 @@ def speaking(code: str) -> Iterator[None]:
         yield
     finally:
         _spoken.reset(before)
+
+
+def in_each_language(say: Callable[[], Said]) -> dict[str, Said]:
+    """What `say` gives while a language is spoken, by its code: for what outlives a change of language."""
+    found = {}
+    for code in LANGUAGES:
+        with speaking(code):
+            found[code] = say()
+    return found
 
 
 def labels() -> dict[str, Phrase]:

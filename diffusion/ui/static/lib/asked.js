@@ -5,6 +5,7 @@ import {
 } from "./outcomes.js";
 import { Question } from "./server.js";
 import { remember } from "./session.js";
+import { spoken } from "./text.js";
 
 const MARKS = { yes: "✓", no: "✗", untold: "–", waiting: "…" };
 
@@ -32,7 +33,7 @@ export class AskedAndDrawn {
     Object.assign(this, { film, about: film.info.cats, wanted: false });
     this.place.hidden = !this.about;
     if (!this.about) return;
-    this.part("credit").textContent = this.about.credit;
+    this.part("credit").textContent = spoken(this.about.credit);
     this.show();
   }
 
@@ -67,12 +68,13 @@ export class AskedAndDrawn {
   variant(i) {
     const { info } = this.film;
     const { text, negative, asked } = info.variants[i];
-    const said = negative ? phrase(this.text.asked_leading_away, { text, negative }) : `“${text}”`;
+    const words = negative ? phrase(this.text.asked_leading_away, { text, negative }) : `“${text}”`;
     const list = node("ul", "ticked");
     list.append(...Array.from({ length: info.num_images }, (_, j) => this.card(i, j, info.judged?.[i][j])));
-    const prompt = Object.assign(node("p", "prompt-of", said), { dir: "auto" });
+    const prompt = Object.assign(node("p", "prompt-of", words), { dir: "auto" });
     const place = node("div", "asked-of");
-    const remark = Object.assign(node("p", "note", asked.remark), { dir: "auto", hidden: !asked.remark });
+    const said = spoken(asked.remark);
+    const remark = Object.assign(node("p", "note", said), { dir: "auto", hidden: !said });
     place.append(prompt, remark, list);
     return place;
   }

@@ -30,7 +30,7 @@ export function enlarged(canvas, factor) {
   return large;
 }
 
-// Rows {name: value} as lines with commas; a value may be a list, and what is no finite number stays empty.
+// Rows {name: value} as lines with commas; a value is a number, a word or a list; what is not finite stays empty.
 export function csvOf(rows) {
   const flat = rows.map((row) => Object.fromEntries(Object.entries(row).flatMap(cellsOf)));
   const names = [...new Set(flat.flatMap(Object.keys))];
@@ -41,4 +41,4 @@ export function csvOf(rows) {
 const cellsOf = ([name, value]) =>
   Array.isArray(value) ? value.map((each, i) => [`${name}_${i}`, each]) : [[name, value]];
 
-const cell = (value) => (Number.isFinite(value) || typeof value === "boolean" ? String(value) : "");
+const cell = (value) => (typeof value === "number" && !Number.isFinite(value) ? "" : String(value ?? ""));

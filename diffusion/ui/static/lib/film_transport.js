@@ -4,7 +4,10 @@ import { sortOf } from "./films.js";
 import { leaveOut, link, linkFilm, press, viewOf } from "./link.js";
 import { Progress } from "./progress.js";
 import { fromLink, keep, kept } from "./session.js";
+import { spoken } from "./text.js";
 import { Transport } from "./transport.js";
+
+const ANSWERS = ["verdicts", "judged"]; // of a film, in words: asked for again in another language
 
 // While `live` it is held at the newest frame; a hand or a key on it ends that.
 export class LiveTransport extends Transport {
@@ -76,6 +79,10 @@ export class LiveTransport extends Transport {
   }
 }
 
+// Whether two films are made with the same settings, and so show the same.
+const isMadeLike = (film, other) =>
+  Boolean(film.info.code && other) && JSON.stringify(film.info.code) === JSON.stringify(other.info.code);
+
 // Of a film that comes in messages.
 export class FilmTransport extends LiveTransport {
   film = null;
@@ -94,19 +101,22 @@ export class FilmTransport extends LiveTransport {
 
   // Show the film that was on show when the page was left, where it stood. Whether there was one.
   async restore() {
-    const left = fromLink ? undefined : await kept(`${this.root.id} film`);
+    const { record: left, language } = (!fromLink && (await kept(`${this.root.id} film`))) || {};
     if (left?.info.progress) left.info.progress.ended ??= "stopped"; // with the page
+    if (left && language !== document.documentElement.lang) ANSWERS.forEach((answer) => delete left.info[answer]);
     if (left && !this.film) this.show(sortOf(left).from(left));
     this.remember();
     return this.film !== null;
   }
 
   keep() {
-    keep(`${this.root.id} film`, () => this.film.record);
+    const language = document.documentElement.lang;
+    keep(`${this.root.id} film`, () => ({ record: this.film.record, language }));
   }
 
   show(film) {
     this.pause();
+    film.info.again ??= isMadeLike(film, this.film);
     this.film = film;
     this.seen.add(film.id);
     this.onFilm(film);
@@ -120,7 +130,8 @@ export class FilmTransport extends LiveTransport {
     const [N, k] = [info.num_steps, Math.max(last, 0)];
     this.grown(k, value, N);
     const steps = phrase(k < N ? this.view.text.steps_so_far : this.view.text.steps_in_all, { k, N });
-    this.view.part("made").textContent = phrase(info.made, { steps });
+    const made = phrase(spoken(info.made), { steps });
+    this.view.part("made").textContent = info.again ? `${made} ${this.view.text.made_again}` : made;
     this.showProgress();
     this.keep();
   }

@@ -98,16 +98,16 @@ export class Save {
   }
 
   async saveFilm(pressed) {
-    const [label, words] = [pressed.textContent, this.name()];
+    const words = this.name();
     const buttons = [...this.part("film").querySelectorAll("button")];
     for (const each of buttons) each.disabled = true;
-    pressed.textContent = phrase(this.text.save_making, { kind: label });
+    this.tell(phrase(this.text.save_making, { kind: pressed.textContent }));
     try {
       const { kind } = pressed.dataset;
       const reply = await this.question.answer({ kind, ...(await sheetOf(this.film())) });
       if (reply) this.give(bytesFrom(reply.file), words, kind, `image/${kind}`);
+      else this.tell("");
     } finally {
-      pressed.textContent = label;
       for (const each of buttons) each.disabled = false;
     }
   }

@@ -22,6 +22,7 @@ export function share(root, space) {
     const isOwn = state.own.some((own) => addressOf(own) === state.picture);
     copy(address, said, isOwn ? text.link_copied_without : text.link_copied);
   });
+  document.addEventListener("pointerdown", ({ target }) => said.contains(target) || tell(said, ""));
   onLeftOut((left) => tell(said, phrase(text.link_left_out, { what: left.join(", ") })));
   const { lang, hide } = Object.fromEntries(new URLSearchParams(location.search));
   if (lang !== undefined && lang !== document.documentElement.lang && !languages.includes(lang))

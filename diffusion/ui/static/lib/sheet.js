@@ -45,3 +45,19 @@ export function filmOf(film, names, columns) {
   };
   return { last: film.last, cell: Math.max(shape[0], shape[1]), picture };
 }
+
+// Films of as many frames as one, their pictures beside each other; wide ones one below the other.
+export function together(films) {
+  const canvas = node("canvas");
+  const picture = (k) => {
+    const pictures = films.map((film) => film.picture(k));
+    const [{ width, height }] = pictures;
+    const [right, down] = width > height ? [0, height] : [width, 0];
+    const others = pictures.length - 1;
+    Object.assign(canvas, { width: width + others * right, height: height + others * down });
+    const context = canvas.getContext("2d");
+    pictures.forEach((each, i) => context.drawImage(each, i * right, i * down));
+    return canvas;
+  };
+  return { ...films[0], picture };
+}

@@ -6,6 +6,7 @@ import {
 } from "./outcomes.js";
 import { Question } from "./server.js";
 import { remember } from "./session.js";
+import { spoken } from "./text.js";
 
 export class Verdicts {
   // Of what was sampled the outcomes, by network and by cat, so that none counts twice.
@@ -35,7 +36,7 @@ export class Verdicts {
     this.kinds = kinds.map((kind) => this.text[`part_${kind}`]);
     const [all, known] = [combinations, trainedOn].map((number) => number.toLocaleString("en"));
     this.part("ground").textContent = phrase(this.text.cat_ground, { combinations: all, trained_on: known });
-    this.part("drawings").textContent = credit;
+    this.part("drawings").textContent = spoken(credit);
     const { text, goTo } = this;
     this.decided ??= new Decided(this.place, { text, kinds: this.kinds, goTo });
     this.showCats();

@@ -1,5 +1,5 @@
 // What every tab's view has: its markup, its texts, and the Gradio components that belong to it, by name.
-import { fill } from "./dom.js";
+import { fill, whenFound } from "./dom.js";
 import { letFingersScrollPastSliders } from "./drag.js";
 import "./number_fields.js";
 import { letKeysReachSymbols } from "./symbols.js";
@@ -28,6 +28,12 @@ export class View {
 
   chart(name) {
     return this.find(`svg[data-chart="${name}"]`);
+  }
+
+  // Move a part to the end of the workspace, where it stands below the controls: controls.py has `below`.
+  async putBelow(part) {
+    const workspace = this.root.closest(".workspace");
+    (await whenFound(() => workspace.querySelector(".below .lab"))).replaceChildren(part);
   }
 
   fill(values) {

@@ -5,7 +5,7 @@ import { Grid } from "../lib/pictures.js";
 import { answerQuestions } from "../lib/questions.js";
 import { remember } from "../lib/session.js";
 import { update } from "../lib/state.js";
-import { text } from "../lib/text.js";
+import { spoken, text } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { share } from "../lib/share.js";
 import { WalkedFilm } from "../lib/walked_film.js";
@@ -34,7 +34,7 @@ class Hero extends View {
     this.grid = new Grid(this.find("canvas"));
     this.grid.resize(count, shape, count);
     this.find("canvas").dataset.film = this.film.id;
-    this.part("credit").textContent = this.film.info.credit;
+    this.part("credit").textContent = spoken(this.film.info.credit);
     this.find(".opening").hidden = false;
     this.part("play").addEventListener("click", () => this.play(!this.playing));
     if (reducedMotion.matches) this.seconds = SECONDS;

@@ -9,6 +9,7 @@ import { Progress } from "../lib/progress.js";
 import { Save } from "../lib/save.js";
 import { fromLink, keep, kept } from "../lib/session.js";
 import { filmOf } from "../lib/sheet.js";
+import { spoken } from "../lib/text.js";
 import { View } from "../lib/view.js";
 
 const GREY = 128;
@@ -136,8 +137,8 @@ class Interpolation extends View {
       from: changes.prompts ? named(prompts[0]) : this.text.journey_a,
       to: changes.prompts ? named(prompts[1]) : this.text.journey_b,
     });
-    this.part("notes").textContent = notes.join(" ");
-    this.part("made").textContent = made;
+    this.part("notes").textContent = spoken(notes).join(" ");
+    this.part("made").textContent = spoken(made);
   }
 
   // ---- the reel -----------------------------------------------------------------------------------------

@@ -104,6 +104,16 @@ class Lessons extends View {
     }
     if (!task?.place() || !task.isDone(this.since)) return;
     this.change({ done: done.map((count, i) => count + (i === lesson)) });
+    this.showNext();
+  }
+
+  // What is to be done next, or what was seen, comes into the card's sight; the page stays where it is.
+  showNext() {
+    const next = this.find(".tasks .now") ?? this.part("seen");
+    for (const scrolled of [this.part("card"), this.root]) {
+      const below = next.getBoundingClientRect().bottom - scrolled.getBoundingClientRect().bottom;
+      if (below > 0) scrolled.scrollTop += below;
+    }
   }
 
   isWhole(i) {
@@ -114,6 +124,7 @@ class Lessons extends View {
     const { open, folded, lesson } = this.progress;
     this.root.hidden = !open;
     this.root.classList.toggle("folded", folded);
+    this.root.classList.toggle("whole", this.isWhole(lesson));
     this.opener.setAttribute("aria-expanded", open);
     this.part("fold").textContent = this.text[folded ? "course_unfold" : "course_fold"];
     this.part("fold").setAttribute("aria-expanded", !folded);

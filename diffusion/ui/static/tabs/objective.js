@@ -6,8 +6,10 @@ import { decades, decibels, fixed } from "../lib/numbers.js";
 import { addressOf } from "../lib/own_pictures.js";
 import { Grid, toBytes, withChannels } from "../lib/pictures.js";
 import { PictureRow } from "../lib/picture_row.js";
+import { Save } from "../lib/save.js";
 import { snr } from "../lib/schedules.js";
 import { Question } from "../lib/server.js";
+import { together } from "../lib/sheet.js";
 import { pixelsOf, state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
@@ -16,6 +18,8 @@ const NOISE_RANGE = 3;
 const LOWEST_LOSS = -4; // where the curve is cut off, as a power of ten
 const MOST_WEIGHT = 3; // the same of the weights, both ways
 const BEND = 5; // γ of min-SNR
+
+const PICTURES = ["x_t", "eps", "eps_hat", "difference"];
 
 export function mount(context) {
   return (message) => new Objective(context, message);
@@ -33,9 +37,7 @@ class Objective extends View {
     this.about = message;
     this.last = message.levels.length - 1;
     this.T = message.levels[this.last];
-    this.grids = Object.fromEntries(
-      ["x_t", "eps", "eps_hat", "difference"].map((name) => [name, this.grid(this.canvas(name))]),
-    );
+    this.grids = Object.fromEntries(PICTURES.map((name) => [name, this.grid(this.canvas(name))]));
     this.addChart();
     this.addWeights();
     this.transport = new Transport(this.root, {
@@ -50,6 +52,11 @@ class Objective extends View {
     });
     this.transport.setRange(this.last, Math.round(0.4 * this.last));
     this.transport.remember();
+    this.save = new Save(this, {
+      name: () => ["objective", this.answer?.tile.name, `seed${this.seed}`],
+      film: () => this.answer && this.film(),
+      table: () => this.answer && this.rows(),
+    });
   }
 
   grid(canvas) {
@@ -170,7 +177,7 @@ class Objective extends View {
     if (!this.answer) return;
     const k = this.transport.value;
     const { levels, alphas_cumprod: alphaBars, typical } = this.about;
-    this.drawPictures(k, alphaBars[k]);
+    for (const [name, bytes] of Object.entries(this.picturesAt(k))) this.grids[name].show(bytes);
     for (const chart of [this.losses, this.weights]) chart.cursor("x_t", k / this.last);
     const quarter = Math.min(3, Math.floor(((levels[k] - 1) / this.T) * 4));
     this.fill({
@@ -186,13 +193,36 @@ class Objective extends View {
     return Math.ceil(((quarter + 1) * this.T) / 4);
   }
 
-  drawPictures(k, alphaBar) {
-    const { x0, noise, epsHat: all } = this.answer;
+  // The bytes of PICTURES at a noise level, by their names.
+  picturesAt(k, { x0, noise, epsHat: all } = this.answer) {
+    const alphaBar = this.about.alphas_cumprod[k];
     const epsHat = all.subarray(k * x0.length, (k + 1) * x0.length);
     const [alpha, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
-    this.grids.x_t.show(toBytes(x0.map((x, i) => alpha * x + sigma * noise[i])));
-    this.grids.eps.show(toBytes(noise, NOISE_RANGE));
-    this.grids.eps_hat.show(toBytes(epsHat, NOISE_RANGE));
-    this.grids.difference.show(toBytes(noise.map((eps, i) => eps - epsHat[i]), NOISE_RANGE));
+    return {
+      x_t: toBytes(x0.map((x, i) => alpha * x + sigma * noise[i])),
+      eps: toBytes(noise, NOISE_RANGE),
+      eps_hat: toBytes(epsHat, NOISE_RANGE),
+      difference: toBytes(noise.map((eps, i) => eps - epsHat[i]), NOISE_RANGE),
+    };
+  }
+
+  // ---- to be saved --------------------------------------------------------------------------------------
+
+  film() {
+    const { answer, last } = this;
+    const films = PICTURES.map((name) => {
+      const grid = this.grid(node("canvas"));
+      const picture = (k) => {
+        grid.show(this.picturesAt(k, answer)[name]);
+        return grid.canvas;
+      };
+      return { last, cell: Math.max(grid.width, grid.height), picture };
+    });
+    return together(films);
+  }
+
+  rows() {
+    const { levels, alphas_cumprod: alphaBars } = this.about;
+    return levels.map((t, k) => ({ t, alphas_cumprod: alphaBars[k], loss: this.answer.loss[k] }));
   }
 }

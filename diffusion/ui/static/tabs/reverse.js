@@ -10,6 +10,7 @@ import { Grid } from "../lib/pictures.js";
 import { Save } from "../lib/save.js";
 import { filmOf } from "../lib/sheet.js";
 import { state, subscribe } from "../lib/state.js";
+import { spoken } from "../lib/text.js";
 import { Verdicts } from "../lib/verdicts.js";
 import { View } from "../lib/view.js";
 import { aimOf, noiseIn } from "../lib/walk.js";
@@ -31,6 +32,7 @@ class Reverse extends View {
     const goTo = (k) => this.transport.userSet(k);
     this.guidance = new Guidance(this.root, { text: this.text, goTo });
     this.verdicts = new Verdicts(this, { keep: () => this.transport.keep(), goTo });
+    this.putBelow(this.verdicts.place);
     const redraw = onNextFrame(this.root, () => this.draw());
     this.forms = new Forms(this.root, redraw);
     this.transport = new FilmTransport(this, { onFilm: (film) => this.prepare(film), onChange: redraw });
@@ -71,7 +73,7 @@ class Reverse extends View {
     this.pixel.setChannels(channels);
     this.find(".stage").style.setProperty("--aspect", aspect);
     this.find(".stage").classList.toggle("wide", aspect > WIDE);
-    this.part("credit").textContent = film.info.credit;
+    this.part("credit").textContent = spoken(film.info.credit);
     const names = { with: this.text.with_class, without: this.text.without_class };
     this.guidance.prepare(film, { scale: film.info.guidance_scale, names });
     this.verdicts.prepare(film);

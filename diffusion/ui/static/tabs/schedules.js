@@ -2,13 +2,14 @@
 import { Chart } from "../lib/chart.js";
 import { button, fill, node, onChoice, onNextFrame, phrase } from "../lib/dom.js";
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
-import { Picture, thinned } from "../lib/pictures.js";
+import { Picture, SIZE, thinned } from "../lib/pictures.js";
 import { sharedPictureRow } from "../lib/picture_row.js";
 import { Save } from "../lib/save.js";
 import {
   NAMES, drowned, halfLogSnr, levelAt, rowsOf, scaledLinear, snr, timestepAt,
 } from "../lib/schedules.js";
 import { Question } from "../lib/server.js";
+import { together } from "../lib/sheet.js";
 import { state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
@@ -48,6 +49,7 @@ class Schedules extends View {
     });
     this.save = new Save(this, {
       name: () => ["schedules", `T${this.tables.T}`],
+      film: () => this.tables && state.x0 && state.noise && this.film(),
       table: () => this.tables && rowsOf(this.tables),
     });
     this.listen();
@@ -179,6 +181,21 @@ class Schedules extends View {
     chart.plot("linear", linear);
     chart.plot("scaled", scaled);
     chart.plot("cosine", cosine.map((beta) => (beta > top ? NaN : beta)));
+  }
+
+  // To be saved: both pictures, at all that the slider has.
+  film() {
+    const { x0, noise } = state;
+    const films = NAMES.map((name) => {
+      const drawn = new Picture(node("canvas"));
+      const picture = (t) => {
+        const { alphaBar } = this.bothAt(t)[name];
+        drawn.mix(x0, Math.sqrt(alphaBar), noise, Math.sqrt(1 - alphaBar));
+        return drawn.context.canvas;
+      };
+      return { last: this.tables.T, cell: SIZE, picture };
+    });
+    return together(films);
   }
 
   draw() {

@@ -9,6 +9,7 @@ import { columnsFor } from "../lib/pictures.js";
 import { Save } from "../lib/save.js";
 import { remember } from "../lib/session.js";
 import { filmOf } from "../lib/sheet.js";
+import { spoken } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { Variant } from "./variant.js";
 
@@ -186,7 +187,7 @@ class TextToImage extends View {
   neighbour({ picture, name, distance, held_out }) {
     const figure = node("figure", "neighbour");
     figure.append(Object.assign(new Image(), { src: picture, alt: "" }));
-    const caption = node("figcaption", "", name);
+    const caption = node("figcaption", "", spoken(name));
     caption.append(node("small", "", `${this.text.distance} ${distance.toFixed(2)}`));
     if (held_out) caption.append(node("small", "badge", this.text.held_out_badge));
     figure.append(caption);

@@ -2,7 +2,9 @@
 import { Chart } from "../lib/chart.js";
 import { onChoice, onNextFrame, phrase } from "../lib/dom.js";
 import { Grid } from "../lib/pictures.js";
+import { Save } from "../lib/save.js";
 import { NAMES } from "../lib/schedules.js";
+import { together, filmOf } from "../lib/sheet.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
 import { WalkedFilm } from "../lib/walked_film.js";
@@ -27,6 +29,11 @@ class Trained extends View {
     });
     this.transport.setRange(last, last);
     this.transport.remember();
+    this.save = new Save(this, {
+      name: () => ["trained", ...NAMES],
+      film: () => together(this.pairs.map(({ film }) => filmOf(film, ["x_t"]))),
+      table: () => NAMES.flatMap((schedule) => curves[schedule].map((row) => ({ schedule, ...row }))),
+    });
     const measured = NAMES.every((name) => curves[name].length > 1);
     this.part("curves").hidden = !measured;
     if (measured) this.addCurves();

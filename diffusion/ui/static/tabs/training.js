@@ -1,8 +1,9 @@
 // The training time machine: samples from the same noise, and the loss, at moments of a run.
 import { Chart } from "../lib/chart.js";
-import { onNextFrame, phrase } from "../lib/dom.js";
+import { node, onNextFrame, phrase } from "../lib/dom.js";
 import { decades, fixed, short } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
+import { Save } from "../lib/save.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
 
@@ -20,9 +21,8 @@ class Training extends View {
   constructor(context, message) {
     super(context);
     const { rows, count, shape } = message;
-    Object.assign(this, { rows, last: rows.length - 1 });
-    this.grid = new Grid(this.canvas("samples"));
-    this.grid.resize(count, shape);
+    Object.assign(this, { rows, count, shape, last: rows.length - 1 });
+    this.grid = this.gridOn(this.canvas("samples"));
     for (const name of ["lead", "remark", "made"]) this.part(name).textContent = message[name];
     this.addChart();
     this.redraw = onNextFrame(this.root, () => this.draw());
@@ -33,7 +33,28 @@ class Training extends View {
     });
     this.transport.setRange(this.last, this.last);
     this.transport.remember();
+    this.save = new Save(this, {
+      name: () => ["training"],
+      film: () => this.sprite && this.film(),
+      table: () => rows,
+    });
     this.open(message.sprite);
+  }
+
+  gridOn(canvas) {
+    const grid = new Grid(canvas);
+    grid.resize(this.count, this.shape);
+    return grid;
+  }
+
+  // To be saved.
+  film() {
+    const grid = this.gridOn(node("canvas"));
+    const picture = (k) => {
+      grid.showColumn(this.sprite, k);
+      return grid.canvas;
+    };
+    return { last: this.last, cell: Math.max(grid.width, grid.height), picture };
   }
 
   async open(address) {
