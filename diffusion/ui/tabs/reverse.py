@@ -240,6 +240,26 @@ def walk_to_try(changed: list[Any]) -> Callable[..., Any]:
     return event
 
 
+def follow(models: dict[str, Model], label: Any, schedule: Any, model: Any, guidance: Any) -> None:
+    """Let controls offer what the chosen model has; a guidance that nobody has changed is its own."""
+
+    def choices_of(name: Any, label: str, schedule: str) -> tuple[gr.Dropdown, gr.Dropdown]:
+        network = models[choice(name, "model", models)]
+        return class_choice(network, label), schedule_choice(network, schedule)
+
+    def guidance_of(name: Any, chosen: float) -> float:
+        untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
+        return opening_guidance(models[choice(name, "model", models)]) if untouched else chosen
+
+    offers = model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
+    rest = f"async () => {LINK}.offered(['reverse.class', 'reverse.schedule'])"
+    offers.then(None, None, [label, schedule], js=rest, **PRIVATE).then(
+        None, None, None, js=f"async () => {{ {LINK}.ready('reverse'); }}", **PRIVATE
+    )
+    # By hand alone: a page that comes back keeps its own.
+    model.input(guidance_of, [model, guidance], guidance, **PRIVATE)
+
+
 def build(models: dict[str, Model], film: Film | None) -> None:
     """Lay out the tab inside the current gr.Blocks.
 
@@ -265,19 +285,6 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         request = checked_class_request(models, *sent)
         return film_messages(models[request.model], request)
 
-    def choices_of(name: Any, label: str, schedule: str) -> tuple[gr.Dropdown, gr.Dropdown]:
-        network = models[choice(name, "model", models)]
-        return class_choice(network, label), schedule_choice(network, schedule)
-
-    def guidance_of(name: Any, chosen: float) -> float:
-        untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
-        return opening_guidance(models[choice(name, "model", models)]) if untouched else chosen
-
     triggers = [start.click, walk_to_try([label, images, sampler, guidance, variant])]
     wish(messages, triggers, chosen, [scrubber, problem], [stop, opening])
-    offers = model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
-    rest = f"async () => {LINK}.offered(['reverse.class', 'reverse.schedule'])"
-    offers = offers.then(None, None, [label, schedule], js=rest, **PRIVATE)
-    offers.then(None, None, None, js=f"async () => {{ {LINK}.ready('reverse'); }}", **PRIVATE)
-    # By hand alone: a page that comes back keeps its own.
-    model.input(guidance_of, [model, guidance], guidance, **PRIVATE)
+    follow(models, label, schedule, model, guidance)

@@ -9,6 +9,7 @@ fills them in likewise (static/lib/dom.js).
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 
 FOLDER = Path(__file__).parent
 LANGUAGES = {"en": "English", "ko": "한국어"}  # by code, as each calls itself
+WORD_JOINER = "\u2060"
 DEFAULT = "en"  # for programs, and whoever wants another one that is not there
 
 Said = TypeVar("Said")
@@ -81,7 +83,13 @@ def _labels(code: str) -> dict[str, Phrase]:
 @cache
 def _read(code: str, name: str) -> Any:
     """A file of texts in a language, read once."""
-    return json.loads((FOLDER / code / f"{name}.json").read_text("utf-8"))
+    return json.loads(_content(code, f"{name}.json"))
+
+
+def _content(code: str, name: str) -> str:
+    """A file's text, in which a Korean particle stays with the quote or bracket that it follows: browsers
+    would break lines there."""
+    return re.sub(r"(?<=[”’)])(?=[가-힣])", WORD_JOINER, (FOLDER / code / name).read_text("utf-8"))
 
 
 def shown_name(name: str) -> str:
@@ -113,4 +121,4 @@ def questions() -> dict[str, dict[str, str]]:
 
 def prose(name: str) -> str:
     """A Markdown text, in the language that is spoken."""
-    return (FOLDER / language() / f"{name}.md").read_text("utf-8").strip()
+    return _content(language(), f"{name}.md").strip()

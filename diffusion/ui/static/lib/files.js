@@ -30,7 +30,7 @@ export function enlarged(canvas, factor) {
   return large;
 }
 
-// Rows {name: value} as lines with commas; a value is a number, a word or a list; what is not finite stays empty.
+// Rows {name: value} as lines with commas: numbers, words, and lists of them; what is not finite stays empty.
 export function csvOf(rows) {
   const flat = rows.map((row) => Object.fromEntries(Object.entries(row).flatMap(cellsOf)));
   const names = [...new Set(flat.flatMap(Object.keys))];

@@ -103,7 +103,8 @@ export class FilmTransport extends LiveTransport {
   async restore() {
     const { record: left, language } = (!fromLink && (await kept(`${this.root.id} film`))) || {};
     if (left?.info.progress) left.info.progress.ended ??= "stopped"; // with the page
-    if (left && language !== document.documentElement.lang) ANSWERS.forEach((answer) => delete left.info[answer]);
+    if (left && language !== document.documentElement.lang)
+      for (const answer of ANSWERS) delete left.info[answer];
     if (left && !this.film) this.show(sortOf(left).from(left));
     this.remember();
     return this.film !== null;
