@@ -26,7 +26,8 @@ def workspace() -> Iterator[tuple[gr.Column, gr.Column, gr.Column]]:
 
 def below(name: str) -> gr.HTML:
     """The place at a workspace's end for a part of a view (`putBelow` of lib/view.js), which is called so."""
-    return gr.HTML(f'<div class="lab {name}"></div>', elem_classes="scrubber below", apply_default_css=False)
+    place = f'<div class="lab {name}"></div>'
+    return gr.HTML(place, js_on_load=None, elem_classes="scrubber below", apply_default_css=False)
 
 
 def film_scrubber(
