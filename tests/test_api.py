@@ -234,9 +234,9 @@ def test_endpoint_reads_an_emoji_as_its_name_and_names_what_it_does_not_know(tex
     assert (about["prompt"], about["negative_prompt"]) == ("pizza xylop", "zzz pizza")
     assert about["notes"] == [
         "🍕 read as “pizza”.",
-        "In no caption that was trained on: “xylop”.",
+        "Not in any training caption: “xylop”.",
         "Negative prompt: 🍕 read as “pizza”.",
-        "Negative prompt: In no caption that was trained on: “zzz”.",
+        "Negative prompt: Not in any training caption: “zzz”.",
     ]
 
 

@@ -61,10 +61,10 @@ def test_what_is_understood_gets_no_note(cats, text):
     "text, told",
     [
         ("", "The prompt is empty: the network draws whatever it likes."),
-        ("cat with glases", "In no caption that was trained on: “glases” (perhaps “glasses”?)."),
-        ("a cute cat, a glases", "In no caption that was trained on: “cute”, “glases” (perhaps “glasses”?)."),
-        ("헬멧을 쓴 고양이", "In no caption that was trained on: “헬멧”."),
-        ("모저를 쓴 고양이", "In no caption that was trained on: “모저” (perhaps “모자”?)."),
+        ("cat with glases", "Not in any training caption: “glases” (perhaps “glasses”?)."),
+        ("a cute cat, a glases", "Not in any training caption: “cute”, “glases” (perhaps “glasses”?)."),
+        ("헬멧을 쓴 고양이", "Not in any training caption: “헬멧”."),
+        ("모저를 쓴 고양이", "Not in any training caption: “모저” (perhaps “모자”?)."),
         (
             "a cat without a hat",
             "“without a hat”: captions never say what is not there. "
@@ -88,7 +88,7 @@ def test_a_sentence_tells_what_cannot_be_asked_for(cats, text, told):
 
 def test_of_nothing_but_unknown_words_that_is_said(cats):
     first, second = cats.read("pizza").notes
-    assert first == "In no caption that was trained on: “pizza”."
+    assert first == "Not in any training caption: “pizza”."
     assert second.startswith("No word of this prompt is in any caption")
 
 

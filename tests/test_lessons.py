@@ -94,6 +94,7 @@ def what_to_know_first(page):
     page.locator(".lab.forward [data-role=markov]").check()
     done(page, 1)
     slide(page, "forward", 990)
+    page.locator(".lessons .now button").click()  # to the numbers
     done(page, 2)
     go(page, "tab_reverse")
     done(page, 2)
@@ -173,7 +174,7 @@ def test_what_is_done_is_ticked_and_then_told(page, i):
         f"{card['options'][card['right']]} ✓"
     )
     expect(guess).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".lessons .numbers button").nth(i)).to_have_text("✓")
+    expect(page.locator(".lessons .numbers button").nth(i)).to_have_text("3 ✓")
 
 
 @needs_browser
@@ -188,7 +189,7 @@ def test_progress_is_remembered_in_both_languages_until_one_starts_over(page):
     expect(page.locator(".lessons h2")).to_have_text(f"4. {CARDS[3]['title']}")
     page.get_by_role("link", name="English").click()
     expect(page.locator(".lessons h2")).to_have_text(f"4. {lessons()[3]['title']}")
-    expect(page.locator(".lessons .numbers button").nth(2)).to_have_text("✓")
+    expect(page.locator(".lessons .numbers button").nth(2)).to_have_text("3 ✓")
     page.get_by_role("button", name="Start all lessons over", exact=True).click()
     page.get_by_role("button", name="Sure? All ticks go", exact=True).click()
     expect(page.locator(".lessons .numbers button")).to_have_text(list("1234567"))

@@ -40,7 +40,9 @@ def test_every_tab_works_and_all_is_found_below_the_prefix(browser, behind_proxy
         page.get_by_role("tab", name=tab, exact=True).click()
         expect(page.locator(shown)).to_be_visible()
     page.get_by_role("button", name="Sample", exact=True).click()
-    expect(page.locator(".lab.reverse .made")).to_contain_text("4 images by tiny", timeout=20_000)
+    expect(page.locator(".lab.reverse .made")).to_contain_text(
+        "4 images drawn by the model “tiny”", timeout=20_000
+    )
     expect(page.locator(".lab.reverse [data-role=t]")).to_have_attribute("data-made", "20", timeout=20_000)
     page.get_by_role("tab", name="Text to image", exact=True).click()
     expect(page.locator(".lab.text_to_image .neighbour").first).to_be_visible(timeout=20_000)

@@ -203,7 +203,7 @@ def test_an_empty_prompt_has_no_attention_to_show(model):
         ({"guidance": 0}, 0, "leaves the prompt out"),
         ({"guidance": 1}, 1, None),
         ({"negative": "xylop 🍕", "guidance": 3}, 3, "Negative prompt: 🍕 read as “pizza”"),
-        ({"negative": "xylop", "guidance": 3}, 3, "Negative prompt: In no caption"),
+        ({"negative": "xylop", "guidance": 3}, 3, "Negative prompt: Not in any training caption"),
     ],
 )
 def test_guidance_is_told_as_it_is_applied(model, sent, applied, told):

@@ -98,7 +98,7 @@ def test_without_an_atlas_there_are_no_names(model):
     ],
 )
 def test_words_of_no_caption_are_named(model, text, words):
-    notes = [note for note in reader(model).read(text).notes if "In no caption" in note]
+    notes = [note for note in reader(model).read(text).notes if "Not in any training caption" in note]
     assert [note.split(": ")[1] for note in notes] == ([] if words is None else [f"{words}."])
 
 

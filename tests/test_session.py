@@ -91,7 +91,7 @@ def test_a_film_its_place_and_its_settings_outlive_the_page(page, come_back):
     assert [value(page, ".side:visible", label) for label in ("Seed", "Steps")] == ["5", "6"]
     fill(page, ".side:visible", "Images", 3)
     page.get_by_role("button", name="Sample", exact=True).click()  # with the values that stand there
-    expect(made).to_contain_text("3 images by tiny, seed 5", timeout=20_000)
+    expect(made).to_contain_text("3 images drawn by the model “tiny”, seed 5", timeout=20_000)
     expect(made).to_contain_text("6 steps")
 
 
@@ -224,7 +224,7 @@ def test_a_browser_that_forbids_storage_shows_the_page(browser, text_server):
     page.reload()
     page.wait_for_selector(DRAWN)
     page.get_by_role("tab", name="Reverse").click()
-    expect(page.locator(".lab.reverse .made")).to_contain_text("3 images by tiny")
+    expect(page.locator(".lab.reverse .made")).to_contain_text("3 images drawn by the model “tiny”")
     assert page.errors == []
     page.close()
 

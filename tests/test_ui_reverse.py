@@ -92,7 +92,7 @@ def test_sampling_streams_a_film_that_can_be_scrubbed(page, tiny_model):
     page.wait_for_timeout(300)
     sample(page, Seed=5)
     made = page.locator(".lab.reverse .made")
-    expect(made).to_contain_text("4 images by tiny, seed 5", timeout=20_000)
+    expect(made).to_contain_text("4 images drawn by the model “tiny”, seed 5", timeout=20_000)
     expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute(
         "data-made", "20", timeout=20_000
     )
@@ -210,7 +210,7 @@ def test_the_caption_tells_what_was_applied_and_controls_without_effect_say_why(
     expect(side.get_by_text("Guidance 0 leaves the class out")).to_be_visible()
     choose(page, "Checkpoint", "linear")
     expect(side.get_by_text("the film on show stays until then")).to_be_visible()
-    expect(made).to_contain_text("The film on show: 4 images by tiny, seed 2")
+    expect(made).to_contain_text("The film on show: 4 images drawn by the model “tiny”, seed 2")
     expect(side.get_by_label("Schedule")).to_have_value("its own, linear")
     expect(side.get_by_label("Class").first).to_have_value("b")  # which this one has too
     sample(page, Seed=3)
@@ -222,7 +222,7 @@ def test_the_opening_film_can_be_had_again(page):
     """While another one is made, too."""
     page.get_by_role("tab", name="Reverse").click()
     lab, made = page.locator(".lab.reverse"), page.locator(".lab.reverse .made")
-    expect(made).to_contain_text("3 images by tiny")
+    expect(made).to_contain_text("3 images drawn by the model “tiny”")
     opening = lab.get_attribute("data-film")
     sample(page, Steps=1000)
     expect(made).to_contain_text("1000 steps", timeout=20_000)
@@ -230,7 +230,7 @@ def test_the_opening_film_can_be_had_again(page):
         "Number(document.querySelector('.lab.reverse input[data-role=t]').dataset.made) > 3"
     )
     page.get_by_role("button", name="Show the opening film again").click()
-    expect(made).to_contain_text("3 images by tiny")
+    expect(made).to_contain_text("3 images drawn by the model “tiny”")
     page.wait_for_timeout(1500)
     assert lab.get_attribute("data-film") == opening
     expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("data-made", "6")

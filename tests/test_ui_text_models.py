@@ -160,7 +160,7 @@ def test_a_word_that_only_emoji_knows_offers_their_model_and_nothing_is_lost(ope
         page.locator(".remarks [data-role=offer]:visible"),
     )
     prompt.fill("a cat with a hat and an xylophon")
-    expect(page.get_by_text("In no caption that was trained on: “xylophon”.")).to_be_visible()
+    expect(page.get_by_text("Not in any training caption: “xylophon”.")).to_be_visible()
     expect(offer).to_have_count(0)
     prompt.fill("pizza with a hat")
     expect(offer).to_contain_text("The model tiny-text knows “pizza”:")

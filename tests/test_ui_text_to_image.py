@@ -234,12 +234,12 @@ def test_below_a_prompt_stands_how_it_will_be_read(opened):
     prompt = page.get_by_label("Prompt", exact=True).first
     expect(told.first).to_have_text("")
     prompt.fill("🍕 xylop")
-    expect(told.first).to_have_text("🍕 read as “pizza”. In no caption that was trained on: “xylop”.")
+    expect(told.first).to_have_text("🍕 read as “pizza”. Not in any training caption: “xylop”.")
     prompt.fill("🍕 re")  # on the way to red
     expect(told.first).to_have_text("🍕 read as “pizza”.")
     page.get_by_label("another prompt").check()
     page.get_by_label("Second prompt").fill("zzz ")
-    expect(told.nth(1)).to_contain_text("In no caption that was trained on: “zzz”.")
+    expect(told.nth(1)).to_contain_text("Not in any training caption: “zzz”.")
     film = page.locator(".lab.text_to_image").get_attribute("data-film")
     page.get_by_role("button", name="green heart ✦", exact=True).click()  # not typed, but chosen
     expect(told.first).to_contain_text("Held out")

@@ -127,7 +127,7 @@ def test_reverse(page, copy):
     assert before
     page.locator(f"#{copy}").get_by_role("button", name="Sample", exact=True).click()
     made = page.locator(f"#{copy} .lab.reverse .made")
-    expect(made).to_contain_text("4 images by tiny", timeout=WAIT)
+    expect(made).to_contain_text("4 images drawn by the model “tiny”", timeout=WAIT)
     expect(page.locator(f"#{copy} .lab.reverse [data-role=t]")).to_have_attribute(
         "data-made", "20", timeout=WAIT
     )

@@ -395,11 +395,11 @@ def test_the_tally_is_of_what_was_sampled_in_the_session_and_counts_no_picture_t
     for _ in range(2):  # the same seed draws the same
         page.get_by_role("button", name="Sample", exact=True).click()
         expect(page.locator(".lab.reverse .made")).to_contain_text(
-            "4 images by kittens, seed 0", timeout=60_000
+            "4 images drawn by the model “kittens”, seed 0", timeout=60_000
         )
         expect(page.locator(".cat .outcome")).to_have_text([SAID[-1]] * 4, timeout=60_000)
         tallied(page, "4", "0", "–")
-    expect(page.locator(".lab.reverse .made")).to_contain_text("It is the same as before")
+    expect(page.locator(".lab.reverse .made")).to_contain_text("the same pictures as before")
     page.reload()
     tallied(page, "4", "0", "–")
     page.get_by_role("button", name="Show the opening film again").click()
@@ -420,7 +420,9 @@ def test_the_tally_is_of_what_was_sampled_in_the_session_and_counts_no_picture_t
 def test_a_film_and_its_cats_are_told_of_in_the_language_of_the_page(page):
     page.get_by_role("button", name="Sample", exact=True).click()
     made, outcomes = page.locator(".lab.reverse .made"), page.locator(".cat .outcome")
-    expect(made).to_contain_text("The film on show: 4 images by kittens, seed 0", timeout=60_000)
+    expect(made).to_contain_text(
+        "The film on show: 4 images drawn by the model “kittens”, seed 0", timeout=60_000
+    )
     expect(outcomes).to_have_text([SAID[-1]] * 4, timeout=60_000)
     page.wait_for_timeout(1500)  # it is kept
     page.get_by_role("link", name="한국어").click()
@@ -462,5 +464,7 @@ def test_a_model_that_is_not_of_cats_has_classes_and_no_verdicts(page):
     page.get_by_role("option", name="tiny", exact=True).click()
     expect(side.get_by_label("Class", exact=True).first).to_have_value("a different one each")
     page.get_by_role("button", name="Sample", exact=True).click()
-    expect(page.locator(".lab.reverse .made")).to_contain_text("4 images by tiny", timeout=60_000)
+    expect(page.locator(".lab.reverse .made")).to_contain_text(
+        "4 images drawn by the model “tiny”", timeout=60_000
+    )
     expect(page.locator(".verdicts")).to_be_hidden()

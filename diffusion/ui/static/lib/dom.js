@@ -30,6 +30,12 @@ export function node(tag, className = "", content = "") {
   return Object.assign(document.createElement(tag), { className, textContent: content });
 }
 
+// Write a text in which an underscore puts the next letter below.
+export function writeText(place, words) {
+  const parts = words.split(/_(.)/).map((part, i) => (i % 2 ? node("sub", "", part) : part));
+  place.replaceChildren(...parts);
+}
+
 export function button(className, label) {
   const made = Object.assign(node("button", className), { type: "button" });
   if (label) made.setAttribute("aria-label", label);

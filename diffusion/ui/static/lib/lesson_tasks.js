@@ -25,6 +25,19 @@ function dragged(tab, lab, least, most = 1000) {
   return { tab, place: () => slider(lab), isDone };
 }
 
+// In the Markov view late noise, whose mean and variance are in sight. Its place is what is missing of that.
+function measuredNoise(least) {
+  const late = () => (1000 * slider("forward").value) / slider("forward").max >= least;
+  const numbers = () => part("forward", ".when-step.note");
+  const isSeen = () => {
+    const { top, bottom, height } = numbers().getBoundingClientRect();
+    const sheet = parseFloat(document.documentElement.style.getPropertyValue("--sheet")) || 0;
+    return height > 0 && top >= 0 && bottom <= innerHeight - sheet;
+  };
+  const place = () => (slider("forward") && late() ? numbers() : slider("forward"));
+  return { tab: ["tab_forward"], place, isDone: () => late() && isSeen() };
+}
+
 // A film of the Reverse tab that was sampled since then, whole, with so many steps.
 function sampled(least, most) {
   let before; // the film that was there
@@ -86,7 +99,7 @@ export const TASKS = [
   ],
   [
     chosen(["tab_forward"], "forward", "[data-role=markov]"),
-    dragged(["tab_forward"], "forward", 950),
+    measuredNoise(950),
     sampled(1, 1000),
   ],
   [dragged(["tab_schedules"], "schedules", 470, 530), chosen(["tab_schedules"], "schedules", "[value=snr]")],

@@ -135,21 +135,24 @@ export function state() {
   return [...tab, ...[...found].map(([name, value]) => [short(name), value])];
 }
 
-let place; // tab and lesson: another one is a step in the browser's history
-let leading = 0; // until then, in milliseconds, Back and Forward may be on their way to such a place
-
 const placeIn = (parts) => `${parts.get("tab")} ${parts.get("lesson")}`;
+
+let place = placeIn(new Map(asked)); // tab and lesson: another one is a step in the browser's history
+let leading = 0; // until then, in milliseconds, the page may be on its way to that place
+let isWritten = false; // the first state is no step
 
 function write() {
   if (document.hidden) return;
   const now = state();
-  if (placeIn(new Map(now)) !== place && performance.now() < leading) return;
-  const before = place ?? placeIn(new Map(now));
-  place = placeIn(new Map(now));
+  const isStep = placeIn(new Map(now)) !== place;
+  if (isStep && performance.now() < leading) return;
   if (textOf(now) !== textOf(inAddress())) {
-    history[before === place ? "replaceState" : "pushState"](null, "", queryOf(now) || location.pathname);
+    const how = isStep && isWritten ? "pushState" : "replaceState";
+    history[how](null, "", queryOf(now) || location.pathname);
     tellFrame(now);
   }
+  place = placeIn(new Map(now));
+  isWritten = true;
   noteLink(textOf(now));
 }
 
@@ -188,6 +191,7 @@ const offers = new Map(); // by view, what `ready` resolves
 // To be called when Gradio has put the values into its controls.
 export function restored() {
   stands();
+  leading = performance.now() + LEADING;
   write();
   setInterval(write, EVERY);
 }

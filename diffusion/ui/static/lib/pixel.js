@@ -31,7 +31,8 @@ export class Pixel {
     this.stage = view.find(".stage");
     this.canvases = names.map((name) => view.canvas(name));
     this.marks = this.canvases.map((canvas) => {
-      const mark = Object.assign(node("i", "mark"), { hidden: true });
+      const mark = Object.assign(node("i", "mark"), { hidden: true, ariaHidden: "true" });
+      mark.append(node("span"));
       canvas.after(mark);
       this.listenTo(canvas);
       return mark;
@@ -133,6 +134,10 @@ export class Pixel {
     this.marks.forEach((mark, i) => {
       mark.hidden = !this.found;
       if (!this.found) return;
+      const values = this.found.columns[this.canvases[i].dataset.shows];
+      mark.classList.toggle("told", Boolean(values));
+      mark.classList.toggle("at-end", this.seen.x > this.canvases[i].width / 2);
+      mark.firstChild.textContent = (values ?? []).join("\n");
       const { offsetLeft, offsetTop, clientLeft, clientTop, clientWidth, width } = this.canvases[i];
       const scale = clientWidth / width;
       const side = Math.max(scale, SMALLEST);

@@ -1,5 +1,5 @@
 // What learners ask, answered where it arises: each small "?" opens the one popover, with its answer in it.
-import { button, node, phrase } from "./dom.js";
+import { button, node, phrase, writeText } from "./dom.js";
 import { pointAt } from "./places.js";
 import { TRIES } from "./question_tries.js";
 import { questions, text } from "./text.js";
@@ -54,7 +54,7 @@ function answer(mark) {
   const { question, answer: words, source, try: trial } = questions[name];
   const part = (role) => place.querySelector(`[data-role="${role}"]`);
   part("question").textContent = question;
-  part("words").textContent = phrase(words, VALUES[name]?.(mark) ?? {});
+  writeText(part("words"), phrase(words, VALUES[name]?.(mark) ?? {}));
   part("try").textContent = trial;
   part("try").dataset.try = name;
   part("source").replaceChildren(...linked(source));

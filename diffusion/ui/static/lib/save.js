@@ -109,6 +109,7 @@ export class Save {
       else this.tell("");
     } finally {
       for (const each of buttons) each.disabled = false;
+      if (document.activeElement === document.body) pressed.focus(); // which it lost
     }
   }
 

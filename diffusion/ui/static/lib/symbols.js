@@ -52,7 +52,8 @@ function say() {
   what.textContent = name;
   origin.textContent = from;
   const unread = canvas ? text.symbol_picture : text.symbol_unread;
-  value.textContent = now ? phrase(text.symbol_now, { value: `${now} ${unit}`.trim() }) : unread;
+  const told = now ? phrase(text.symbol_now, { value: `${now} ${unit}`.trim() }) : unread;
+  value.textContent = now || active.closest(".lab").querySelector("[data-role=pixel]") ? told : "";
   thumbnail.hidden = !canvas;
   if (canvas) copy(canvas);
   place();

@@ -235,7 +235,9 @@ class Forward extends View {
   drawSources() {
     if (!state.x0 || !state.noise) return;
     if (!this.stepping) this.pictures.x_0.show(state.x0);
-    this.canvas("x_0").dataset.shows = this.stepping ? "x_previous" : "x_0";
+    const [shows, said] = this.stepping ? ["x_previous", "one_step_before"] : ["x_0", "canvas_x_0"];
+    this.canvas("x_0").dataset.shows = shows;
+    this.canvas("x_0").setAttribute("aria-label", this.text[said]);
     this.pictures.eps.show(this.stepping ? state.stepNoise : state.noise, NOISE_RANGE);
   }
 

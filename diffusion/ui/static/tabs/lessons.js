@@ -1,5 +1,5 @@
 // The course: seven cards, each with a question to guess at and something to do, which the card sees done.
-import { button, node } from "../lib/dom.js";
+import { button, node, writeText } from "../lib/dom.js";
 import { TASKS } from "../lib/lesson_tasks.js";
 import { link, onBack } from "../lib/link.js";
 import { openTabs, pointAt } from "../lib/places.js";
@@ -109,7 +109,8 @@ class Lessons extends View {
 
   // What is to be done next, or what was seen, comes into the card's sight; the page stays where it is.
   showNext() {
-    const next = this.find(".tasks .now") ?? this.part("seen");
+    const last = ["next", "seen"].map((role) => this.part(role)).find(({ hidden }) => !hidden);
+    const next = this.find(".tasks .now") ?? last;
     for (const scrolled of [this.part("card"), this.root]) {
       const below = next.getBoundingClientRect().bottom - scrolled.getBoundingClientRect().bottom;
       if (below > 0) scrolled.scrollTop += below;
@@ -130,7 +131,7 @@ class Lessons extends View {
     this.part("fold").setAttribute("aria-expanded", !folded);
     this.part("end").hidden = !this.lessons.every((_, i) => this.isWhole(i));
     this.numbers.forEach((each, i) => {
-      each.textContent = this.isWhole(i) ? "✓" : i + 1;
+      each.textContent = this.isWhole(i) ? `${i + 1} ✓` : i + 1;
       if (i === lesson) each.setAttribute("aria-current", "step");
       else each.removeAttribute("aria-current");
     });
@@ -139,7 +140,7 @@ class Lessons extends View {
 
   showCard({ title, analogy, formula, question, options, right, tasks, seen }, lesson) {
     const texts = { title: `${lesson + 1}. ${title}`, analogy, formula, question };
-    for (const [role, text] of Object.entries(texts)) write(this.part(role), text);
+    for (const [role, text] of Object.entries(texts)) writeText(this.part(role), text);
     const guess = this.progress.guesses[lesson];
     const whole = this.isWhole(lesson) && guess !== null;
     this.part("options").replaceChildren(
@@ -147,7 +148,7 @@ class Lessons extends View {
     );
     this.part("tasks").replaceChildren(...tasks.map((task, i) => this.task(task, i)));
     const before = this.isWhole(lesson) ? this.text.course_guess : this.text.course_seen;
-    write(this.part("seen"), whole ? seen : before);
+    writeText(this.part("seen"), whole ? seen : before);
     this.part("next").hidden = !this.isWhole(lesson) || lesson === this.lessons.length - 1;
   }
 
@@ -198,12 +199,6 @@ async function settled(place) {
     await pause();
   }
   return place();
-}
-
-// A text, in which an underscore puts the next letter below.
-function write(place, words) {
-  const parts = words.split(/_(.)/).map((part, i) => (i % 2 ? node("sub", "", part) : part));
-  place.replaceChildren(...parts);
 }
 
 function remembered() {

@@ -109,7 +109,7 @@ class Reverse extends View {
     const shown = view === "score" ? view : `${view}_hat`;
     this.canvas("eps_hat").dataset.shows = this.find("figure.eps [data-symbol]").dataset.symbol = shown;
     if (row) this.showStep(row);
-    else this.fill({ t: "0", alpha_bar: "1", snr: "∞", ms: "–" });
+    else this.fill({ t: "0", alpha_bar: "1", alpha_t: "1", sigma_t: "0", snr: "∞", ms: "–" });
     this.part("pixel-step").classList.toggle("unseen", !row);
     this.part("pixel-update").classList.toggle("unseen", !row);
     this.pixel.refresh();
