@@ -265,7 +265,7 @@ FILM_TRANSPORT = """async ([folder, planes, strings]) => {
   const { View } = await import(`${folder}/view.js`);
   const view = new View({ element: document.body, props: {} });
   const transport = new FilmTransport(view, { onFilm() {}, onChange() {} });
-  const info = { planes, num_steps: 9, num_timesteps: 9, made: "" };
+  const info = { planes, num_steps: 9, num_timesteps: 9, made: { [document.documentElement.lang]: "" } };
   window.send = (film, k) => {
     transport.receive({ film, info, frames: [{ k, pixels: "", row: { t: 9 - k } }] });
     return transport.value;

@@ -168,7 +168,7 @@ def test_a_film_in_the_making_is_kept_as_far_as_it_came(page):
 STORED_FILMS = """async () => {
   const answer = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
   const store = (await answer(indexedDB.open("diffusion"))).transaction("kept").objectStore("kept");
-  return (await answer(store.getAll())).map((one) => one.film);
+  return (await answer(store.getAll())).map((one) => (one.record ?? one).film);
 }"""
 
 

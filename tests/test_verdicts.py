@@ -399,7 +399,7 @@ def test_the_tally_is_of_what_was_sampled_in_the_session_and_counts_no_picture_t
         )
         expect(page.locator(".cat .outcome")).to_have_text([SAID[-1]] * 4, timeout=60_000)
         tallied(page, "4", "0", "–")
-    expect(page.locator(".lab.reverse .made")).to_contain_text("the same pictures as before")
+    expect(page.locator(".lab.reverse .made")).to_contain_text("The same film again")
     page.reload()
     tallied(page, "4", "0", "–")
     page.get_by_role("button", name="Show the opening film again").click()

@@ -53,15 +53,12 @@ def film_info(
         caption: the key of the text that says which film it is.
     """
     guidance = 1.0 if indices is None else settings["guidance_scale"]
-
-    def told() -> str:
-        return labels()[caption].format(made=made(model, settings, indices, guidance))
-
     return {
         "num_steps": settings["num_steps"],
         "num_timesteps": model.schedule.num_timesteps,
         "guidance_scale": guidance,
-        "made": in_each_language(told),
+        "caption": caption,
+        "made": in_each_language(lambda: made(model, settings, indices, guidance)),
         "credit": in_each_language(lambda: credit_of_drawn(model)),
         "per_step": per_step([guidance]),
         **saved_as(model, settings, indices, guidance),

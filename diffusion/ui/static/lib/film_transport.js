@@ -132,7 +132,8 @@ export class FilmTransport extends LiveTransport {
     this.grown(k, value, N);
     const steps = phrase(k < N ? this.view.text.steps_so_far : this.view.text.steps_in_all, { k, N });
     const made = phrase(spoken(info.made), { steps });
-    this.view.part("made").textContent = info.again ? `${made} ${this.view.text.made_again}` : made;
+    const caption = this.view.text[info.again ? "film_again" : info.caption] ?? "{made}";
+    this.view.part("made").textContent = phrase(caption, { made });
     this.showProgress();
     this.keep();
   }
