@@ -1,6 +1,8 @@
 // What is to be done in each lesson, in the order of its tasks: on which tab, at which place, and whether it
 // is done since its turn came, a time in milliseconds. What is on a tab is there once that is open.
 
+const LOOKED = 2000; // milliseconds
+
 const part = (lab, selector = "") => document.querySelector(`.lab.${lab} ${selector}`);
 const slider = (lab) => part(lab, "input[data-role=t]");
 
@@ -23,6 +25,24 @@ function dragged(tab, lab, least, most = 1000) {
   const at = () => (1000 * slider(lab).value) / slider(lab).max;
   const isDone = (since) => isMoved(lab, since) && least <= at() && at() <= most;
   return { tab, place: () => slider(lab), isDone };
+}
+
+// A film that was begun at, or stands at its beginning for as long as it takes to look.
+function begun(tab, lab) {
+  const moved = dragged(tab, lab, 0, 0);
+  let stands; // since when, in milliseconds
+  const isDone = (since) => {
+    const isThere = slider(lab).value === "0" && slider(lab).checkVisibility();
+    const isPlaying = part(lab, "[data-role=play]").dataset.playing === "true";
+    stands = isThere && !isPlaying ? (stands ?? performance.now()) : undefined;
+    return moved.isDone(since) || performance.now() - stands > LOOKED;
+  };
+  return { ...moved, isDone, begin: () => (stands = undefined) };
+}
+
+// A walk to a film's end, step by step.
+function walked(tab, lab) {
+  return { ...dragged(tab, lab, 1000), place: () => part(lab, "[data-role=forward]") };
 }
 
 // In the Markov view late noise, whose mean and variance are in sight. Its place is what is missing of that.
@@ -94,7 +114,7 @@ export const TASKS = [
   [
     dragged(["tab_forward"], "forward", 470, 530),
     dragged(["tab_forward"], "forward", 950),
-    dragged(["tab_reverse"], "reverse", 0, 0),
+    begun(["tab_reverse"], "reverse"),
     dragged(["tab_reverse"], "reverse", 1000),
   ],
   [
@@ -109,7 +129,7 @@ export const TASKS = [
     dragged(["tab_training"], "training", 0, 0),
     dragged(["tab_training"], "training", 1000),
   ],
-  [sampled(1, 10), dragged(["tab_reverse"], "reverse", 0, 0), dragged(["tab_reverse"], "reverse", 1000)],
+  [sampled(1, 10), dragged(["tab_reverse"], "reverse", 0, 0), walked(["tab_reverse"], "reverse")],
   [drawn(), measured()],
   [sampled(1, 2), sampled(20, 1000)],
 ];

@@ -23,7 +23,10 @@ class Lessons extends View {
     this.opener = document.querySelector(".hero [data-role=course]");
     this.opener.addEventListener("click", () => this.change({ open: !this.progress.open, folded: false }));
     this.part("close").addEventListener("click", () => this.close());
-    this.part("fold").addEventListener("click", () => this.change({ folded: !this.progress.folded }));
+    this.part("fold").addEventListener("click", () => {
+      this.change({ folded: !this.progress.folded });
+      this.showNext();
+    });
     this.part("afresh").addEventListener("click", () => this.startOver());
     this.part("next").addEventListener("click", () => this.choose(this.progress.lesson + 1));
     this.numbers = lessons.map(({ title }, i) => this.number(title, i));
@@ -66,6 +69,7 @@ class Lessons extends View {
 
   choose(lesson) {
     this.change({ lesson, open: true });
+    for (const scrolled of [this.part("card"), this.root]) scrolled.scrollTop = 0;
     this.part("title").focus();
   }
 
