@@ -95,7 +95,7 @@ def test_a_picture_between_two_cats_is_new_or_known_if_both_are(cats):
 
 
 def not_ticked(*words: str) -> str:
-    return f"Not ticked: {', '.join(f'“{each}”' for each in words)}; above the pictures stands why."
+    return f"Not ticked: {', '.join(f'“{each}”' for each in words)}. Why is said above the pictures."
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_film_of_another_model_is_made_again(open_link):
     link = {"tab": "reverse", "model": "linear", "class": "b", "steps": 3, "schedule": "cosine", "run": 1}
     page = open_link(urlencode(link))
     made = page.locator(".lab.reverse .made")
-    expect(made).to_contain_text("by linear, seed 0, dpm++2m, 3 steps, cosine schedule, class b")
+    expect(made).to_contain_text("by the model “linear”, seed 0, dpm++2m, 3 steps, cosine schedule, class b")
     until_state(page, link)
 
 

@@ -126,7 +126,7 @@ def test_under_each_picture_the_named_parts_are_ticked_or_crossed(opened, cats):
     unseen = "cat_known_unseen" if outcomes[3] == "cat_known" else outcomes[3]
     expect(cards.locator(".outcome")).to_have_text([TEXT[key] for key in (*outcomes[:3], unseen)])
     draw(page, "a grey cat without a hat, with xylophones")
-    told = "Not ticked: “without a hat”, “xylophones”; above the pictures stands why."
+    told = "Not ticked: “without a hat”, “xylophones”. Why is said above the pictures."
     expect(page.locator(".asked-of .note")).to_have_text(told)
     for why in ("captions never say what is not there", "xylophones"):
         expect(page.locator(".variant [data-role=notes]")).to_contain_text(why)

@@ -121,7 +121,8 @@ def test_a_mark_is_over_the_same_pixel_of_each_picture(still):
 
 
 def test_looking_at_pixels_draws_no_picture_and_moves_nothing(still):
-    where = "[...document.querySelectorAll('.lab *:not(.mark)')].map(n => n.getBoundingClientRect().y)"
+    others = "[...document.querySelectorAll('.lab *:not(.mark, .mark *)')]"
+    where = f"{others}.map(each => each.getBoundingClientRect().y)"
     spots = [middle(still, ".lab.forward [data-c=x_t]", x, 99) for x in range(20, 240, 20)]
     before = still.evaluate(where)
     still.evaluate(

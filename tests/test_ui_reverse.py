@@ -150,7 +150,8 @@ def test_under_guidance_both_predictions_are_shown_and_where_they_differ_most(pa
 def test_of_one_step_the_curve_is_a_dot_and_words_count_one(page):
     page.get_by_role("tab", name="Reverse").click()
     sample(page, Seed=5, Steps=1, Images=1)
-    expect(page.locator(".lab.reverse .made")).to_contain_text("1 image by tiny, seed 5, dpm++2m, 1 step, ")
+    told = "1 image drawn by the model “tiny”, seed 5, dpm++2m, 1 step, "
+    expect(page.locator(".lab.reverse .made")).to_contain_text(told)
     expect(page.locator(".lab.reverse .progress")).to_contain_text("1 step in ")
     dot = page.locator(".lab.reverse path.apart")
     expect(dot).to_have_class("line apart dot")

@@ -79,8 +79,8 @@ def asked_for(model: LatentModel, prompt: Prompt) -> dict[str, Any] | None:
     """What a prompt asks of cats; None if the model draws others.
 
     Returns:
-        For each of the "parts" that it names the "kind" and the "words"; a "remark" on what cannot be ticked;
-        and for each of the "tokens" the number of the part to which it belongs.
+        For each of the "parts" that it names the "kind" and the "words"; a "remark", by language, on what
+        cannot be ticked; and for each of the "tokens" the number of the part to which it belongs.
     """
     if model.cats is None:
         return None
