@@ -260,7 +260,8 @@ def test_a_film_hands_out_its_planes(call):
 
 
 FILM_TRANSPORT = """async ([folder, planes, strings]) => {
-  window.gradio_config = { components: [{ props: { props: { strings } } }] };
+  const words = `data:application/json,${encodeURIComponent(JSON.stringify({ strings }))}`;
+  window.gradio_config = { components: [{ props: { props: { words } } }] };
   const { FilmTransport } = await import(`${folder}/film_transport.js`);
   const { View } = await import(`${folder}/view.js`);
   const view = new View({ element: document.body, props: {} });

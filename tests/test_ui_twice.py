@@ -10,9 +10,9 @@ from diffusion import load_model
 from diffusion.films.folder import load_film
 from diffusion.ui import page as whole_page
 from diffusion.ui import tabs
+from diffusion.ui.parts.files import in_a_file, words
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.text_models import choose_model
-from diffusion.ui.text import labels, questions, symbols
 
 pytestmark = needs_browser
 WAIT = 120_000  # milliseconds at most
@@ -25,8 +25,8 @@ def build(models, text_model) -> None:
     first = next(iter(models.values()))
     film = load_film(first.folder)
     languages = {"languages": whole_page.other_languages()}
-    said = {"strings": labels(), "symbols": symbols(), "questions": questions(), "space": ""}
-    Scrubber("hero", tabs.reverse.shipped_message(first, film), parts=languages, **said)
+    shown = {"film": in_a_file(tabs.reverse.shipped_message(first, film))["file"]}
+    Scrubber("hero", shown, parts=languages, words=words(), space="")
     tabs.forward.build(first, film)
     tabs.schedules.build(models)
     tabs.reverse.build(models, film)

@@ -12,7 +12,9 @@ from diffusion.films.film import Film
 from diffusion.models.model import LatentModel, Model
 from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api
+from diffusion.ui.parts import files
 from diffusion.ui.parts.class_film import shipped_film
+from diffusion.ui.parts.files import in_a_file, words
 from diffusion.ui.parts.modules import ROUTE
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
 from diffusion.ui.parts.page_head import PageHead, address_in
@@ -37,9 +39,7 @@ from diffusion.ui.text import (
     language,
     lessons,
     prose,
-    questions,
     speaking,
-    symbols,
 )
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Noto Sans KR", "sans-serif"]
@@ -78,11 +78,11 @@ def build_tabs(
     """
     text, first = labels(), next(iter(pixel_models.values()), None)
     opening = reverse.shipped_message(first, film) if first and film else None
-    said: dict[str, Any] = {"strings": text, "symbols": symbols(), "questions": questions()}
-    said["space"] = os.environ.get("SPACE_ID", "")
-    Scrubber("hero", opening, parts={"languages": other_languages()}, **said)
+    film_file = in_a_file(opening)["file"] if opening else None
+    told: dict[str, Any] = {"words": words(), "space": os.environ.get("SPACE_ID", "")}
+    Scrubber("hero", film_file and {"film": film_file}, parts={"languages": other_languages()}, **told)
     with gr.Row(elem_classes="taught"):
-        Scrubber("lessons", {"lessons": lessons()})
+        Scrubber("lessons", in_a_file({"lessons": lessons()}))
         build_all_tabs(pixel_models, text_models, film)
     with gr.Accordion(text["about"], open=False):
         gr.Markdown(prose("about"))
@@ -153,7 +153,7 @@ def launch_options() -> dict:
     )
     return {
         "theme": theme,
-        "app_kwargs": {"routes": [ROUTE], "middleware": [Middleware(PageHead)], **APP_OPTIONS},
+        "app_kwargs": {"routes": [ROUTE, files.ROUTE], "middleware": [Middleware(PageHead)], **APP_OPTIONS},
         "max_file_size": f"{MAX_MEGABYTES}mb",
         "run_history": False,
         "ssr_mode": False,

@@ -1,6 +1,6 @@
 """In which language the page is, and what its head has before Gradio's, there when Gradio's scripts run.
 
-The page is compressed: it brings films, a training history and pictures as base64, which is a third too long.
+The page is compressed, which Gradio leaves out.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from diffusion.ui.parts.files import words
 from diffusion.ui.parts.modules import ADDRESS, MODULES
-from diffusion.ui.text import DEFAULT, LANGUAGES
+from diffusion.ui.text import DEFAULT, LANGUAGES, speaking
 
 VARIES = "Accept-Encoding, Accept-Language, Cookie"
 PLACE = b"<script"  # before the first one
@@ -35,8 +36,10 @@ def head(code: str) -> str:
     modules = [
         f'<link rel="modulepreload" href=".{ADDRESS}/{name}">' for name in MODULES if name.endswith(".js")
     ]
+    with speaking(code):
+        texts = f'<link rel="preload" as="fetch" crossorigin="anonymous" href="{words()}">'
     page = f'<script type="module" src=".{ADDRESS}/lib/page.js"></script>'
-    return "".join([f"<script>{language}</script>", *styles, page, *modules])
+    return "".join([f"<script>{language}</script>", *styles, page, texts, *modules])
 
 
 def wanted_language(request: Request) -> str:

@@ -29,7 +29,8 @@ class Scrubber(gr.HTML):
 
     Args:
         view: static/tabs/<view>.html is its markup, the module static/tabs/<view>.js its behaviour.
-        value: the first message to the view, a dictionary, or the number that a control holds.
+        value: the first message to the view, a dictionary, or the number that a control holds; a long
+            message is fetched when the view is shown: `in_a_file`.
         server_functions: what the view may ask of Python, one object in, JSON out.
         parts: markup for further [[names]].
         controls: elem_ids of the Gradio components that belong to the view, by the names it knows.

@@ -1,7 +1,12 @@
 // Run by Gradio for each component: its view is a module, and what Python sends meanwhile waits for it.
 const messages = [];
 let receive = (message) => messages.push(message);
-const take = () => props.value && receive(props.value);
+const contentOf = async ({ file }) => (await fetch(file)).json();
+let before = Promise.resolve(); // what came first is received first
+const take = () => {
+  const message = props.value?.file ? contentOf(props.value) : props.value;
+  if (message) before = before.then(() => message).then((content) => receive(content));
+};
 watch("value", take);
 take();
 const root = element.querySelector(".lab");

@@ -12,9 +12,10 @@ from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.code import PICTURE_CODE
 from diffusion.ui.parts.credit import credit_of_drawn, credit_of_examples
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
+from diffusion.ui.parts.files import address_of, in_a_file
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
-from diffusion.ui.parts.scrubber import Scrubber, data_url
+from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.text import labels
 
 
@@ -34,7 +35,7 @@ def presets(model: Model | None, film: Film | None) -> list[dict[str, str]]:
         credit = f"{labels()['drawn']}. {credit_of_drawn(model)}".strip()
         pictures["drawn"] = (_enlarged(_drawn(film)), credit)
     return [
-        {"name": labels()[name], "picture": data_url(png_bytes(picture)), "credit": whose}
+        {"name": labels()[name], "picture": address_of(png_bytes(picture), "png"), "credit": whose}
         for name, (picture, whose) in pictures.items()
     ]
 
@@ -66,4 +67,5 @@ def build(model: Model | None, film: Film | None) -> None:
     """Lay out the tab inside the current gr.Blocks, with pictures of this model's data, and of its film."""
     parts = picture_row(labels()["presets"])
     answers = [open_picture, animation]
-    Scrubber("forward", first_message(model, film), answers, parts, code=PICTURE_CODE)
+    first = in_a_file(first_message(model, film))
+    Scrubber("forward", first, answers, parts, code=PICTURE_CODE)

@@ -20,11 +20,12 @@ from diffusion.nets.autoencoder import psnr
 from diffusion.nets.step_cost import compare, on_pixels, step_operations
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
+from diffusion.ui.parts.files import address_of, in_a_file
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row, sent_picture
-from diffusion.ui.parts.scrubber import Scrubber, data_url
+from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.streaming import PRIVATE, encode, wish
 from diffusion.ui.parts.text_models import TextModels
 from diffusion.ui.text import labels, shown_name
@@ -154,7 +155,10 @@ def chosen_picture(model: LatentModel, request: dict[str, Any]) -> dict[str, Any
 def opening_message(model: LatentModel) -> dict[str, Any]:
     """What can be chosen, small, and the message about the first."""
     examples = [
-        {"name": name, "picture": data_url(png_bytes(picture.resize((TILE, TILE), Image.Resampling.LANCZOS)))}
+        {
+            "name": name,
+            "picture": address_of(png_bytes(picture.resize((TILE, TILE), Image.Resampling.LANCZOS)), "png"),
+        }
         for name, picture in example_pictures(model).items()
     ]
     return {"model": model.name, "examples": examples, "shown": chosen_picture(model, examples[0])}
@@ -181,7 +185,7 @@ def build(models: TextModels) -> None:
 
     asked = [*asked_in_line(reconstruct), *asked_in_line(examples)[:1], open_picture]
     parts = picture_row(text["latent_examples"])
-    pictures = Scrubber("reconstruction", opening_message(models.first), asked, parts)
+    pictures = Scrubber("reconstruction", in_a_file(opening_message(models.first)), asked, parts)
     models.choice.change(None, models.choice, pictures, js="(model) => ({model})", **PRIVATE)
     models.choice.change(lambda name: known_costs(models.named(name)), models.choice, costs, **PRIVATE)
     wish(lambda name: cost_messages(models.named(name)), [measure.click], [models.choice], [costs, problem])

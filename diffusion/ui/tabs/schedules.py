@@ -12,6 +12,7 @@ from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.class_film import only_codes, shipped_film, shipped_frames, walk_of
+from diffusion.ui.parts.files import in_a_file
 from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber, fill, inline, static
@@ -72,4 +73,4 @@ def build(models: dict[str, Model]) -> None:
     message = trained_message(pair) if pair else None
     if message:
         parts = {"slider": text["trained_slider"], "position": text["film_position"]}
-        Scrubber("trained", message, [animation], parts)
+        Scrubber("trained", in_a_file(message), [animation], parts)

@@ -16,11 +16,12 @@ from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.credit import credit_of_begun, credit_of_examples, source
+from diffusion.ui.parts.files import address_of, in_a_file
 from diffusion.ui.parts.gpu import on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row
-from diffusion.ui.parts.scrubber import Scrubber, data_url
+from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.streaming import encode
 from diffusion.ui.text import labels, shown_name
 
@@ -167,7 +168,7 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
         "rows": rows,
         "count": number,
         "shape": shape,
-        "sprite": data_url(history.light, "image/webp"),
+        "sprite": address_of(history.light, "webp"),
     }
 
 
@@ -195,6 +196,6 @@ def build(models: dict[str, Model]) -> None:
         **picture_row(text["examples" if history.held_out else "examples_seen"]),
     }
     questions = [*asked_in_line(predict), open_picture, animation]
-    Scrubber("objective", objective_message(model, history), questions, parts)
+    Scrubber("objective", in_a_file(objective_message(model, history)), questions, parts)
     parts = {"slider": text["training_slider"], "position": text["moment"]}
-    Scrubber("training", history_message(model, history), [animation], parts)
+    Scrubber("training", in_a_file(history_message(model, history)), [animation], parts)

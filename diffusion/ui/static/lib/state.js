@@ -4,6 +4,7 @@ import { drawNoise } from "./noise.js";
 import { SIZE, signedPixels } from "./pictures.js";
 import { note, remember } from "./session.js";
 
+const PATIENCE = 5000; // milliseconds
 const THOUSAND = 1000; // a link tells t as it is when T is that
 
 export const state = {
@@ -41,6 +42,15 @@ export function subscribe(listener) {
 export function update(changes) {
   Object.assign(state, changes);
   for (const listener of listeners) listener(changes);
+}
+
+// Resolves when a picture is there; in the end also if there is none.
+export function firstPicture() {
+  return new Promise((resolve) => {
+    if (state.x0) resolve();
+    subscribe(({ x0 }) => x0 && resolve());
+    setTimeout(resolve, PATIENCE);
+  });
 }
 
 let pictureRequest = 0;

@@ -4,7 +4,7 @@ import { sayInPagesLanguage } from "../lib/gradio_words.js";
 import { Grid } from "../lib/pictures.js";
 import { answerQuestions } from "../lib/questions.js";
 import { remember } from "../lib/session.js";
-import { update } from "../lib/state.js";
+import { firstPicture, update } from "../lib/state.js";
 import { spoken, text } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { share } from "../lib/share.js";
@@ -19,7 +19,10 @@ export function mount(context) {
   document.title = text.title;
   share(context.element, context.props.space);
   if (document.documentElement.lang !== "en") sayInPagesLanguage(text);
-  return (message) => new Hero(context, message);
+  return async ({ film }) => {
+    await firstPicture(); // which whoever comes waits for
+    return new Hero(context, await (await fetch(film)).json());
+  };
 }
 
 class Hero extends View {
