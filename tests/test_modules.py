@@ -1,8 +1,6 @@
 """The page's modules: how they are served, and their arithmetic, in a browser, against Python's."""
 
 import base64
-import re
-from posixpath import dirname, join, normpath
 
 import httpx
 import numpy as np
@@ -11,7 +9,7 @@ import torch
 from conftest import needs_browser
 
 from diffusion import cosine_schedule, linear_schedule
-from diffusion.ui.parts.modules import ADDRESS, MODULES, STATIC, address_of
+from diffusion.ui.parts.modules import ADDRESS, MODULES, STATIC, address_of, imports_of
 from diffusion.ui.parts.noised_picture import tables
 from diffusion.ui.parts.scrubber import fill, static
 from diffusion.ui.text import Phrase, labels
@@ -27,7 +25,7 @@ def test_a_module_is_kept_for_ever(site):
 
 
 @pytest.mark.parametrize(
-    "name", ["lib/none.js", "style.css", "../page.py", "%2e%2e/page.py", "lib/../on_load.js", ""]
+    "name", ["lib/none.js", "style/page.css", "../page.py", "%2e%2e/page.py", "lib/../on_load.js", ""]
 )
 def test_nothing_else_is_served(site, name):
     assert httpx.get(f"{site}{ADDRESS}/{name}").status_code == 404
@@ -39,15 +37,10 @@ def test_other_texts_have_another_address():
     assert address_of(MODULES | {"lib/new.js": b""}) != ADDRESS
 
 
-def imports(name: str) -> list[str]:
-    found = re.findall(r'^import (?:[^";]* from )?"(\.[^"]*)";$', MODULES[name].decode(), re.MULTILINE)
-    assert len(found) == MODULES[name].count(b"import ")
-    return [normpath(join(dirname(name), path)) for path in found]
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_exist_and_lib_knows_no_tab(name):
-    for imported in imports(name):
+    assert len(imports_of(name)) == MODULES[name].count(b"import ")
+    for imported in imports_of(name):
         assert imported in MODULES
         assert imported.startswith("lib/") or name.startswith("tabs/")
 

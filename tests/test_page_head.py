@@ -4,14 +4,15 @@ import re
 
 import httpx
 import pytest
+from conftest import needs_browser
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.routing import Route
 from web import serving
 
-from diffusion.ui.parts.modules import ADDRESS, MODULES, ROUTE
-from diffusion.ui.parts.page_head import PageHead, head
+from diffusion.ui.parts.modules import ADDRESS, MODULES, ROUTE, STYLE, needed_by
+from diffusion.ui.parts.page_head import FIRST, PageHead, head
 from diffusion.ui.text import LANGUAGES
 
 VARIES = "Accept-Encoding, Accept-Language, Cookie"
@@ -48,12 +49,23 @@ def test_every_page_gets_it_once_and_nothing_else_does():
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_it_names_the_language_all_styles_and_all_modules(code):
-    text = head(code)
+def test_it_names_the_language_the_style_and_all_modules(code):
+    text, first = head(code), needed_by(FIRST)
     assert text.startswith("<script>") and f'value: "{code}"' in text and f'lang = "{code}"' in text
-    for name in MODULES:
-        assert text.count(f'"modulepreload" href=".{ADDRESS}/{name}"') == name.endswith(".js")
-        assert text.count(f'"stylesheet" href=".{ADDRESS}/{name}"') == name.endswith(".css")
+    assert text.count("stylesheet") == text.count(f'"stylesheet" href=".{ADDRESS}/{STYLE}"') == 1
+    for name in MODULES.keys() - {STYLE}:
+        assert text.count(f'"modulepreload" href=".{ADDRESS}/{name}"') == (name in first)
+        assert text.count(f'"prefetch" href=".{ADDRESS}/{name}"') == (name not in first)
+
+
+@needs_browser
+def test_the_first_picture_needs_no_other_module(page):
+    """Nor a tab's that was not opened."""
+    asked = page.evaluate(
+        "performance.getEntriesByType('resource').map((each) => [each.name, each.initiatorType])"
+    )
+    modules = {name.split(f"{ADDRESS}/")[1] for name, kind in asked if ADDRESS in name and kind != "link"}
+    assert modules <= {*needed_by(FIRST), STYLE}
 
 
 # ---- which language --------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """The page's scripts and styles: at an address that changes with their content."""
 
+import posixpath
+import re
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,11 +12,11 @@ from starlette.routing import Route
 
 STATIC = Path(__file__).parents[1] / "static"
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
+STYLE = "style.css"  # all of static/style/ in one file
 MODULES = {
-    path.relative_to(STATIC).as_posix(): path.read_bytes()
-    for path in sorted(STATIC.glob("*/*"))
-    if path.suffix in MEDIA_TYPES
-}
+    path.relative_to(STATIC).as_posix(): path.read_bytes() for path in sorted(STATIC.glob("*/*.js"))
+} | {STYLE: b"\n".join(path.read_bytes() for path in sorted(STATIC.glob("style/*.css")))}
+IMPORT = re.compile(r'^import (?:[^";]* from )?"(\.[^"]*)";$', re.MULTILINE)
 CACHED = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -23,6 +26,21 @@ def address_of(modules: dict[str, bytes]) -> str:
 
 
 ADDRESS = address_of(MODULES)
+
+
+def imports_of(name: str) -> list[str]:
+    """The modules that a module imports itself."""
+    folder, found = posixpath.dirname(name), IMPORT.findall(MODULES[name].decode())
+    return [posixpath.normpath(posixpath.join(folder, each)) for each in found]
+
+
+def needed_by(names: Iterable[str]) -> list[str]:
+    """These modules and all that they import, each once, in their order."""
+    needed, new = set[str](), set(names)
+    while new:
+        needed |= new
+        new = {each for name in new for each in imports_of(name)} - needed
+    return [name for name in MODULES if name in needed]
 
 
 def imported(name: str) -> str:

@@ -13,33 +13,33 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diffusion.ui.parts.files import words
-from diffusion.ui.parts.modules import ADDRESS, MODULES
+from diffusion.ui.parts.modules import ADDRESS, MODULES, STYLE, needed_by
 from diffusion.ui.text import DEFAULT, LANGUAGES, speaking
 
 VARIES = "Accept-Encoding, Accept-Language, Cookie"
 PLACE = b"<script"  # before the first one
 # RFC 9110: a language, and how welcome it is.
 ACCEPTED = re.compile(r"([A-Za-z]+)[^,;]*(?:;\s*q=(\d(?:\.\d+)?))?")
+FIRST = ("lib/page.js", "lib/inputs.js", "tabs/hero.js", "tabs/forward.js", "tabs/lessons.js")
 LEVEL = 6  # of compression: 9 takes half as long again for 0.1 % less
 
 
 def head(code: str) -> str:
-    """Styles, scripts that are needed at once, and all others, so that they come together.
+    """The style, the scripts that the first picture needs, so that they come together, and all others, so
+    that they come when the line is free.
 
     Gradio would take its own words, and the page's language, from the browser.
     """
     language = f'document.documentElement.lang = "{code}";'
     language += f'Object.defineProperty(navigator, "language", {{ value: "{code}" }});'
-    styles = [
-        f'<link rel="stylesheet" href=".{ADDRESS}/{name}">' for name in MODULES if name.endswith(".css")
-    ]
-    modules = [
-        f'<link rel="modulepreload" href=".{ADDRESS}/{name}">' for name in MODULES if name.endswith(".js")
-    ]
+    style = f'<link rel="stylesheet" href=".{ADDRESS}/{STYLE}">'
+    scripts, first = [name for name in MODULES if name.endswith(".js")], needed_by(FIRST)
+    how = {name: "modulepreload" if name in first else "prefetch" for name in scripts}
+    modules = [f'<link rel="{when}" href=".{ADDRESS}/{name}">' for name, when in how.items()]
     with speaking(code):
         texts = f'<link rel="preload" as="fetch" crossorigin="anonymous" href="{words()}">'
     page = f'<script type="module" src=".{ADDRESS}/lib/page.js"></script>'
-    return "".join([f"<script>{language}</script>", *styles, page, texts, *modules])
+    return "".join([f"<script>{language}</script>", style, page, texts, *modules])
 
 
 def wanted_language(request: Request) -> str:
