@@ -39,6 +39,7 @@ def go_offline_and_back(page):
     page.wait_for_timeout(500)
     with page.expect_navigation():
         page.context.set_offline(False)
+    expect(page.get_by_role("tab", name="Reverse")).to_have_attribute("aria-selected", "true")
 
 
 by_any_way = pytest.mark.parametrize("come_back", [reload, leave_and_go_back, go_offline_and_back])

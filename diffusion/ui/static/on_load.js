@@ -12,7 +12,7 @@ take();
 const root = element.querySelector(".lab");
 root.id = "[[id]]";
 const load = (name) => import(`${window.gradio_config.root}[[modules]]/${name}.js`);
-Promise.all([load("tabs/[[view]]"), load("lib/inputs")]).then(
+Promise.all([load("tabs/[[view]]"), load("lib/inputs"), before]).then(
   ([{ mount }, { rememberInputs }]) => {
     receive = mount({ element, props, server }) ?? (() => {});
     for (const message of messages) receive(message);
