@@ -54,8 +54,8 @@ def test_it_names_the_language_the_style_and_all_modules(code):
     assert text.startswith("<script>") and f'value: "{code}"' in text and f'lang = "{code}"' in text
     assert text.count("stylesheet") == text.count(f'"stylesheet" href=".{ADDRESS}/{STYLE}"') == 1
     for name in MODULES.keys() - {STYLE}:
-        assert text.count(f'"modulepreload" href=".{ADDRESS}/{name}"') == (name in first)
-        assert text.count(f'"prefetch" href=".{ADDRESS}/{name}"') == (name not in first)
+        assert text.count(f'"modulepreload" fetchpriority="low" href=".{ADDRESS}/{name}"') == (name in first)
+        assert text.count(f'"later" fetchpriority="low" href=".{ADDRESS}/{name}"') == (name not in first)
 
 
 @needs_browser

@@ -5,6 +5,7 @@ they have in common.
 """
 
 import json
+from collections import defaultdict
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -19,6 +20,7 @@ from diffusion.ui.text import labels, language, questions, speaking, symbols
 FOLDER = "/files"
 MEDIA_TYPES = {"json": "application/json", "png": "image/png", "webp": "image/webp"}
 FILES: dict[str, bytes] = {}  # by name
+FIRST: defaultdict[str, dict[str, str]] = defaultdict(dict)  # by language
 
 
 def address_of(content: bytes, ending: str) -> str:
@@ -45,6 +47,17 @@ def _words(code: str) -> str:
     with speaking(code):
         said = {"strings": labels(), "symbols": symbols(), "questions": questions()}
         return in_a_file(said)["file"]
+
+
+def needs_first(address: str, kind: str) -> None:
+    """Let the page in the language that is spoken ask for a file at once, as "fetch" or "image"."""
+    FIRST[language()][address] = kind
+
+
+def needed_first(code: str) -> dict[str, str]:
+    """What the page in a language asks for at once: addresses, and as what."""
+    with speaking(code):
+        return {words(): "fetch"} | FIRST[code]
 
 
 async def serve(request: Request) -> Response:

@@ -12,21 +12,23 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from diffusion.ui.parts.files import words
+from diffusion.ui.parts.files import needed_first
 from diffusion.ui.parts.modules import ADDRESS, MODULES, STYLE, needed_by
-from diffusion.ui.text import DEFAULT, LANGUAGES, speaking
+from diffusion.ui.text import DEFAULT, LANGUAGES
 
 VARIES = "Accept-Encoding, Accept-Language, Cookie"
 PLACE = b"<script"  # before the first one
 # RFC 9110: a language, and how welcome it is.
 ACCEPTED = re.compile(r"([A-Za-z]+)[^,;]*(?:;\s*q=(\d(?:\.\d+)?))?")
 FIRST = ("lib/page.js", "lib/inputs.js", "tabs/hero.js", "tabs/forward.js", "tabs/lessons.js")
+# As those ask that get it in the end, or it would come twice.
+CROSSORIGIN = {"fetch": ' crossorigin="anonymous"', "image": ""}
 LEVEL = 6  # of compression: 9 takes half as long again for 0.1 % less
 
 
 def head(code: str) -> str:
-    """The style, the scripts that the first picture needs, so that they come together, and all others, so
-    that they come when the line is free.
+    """The style, and what the first picture needs: scripts, texts, itself; so that all of it comes together,
+    beside Gradio's own. The other scripts come after it: lib/state.js asks for them.
 
     Gradio would take its own words, and the page's language, from the browser.
     """
@@ -34,12 +36,16 @@ def head(code: str) -> str:
     language += f'Object.defineProperty(navigator, "language", {{ value: "{code}" }});'
     style = f'<link rel="stylesheet" href=".{ADDRESS}/{STYLE}">'
     scripts, first = [name for name in MODULES if name.endswith(".js")], needed_by(FIRST)
-    how = {name: "modulepreload" if name in first else "prefetch" for name in scripts}
-    modules = [f'<link rel="{when}" href=".{ADDRESS}/{name}">' for name, when in how.items()]
-    with speaking(code):
-        texts = f'<link rel="preload" as="fetch" crossorigin="anonymous" href="{words()}">'
+    when = {name: "modulepreload" if name in first else "later" for name in scripts}
+    modules = [
+        f'<link rel="{rel}" fetchpriority="low" href=".{ADDRESS}/{name}">' for name, rel in when.items()
+    ]
+    files = [
+        f'<link rel="preload" as="{kind}"{CROSSORIGIN[kind]} fetchpriority="low" href="{address}">'
+        for address, kind in needed_first(code).items()
+    ]
     page = f'<script type="module" src=".{ADDRESS}/lib/page.js"></script>'
-    return "".join([f"<script>{language}</script>", style, page, texts, *modules])
+    return "".join([f"<script>{language}</script>", style, page, *files, *modules])
 
 
 def wanted_language(request: Request) -> str:

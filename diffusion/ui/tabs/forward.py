@@ -12,7 +12,7 @@ from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.code import PICTURE_CODE
 from diffusion.ui.parts.credit import credit_of_drawn, credit_of_examples
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
-from diffusion.ui.parts.files import address_of, in_a_file
+from diffusion.ui.parts.files import address_of, in_a_file, needs_first
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber
@@ -67,5 +67,8 @@ def build(model: Model | None, film: Film | None) -> None:
     """Lay out the tab inside the current gr.Blocks, with pictures of this model's data, and of its film."""
     parts = picture_row(labels()["presets"])
     answers = [open_picture, animation]
-    first = in_a_file(first_message(model, film))
+    message = first_message(model, film)
+    needs_first(message["picture"], "image")
+    first = in_a_file(message)
+    needs_first(first["file"], "fetch")
     Scrubber("forward", first, answers, parts, code=PICTURE_CODE)

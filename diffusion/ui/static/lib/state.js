@@ -53,6 +53,11 @@ export function firstPicture() {
   });
 }
 
+// Scripts that the first picture does not need, as page_head.py has them.
+firstPicture().then(() => {
+  for (const link of document.querySelectorAll("link[rel=later]")) link.rel = "modulepreload";
+});
+
 let pictureRequest = 0;
 export async function setPicture(address) {
   const request = ++pictureRequest;
