@@ -215,7 +215,9 @@ def test_the_caption_tells_what_was_applied_and_controls_without_effect_say_why(
     expect(side.get_by_label("Schedule")).to_have_value("its own, linear")
     expect(side.get_by_label("Class").first).to_have_value("b")  # which this one has too
     sample(page, Seed=3)
-    expect(made).to_contain_text(f"by linear, seed 3, ddim with eta 0.5{linear}class b, guidance 0")
+    expect(made).to_contain_text(
+        f"by the model “linear”, seed 3, ddim with eta 0.5{linear}class b, guidance 0"
+    )
 
 
 @needs_browser
