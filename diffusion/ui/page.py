@@ -78,9 +78,9 @@ def build_tabs(
     """
     text, first = labels(), next(iter(pixel_models.values()), None)
     opening = reverse.shipped_message(first, film) if first and film else None
-    film_file = in_a_file(opening)["file"] if opening else None
+    shown = {"film": in_a_file(opening)["file"]} if opening else None
     told: dict[str, Any] = {"words": words(), "space": os.environ.get("SPACE_ID", "")}
-    Scrubber("hero", film_file and {"film": film_file}, parts={"languages": other_languages()}, **told)
+    Scrubber("hero", shown, parts={"languages": other_languages()}, **told)
     with gr.Row(elem_classes="taught"):
         Scrubber("lessons", in_a_file({"lessons": lessons()}))
         build_all_tabs(pixel_models, text_models, film)

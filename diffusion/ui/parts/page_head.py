@@ -20,7 +20,7 @@ VARIES = "Accept-Encoding, Accept-Language, Cookie"
 PLACE = b"<script"  # before the first one
 # RFC 9110: a language, and how welcome it is.
 ACCEPTED = re.compile(r"([A-Za-z]+)[^,;]*(?:;\s*q=(\d(?:\.\d+)?))?")
-FIRST = ("lib/page.js", "lib/inputs.js", "tabs/hero.js", "tabs/forward.js", "tabs/lessons.js")
+FIRST = needed_by(("lib/page.js", "lib/inputs.js", "tabs/hero.js", "tabs/forward.js", "tabs/lessons.js"))
 # As those ask that get it in the end, or it would come twice.
 CROSSORIGIN = {"fetch": ' crossorigin="anonymous"', "image": ""}
 LEVEL = 6  # of compression: 9 takes half as long again for 0.1 % less
@@ -35,8 +35,8 @@ def head(code: str) -> str:
     language = f'document.documentElement.lang = "{code}";'
     language += f'Object.defineProperty(navigator, "language", {{ value: "{code}" }});'
     style = f'<link rel="stylesheet" href=".{ADDRESS}/{STYLE}">'
-    scripts, first = [name for name in MODULES if name.endswith(".js")], needed_by(FIRST)
-    when = {name: "modulepreload" if name in first else "later" for name in scripts}
+    scripts = [name for name in MODULES if name.endswith(".js")]
+    when = {name: "modulepreload" if name in FIRST else "later" for name in scripts}
     modules = [
         f'<link rel="{rel}" fetchpriority="low" href=".{ADDRESS}/{name}">' for name, rel in when.items()
     ]

@@ -14,16 +14,15 @@ const touch = ({ target }) => {
 };
 for (const event of ["input", "click", "keydown"]) document.addEventListener(event, touch, true);
 
+const isPlaying = (lab) => part(lab, "[data-role=play]").dataset.playing === "true";
+const placeOf = (lab) => (1000 * slider(lab).value) / slider(lab).max; // in thousandths of the slider's way
+
 // Whether a slider is where it is by hand, since a moment.
-function isMoved(lab, since) {
-  const isPlaying = part(lab, "[data-role=play]").dataset.playing === "true";
-  return touched.get(part(lab)) > since && !isPlaying;
-}
+const isMoved = (lab, since) => touched.get(part(lab)) > since && !isPlaying(lab);
 
 // The same task at other places: a slider that was moved to `least` to `most`, in thousandths of its way.
 function dragged(tab, lab, least, most = 1000) {
-  const at = () => (1000 * slider(lab).value) / slider(lab).max;
-  const isDone = (since) => isMoved(lab, since) && least <= at() && at() <= most;
+  const isDone = (since) => isMoved(lab, since) && least <= placeOf(lab) && placeOf(lab) <= most;
   return { tab, place: () => slider(lab), isDone };
 }
 
@@ -33,8 +32,7 @@ function begun(tab, lab) {
   let stands; // since when, in milliseconds
   const isDone = (since) => {
     const isThere = slider(lab).value === "0" && slider(lab).checkVisibility();
-    const isPlaying = part(lab, "[data-role=play]").dataset.playing === "true";
-    stands = isThere && !isPlaying ? (stands ?? performance.now()) : undefined;
+    stands = isThere && !isPlaying(lab) ? (stands ?? performance.now()) : undefined;
     return moved.isDone(since) || performance.now() - stands > LOOKED;
   };
   return { ...moved, isDone, begin: () => (stands = undefined) };
@@ -47,7 +45,7 @@ function walked(tab, lab) {
 
 // In the Markov view late noise, whose mean and variance are in sight. Its place is what is missing of that.
 function measuredNoise(least) {
-  const late = () => (1000 * slider("forward").value) / slider("forward").max >= least;
+  const late = () => placeOf("forward") >= least;
   const numbers = () => part("forward", ".when-step.note");
   const isSeen = () => {
     const { top, bottom, height } = numbers().getBoundingClientRect();

@@ -144,14 +144,15 @@ let isWritten = false; // the first state is no step
 function write() {
   if (document.hidden) return;
   const now = state();
-  const isStep = placeIn(new Map(now)) !== place;
+  const there = placeIn(new Map(now));
+  const isStep = there !== place;
   if (isStep && performance.now() < leading) return;
   if (textOf(now) !== textOf(inAddress())) {
     const how = isStep && isWritten ? "pushState" : "replaceState";
     history[how](null, "", queryOf(now) || location.pathname);
     tellFrame(now);
   }
-  place = placeIn(new Map(now));
+  place = there;
   isWritten = true;
   noteLink(textOf(now));
 }
