@@ -16,8 +16,8 @@ from diffusion.files import CONFIG_FILE, WEIGHTS_FILE
 from diffusion.models.model import LatentModel, Model
 from diffusion.models.stored import (
     TOKENIZER_FILE,
+    check_parts,
     described_by,
-    load_parts,
     on_meta,
     read_tokenizer,
     to_store,
@@ -82,6 +82,10 @@ def _config(model: Model) -> dict[str, Any]:
 def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None = None) -> Model:
     """Read a model's folder, weights as float32; the model is called `name`, or as the folder is.
 
+    Args:
+        device: where the networks are to be; "meta" leaves the weights in the folder until `Model.to` is told
+            another device.
+
     Returns:
         A Model, or a LatentModel if it is told by text.
 
@@ -93,8 +97,8 @@ def load_folder(path: Path, device: torch.device | str = "cpu", name: str | None
     config = read_object(path / CONFIG_FILE)
     with described_by(path):
         model = _untrained_model(path, config, nfc(name or path.resolve().name))
-    load_parts(path, model.parts(), device)
-    return model
+    check_parts(path, model.parts())
+    return model if torch.device(device).type == "meta" else model.to(device)
 
 
 def _untrained_model(path: Path, config: dict[str, Any], name: str) -> Model:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from diffusion.data.cats import Cats
 from diffusion.denoiser import Denoiser, NetworkDenoiser, guide, network_denoiser
+from diffusion.models.stored import load_parts
 from diffusion.nets.autoencoder import Autoencoder
 from diffusion.nets.text_encoder import TextEncoder, encode_prompts
 from diffusion.nets.unet import UNet
@@ -26,7 +27,7 @@ class Model:
 
     Args:
         name: the checkpoint folder's name.
-        net: the network, in evaluation mode.
+        net: the network, in evaluation mode; on "meta" while its weights are still in the folder.
         schedule_name: a key of SCHEDULES.
         schedule: what it was trained on.
         prediction: what it outputs: "epsilon", "v" or "sample".
@@ -70,7 +71,13 @@ class Model:
         return {"": self.net}
 
     def to(self: M, device: torch.device | str) -> M:
-        """Move all networks there, in place."""
+        """Move all networks there, in place: from "meta" by reading the weights in `folder`.
+
+        Raises:
+            CheckpointError: what is in the folder cannot be used; says why.
+        """
+        if self.device.type == "meta" and self.folder is not None:
+            load_parts(self.folder, self.parts(), device)
         for part in self.parts().values():
             part.to(device)
         return self

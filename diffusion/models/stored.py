@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from diffusion.files import CONFIG_FILE, write_atomically
-from diffusion.models.weights import CheckpointError, all_finite, read_weights, shapes_of
+from diffusion.models.weights import CheckpointError, all_finite, check_layout, read_weights, shapes_of
 from diffusion.nets.text_encoder import TextConfig
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -38,8 +39,21 @@ def to_store(name: str, parts: dict[str, nn.Module], dtype: torch.dtype | None =
     return weights
 
 
+def check_parts(path: Path, parts: dict[str, nn.Module]) -> None:
+    """Compare what the files in a folder say of their weights with the networks; no weight is read.
+
+    Raises:
+        CheckpointError: a file is missing, broken, or holds other tensors; says which.
+    """
+    check_layout(path, shapes_of(_state(parts)))
+
+
 def load_parts(path: Path, parts: dict[str, nn.Module], device: torch.device | str) -> None:
-    """Give the networks the weights in a folder, and make them ready to be used."""
+    """Give the networks the weights in a folder, and make them ready to be used.
+
+    Raises:
+        CheckpointError: as `check_parts`, or a weight is not finite.
+    """
     weights = read_weights(path, shapes_of(_state(parts)))
     for prefix, part in parts.items():
         part.load_state_dict({k: weights[f"{prefix}{k}"] for k in part.state_dict()}, assign=True)
@@ -75,5 +89,15 @@ def on_meta(
     module: Callable[[Shape], Network], shape: Callable[..., Shape], values: dict[str, Any]
 ) -> Network:
     """A network of this shape without memory: a foreign config cannot ask for any."""
-    with torch.device("meta"):
+    with _Uninitialised(), torch.device("meta"):
         return module(shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Inside, nothing draws initial weights: on "meta" there is nowhere to write them, and torch would import
+    its compiler, a second and 60 MB, in order not to."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_):
+            return args[0]
+        return function(*args, **(kwargs or {}))

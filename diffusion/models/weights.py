@@ -69,8 +69,8 @@ def _split(weights: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     return parts
 
 
-def read_weights(path: Path, shapes: dict[str, list[int]]) -> dict[str, Tensor]:
-    """The float32 weights; all names and shapes are compared with the network's before any is read.
+def check_layout(path: Path, shapes: dict[str, list[int]]) -> dict[Path, list[str]]:
+    """The files that hold weights of these names and shapes, each with their names; no weight is read.
 
     Raises:
         CheckpointError: a file is missing, broken, or holds other tensors; says which.
@@ -81,8 +81,17 @@ def read_weights(path: Path, shapes: dict[str, list[int]]) -> dict[str, Tensor]:
             found = {k: stored.get_slice(k).get_shape() for k in stored.keys()}  # noqa: SIM118
         if found != {k: shapes[k] for k in keys}:
             raise CheckpointError(f"{file} holds another network than {CONFIG_FILE} describes.")
+    return layout
+
+
+def read_weights(path: Path, shapes: dict[str, list[int]]) -> dict[str, Tensor]:
+    """The float32 weights; all names and shapes are compared with the network's before any is read.
+
+    Raises:
+        CheckpointError: as `check_layout`, or a weight is not finite.
+    """
     weights: dict[str, Tensor] = {}
-    for file, keys in layout.items():
+    for file, keys in check_layout(path, shapes).items():
         with _opened(file) as stored:
             read = {k: stored.get_tensor(k).float() for k in keys}
         if not all_finite(read):
