@@ -19,6 +19,7 @@ Span = tuple[int, int]
 ENDINGS = ("은", "는")  # of verbs too
 LATIN = "[^\\W가-힣]"  # letters and digits of all that puts words apart
 SOFT = re.compile(r"[\s\-]")  # between words of one name
+LETTER = re.compile(LATIN)
 UNKNOWN = re.compile(f"{LATIN}+(?:'{LATIN}+)*")
 SYLLABLES = 16  # of an unknown piece at most; longer ones are several
 # What pieces cost. No one syllable is worth being split off an unknown word, unless it is a particle.
@@ -59,19 +60,20 @@ class Piece(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A way to write something: a piece to be, and what it looks like."""
+    """A way to write something: a piece to be, what it looks like, and whether it stands "inside" a word."""
 
     role: str
     pattern: str
     cost: float
     name: Name | None = None
+    inside: bool = False
 
 
 _compiled = cache(re.compile)  # those that are needed: a text begins with few of all letters
 
 
-def _pattern(words: Iterable[str], noun: bool = False, inside: bool = False) -> str:
-    """Of these words: Latin ones whole, with spaces or hyphens between, Korean ones with or without."""
+def _pattern(words: Iterable[str], noun: bool = False) -> str:
+    """Of these words: Latin ones with spaces or hyphens between, Korean ones with or without."""
     written, latin = "", False
     words = " ".join(words).split()
     for i, word in enumerate(words):
@@ -80,9 +82,18 @@ def _pattern(words: Iterable[str], noun: bool = False, inside: bool = False) -> 
         spelt = r"[\s\-]*".join(map(re.escape, word.split("-")))
         written += between + (f"(?P<noun>{spelt})" if noun and i == len(words) - 1 else spelt)
         latin = is_latin
-    first, last = (re.match(HANGUL, each) is None for each in (words[0], words[-1]))
-    before = f"(?<!{LATIN})" if first else f"(?<={HANGUL})" if inside else ""
-    return before + written + (f"(?!{LATIN})" if last else "")
+    return written
+
+
+def _stands(form: Form, plain: str, start: int, end: int) -> bool:
+    """Whether a form found here stands as it may: Latin words whole, and particles after a syllable."""
+    before, after = (bool(LETTER.match(plain, at)) if at >= 0 else False for at in (start - 1, end))
+    if re.match(HANGUL, plain[start]) is None:
+        if before:
+            return False
+    elif form.inside and not (start and re.match(HANGUL, plain[start - 1])):
+        return False
+    return not after or re.match(HANGUL, plain[end - 1]) is not None
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +112,7 @@ def _forms() -> dict[str, list[Form]]:
             add([word], Form(role, _pattern([word]), KNOWN_COST))
     for role, particles in {"particle": PARTICLES, "both": BOTH}.items():
         for word in particles:
-            add([word], Form(role, _pattern([word], inside=True), PARTICLE_COST))
+            add([word], Form(role, _pattern([word]), PARTICLE_COST, inside=True))
     for word in texts_by_word():
         add([word], Form("word", _pattern([word], noun=True), WORD_COST))
     return forms
@@ -139,7 +150,8 @@ def _candidates(plain: str, start: int) -> Iterator[tuple[float, Piece]]:
     """What may begin here, and its cost."""
     character = plain[start]
     for form in _forms().get(character, ()):
-        if found := _compiled(form.pattern).match(plain, start):
+        found = _compiled(form.pattern).match(plain, start)
+        if found and _stands(form, plain, start, found.end()):
             noun = (found.span("noun"), found["noun"]) if found.re.groups else (None, "")
             yield form.cost, Piece(form.role, found.span(), found[0], form.name, *noun)
     if re.match(HANGUL, character):

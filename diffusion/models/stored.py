@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from diffusion.files import CONFIG_FILE, write_atomically
 from diffusion.models.weights import CheckpointError, all_finite, check_layout, read_weights, shapes_of
 from diffusion.nets.text_encoder import TextConfig
+from diffusion.nets.uninitialised import Uninitialised
 
 TOKENIZER_FILE = "tokenizer.json"
 Shape = TypeVar("Shape")
@@ -89,15 +89,5 @@ def on_meta(
     module: Callable[[Shape], Network], shape: Callable[..., Shape], values: dict[str, Any]
 ) -> Network:
     """A network of this shape without memory: a foreign config cannot ask for any."""
-    with _Uninitialised(), torch.device("meta"):
+    with Uninitialised(), torch.device("meta"):
         return module(shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
-
-
-class _Uninitialised(TorchFunctionMode):
-    """Inside, nothing draws initial weights: on "meta" there is nowhere to write them, and torch would import
-    its compiler, a second and 60 MB, in order not to."""
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in (Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_):
-            return args[0]
-        return function(*args, **(kwargs or {}))

@@ -4,18 +4,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import prod
 from statistics import median
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 from diffusion.nets.autoencoder import Autoencoder
 from diffusion.nets.unet import UNet, UNetConfig
+from diffusion.nets.uninitialised import Uninitialised
 
 # Somebody waits for a comparison: so many seconds of rounds (the one in which time runs out is finished) or
 # so many rounds, enough for a median; and on pixels only the side whose call takes no longer, by estimate.
@@ -65,26 +67,54 @@ def on_pixels(config: UNetConfig, channels: int) -> UNetConfig:
     return replace(config, in_channels=channels, sketch_side=None)
 
 
-def step_call(net: UNet, side: int, num_tokens: int) -> Call:
-    """One step's call of the network: a noisy picture, a timestep, and for what reads text so many tokens."""
+def step_call(net: UNet, side: int, num_tokens: int, batch: int = 1) -> Call:
+    """One step's call of the network: noisy pictures, timesteps, and for what reads text so many tokens."""
     device, config = next(net.parameters()).device, net.config
-    x_t = torch.randn(1, config.in_channels, side, side, device=device)
-    t = torch.ones(1, device=device)
+    x_t = torch.randn(batch, config.in_channels, side, side, device=device)
+    t = torch.ones(batch, device=device)
     width = config.context_dim
-    context = None if width is None else torch.randn(1, num_tokens, width, device=device)
+    context = None if width is None else torch.randn(batch, num_tokens, width, device=device)
     return lambda: net(x_t, t, context=context)
 
 
 @lru_cache(maxsize=32)
 def step_operations(config: UNetConfig, side: int, num_tokens: int) -> int:
     """Multiplications and additions of one step; counted, nothing is computed."""
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        step_call(UNet(config), side, num_tokens)()
-    return counter.get_total_flops()
+    with Uninitialised():
+        net = UNet(config)
+    with torch.no_grad(), Operations() as counted:
+        step_call(net, side, num_tokens, batch=0)()  # a batch of no pictures has all shapes and no work
+    return counted.per_picture
 
 
-class LiveTensors(TorchDispatchMode):
-    """Inside, every operation's new tensors are counted for as long as they live.
+class Operations(TorchFunctionMode):
+    """Inside, the multiplications and additions of convolutions, linear maps and attention are counted.
+
+    As torch's own FlopCounterMode does, which brings a compiler with it.
+
+    Attributes:
+        per_picture: their number, for one of a batch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.per_picture = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if function in (F.conv2d, F.linear):  # each output from so many inputs
+            self.per_picture += 2 * prod(args[1].shape[1:]) * prod(result.shape[1:])
+        elif function is F.scaled_dot_product_attention:  # q·k, and what is made of v
+            q, k, _ = args
+            self.per_picture += 2 * k.shape[-2] * (prod(q.shape[1:]) + prod(result.shape[1:]))
+        elif function is F.pixel_unshuffle and not len(result):  # which torch leaves as it is
+            x, patch = args
+            result = x.new_empty(0, x.shape[1] * patch**2, x.shape[2] // patch, x.shape[3] // patch)
+        return result
+
+
+class LiveTensors(TorchFunctionMode):
+    """Inside, the new tensors of every operation are counted for as long as they live.
 
     Attributes:
         most: the largest number of bytes that they had together.
@@ -95,8 +125,8 @@ class LiveTensors(TorchDispatchMode):
         self.most = 0
         self._alive: dict[StorageWeakRef, int] = {}
 
-    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = operation(*args, **(kwargs or {}))
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
         given = {ref for ref, _ in _storages((args, kwargs))}  # what a view or a change in place returns
         self._alive |= {ref: size for ref, size in _storages(result) if ref not in given}
         self._alive = {ref: size for ref, size in self._alive.items() if not ref.expired()}
@@ -188,6 +218,8 @@ def compare(net: UNet, autoencoder: Autoencoder, side: int, num_tokens: int) -> 
 
 def training_flops(net: nn.Module, *inputs: Tensor, **conditioning: Tensor) -> int:
     """Floating-point operations of one forward and backward pass over a batch, the network's arguments."""
+    from torch.utils.flop_counter import FlopCounterMode
+
     with FlopCounterMode(display=False) as counter:
         outputs = net(*inputs, **conditioning)  # one tensor, or several
         sum(part.sum() for part in (outputs if isinstance(outputs, tuple) else (outputs,))).backward()
