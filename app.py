@@ -35,7 +35,7 @@ def main() -> None:
         prepare_environment()
         from diffusion.ui import page  # and Gradio, which reads what is prepared
 
-        shown = page.build_page(load_models(named or shipped))
+        shown = page.build_page(load_models(named or shipped, "meta"))
         page.leave_no_upload_behind(shown)
         shown.launch(**page.launch_options())
     except (CheckpointError, HubError, SettingError, OSError) as error:

@@ -69,6 +69,9 @@ def load_model(path_or_repo_id: str | Path, device: torch.device | str = "cpu") 
 def load_models(sources: Iterable[str], device: torch.device | str = "cpu") -> dict[str, Model]:
     """Load several models, by name: a/digits and b/digits where two would be called digits.
 
+    Args:
+        device: as for `load_folder`: "meta" leaves the weights where they are.
+
     Raises as `load_model` does.
     """
     models = {place: load_model(place, device) for place in dict.fromkeys(map(_resolved, sources))}

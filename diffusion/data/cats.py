@@ -108,7 +108,8 @@ class Cats:
 
     def numbered(self, numbers: Tensor) -> Tensor:
         """(N,) numbers from 0 to the product of `counts` → (N, 5) cats: the last kind changes fastest."""
-        return torch.stack(torch.unravel_index(numbers, self.counts), dim=-1)
+        places = np.unravel_index(numbers.cpu().numpy(), self.counts)  # torch's own imports sympy
+        return torch.from_numpy(np.stack(places, axis=-1)).to(numbers.device)
 
     @cached_property
     def hides_mouth(self) -> Tensor:

@@ -30,7 +30,7 @@ def image_grid(images: np.ndarray, columns: int) -> Image.Image:
 def png_bytes(image: Image.Image) -> bytes:
     """A picture as a PNG file's content: lossless, as noise needs it."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 

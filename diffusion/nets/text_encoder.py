@@ -77,7 +77,8 @@ class TextEncoder(nn.Module):
         width = config.width
         self.tokens = nn.Embedding(config.vocabulary_size, width)
         nn.init.normal_(self.tokens.weight, std=TOKEN_STD)
-        self.positions = nn.Parameter(POSITION_STD * torch.randn(config.num_tokens, width))
+        self.positions = nn.Parameter(torch.empty(config.num_tokens, width))
+        nn.init.normal_(self.positions, std=POSITION_STD)
         layers = (
             nn.TransformerEncoderLayer(
                 width,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import Tensor
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 
@@ -13,6 +13,7 @@ class Uninitialised(TorchFunctionMode):
     """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in (Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_):
-            return args[0]
-        return function(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", "") == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)

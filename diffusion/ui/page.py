@@ -22,6 +22,7 @@ from diffusion.ui.parts.requests import APP_OPTIONS, Page
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.session import remember_page
 from diffusion.ui.parts.text_models import TextModels, choose_model
+from diffusion.ui.parts.weights import read_weights_later
 from diffusion.ui.tabs import (
     forward,
     interpolation,
@@ -51,13 +52,15 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
 
     Args:
         models: at least one. The first of pixels is the one on show, and the film in its folder plays before
-            anyone presses anything; those that are told by text have a tab, which opens with cats.
+            anyone presses anything; those that are told by text have a tab, which opens with cats. Their
+            weights may be "meta" still, and are read when the page was shown.
     """
     text_models = {name: model for name, model in models.items() if isinstance(model, LatentModel)}
     pixel_models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
     first = next(iter(pixel_models.values()), None)
     film = shipped_film(first) if first else None
     page = Page(title=labels()["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER))
+    page.when_shown = lambda: read_weights_later(models.values())
     for code, name in LANGUAGES.items():
         place = page if code == DEFAULT else page.route(name, code, show_in_navbar=False)
         with speaking(code), place:
@@ -65,7 +68,7 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
             remember_page(page)
             if code == DEFAULT:
                 api.build(pixel_models, text_models)
-    return page.queue(max_size=32)
+    return page
 
 
 def build_tabs(

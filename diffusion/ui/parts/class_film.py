@@ -1,8 +1,9 @@
 """Sampling by class: a checked request, and the walk from noise to pictures as frames."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from diffusion.films.film import KINDS, Film, as_pixels, walk, with_rows
 from diffusion.films.folder import load_film
 from diffusion.films.samples import each_another
 from diffusion.models.model import Model
+from diffusion.nets.unet import UNet
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
-from diffusion.ui.parts.gpu import on_gpu
+from diffusion.ui.parts.gpu import Work, borrow_gpu, on_gpu
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, refusal, whole_number
 from diffusion.ui.parts.streaming import Planes, Row
+from diffusion.ui.parts.together import shared
 from diffusion.ui.parts.variants import CLIPPED, VARIANTS, WITHOUT_Z, ClippedDenoiser, adds_noise, no_noise
 from diffusion.ui.parts.watched import WatchedDenoiser
 from diffusion.ui.text import labels
@@ -25,6 +28,7 @@ from diffusion.ui.text import labels
 MAX_CLASS_STEPS = 1000
 MAX_IMAGES = 16
 MAX_STEPS_TIMES_IMAGES = 4000
+FEW = 2  # images; more are a batch by themselves
 EACH = "*"  # in place of a class: every image is of another one, unless a class has this very name
 
 
@@ -116,7 +120,17 @@ def _applied(request: ClassRequest) -> ClassRequest:
     return replace(request, guidance_scale=1.0, notes=(labels()["guidance_needs_class"],))
 
 
-@on_gpu
+def shares(request: ClassRequest) -> Hashable:
+    """What a request's turn in the line may be shared for: with others for a few images of the same model."""
+    return request.model if request.num_images <= FEW and borrow_gpu is None else None
+
+
+def _work(model: Model, request: ClassRequest) -> Work:
+    per_step = request.num_images * (1 + (request.guidance_scale != 1))
+    return Work(request.num_steps, request.num_steps * per_step)
+
+
+@on_gpu(_work)
 def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[dict[str, np.ndarray], Row]]:
     """Every step's predictions, with its table row; last the result as "x_0_hat", which has none.
 
@@ -127,7 +141,8 @@ def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[dict[str
     schedule = model.schedule
     if request.schedule != model.schedule_name:
         schedule = SCHEDULES[request.schedule](model.schedule.num_timesteps)
-    guided = model.denoiser(
+    net = shared(model.net)
+    guided = replace(model, net=cast(UNet, net)).denoiser(
         class_labels=class_labels, guidance_scale=request.guidance_scale, schedule=schedule
     )
     # What is clipped is no longer what guidance combines, which then is not shown.
@@ -145,11 +160,12 @@ def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[dict[str
         eta=request.eta,
         schedule=schedule,
     )
-    for step, row in with_rows(steps, schedule):
-        if silent:
-            row["noise_weight"] = 0.0  # of the step that was walked
-        predictions = {"x_0_hat": step.x_0_hat, **denoise.predictions}
-        yield {name: as_pixels(x) for name, x in predictions.items()}, row
+    with net.walk():
+        for step, row in with_rows(steps, schedule):
+            if silent:
+                row["noise_weight"] = 0.0  # of the step that was walked
+            predictions = {"x_0_hat": step.x_0_hat, **denoise.predictions}
+            yield {name: as_pixels(x) for name, x in predictions.items()}, row
     yield {"x_0_hat": as_pixels(step.x_s)}, None
 
 
@@ -187,6 +203,7 @@ def coded_frames(model: Model, request: ClassRequest) -> Iterator[tuple[Planes, 
         yield _coded(to_uint8(torch.from_numpy(arrays["x_0_hat"])).numpy(), code), row
 
 
+@lru_cache(maxsize=8)  # each page of a language shows it
 def shipped_film(model: Model) -> Film | None:
     """The film that came with a checkpoint; None if there is none, or one of another model's pictures."""
     film = load_film(model.folder) if model.folder else None

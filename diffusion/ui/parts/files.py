@@ -10,16 +10,19 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
+from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from diffusion.data.grids import png_bytes
 from diffusion.ui.parts.modules import CACHED
 from diffusion.ui.text import labels, language, questions, speaking, symbols
 
 FOLDER = "/files"
 MEDIA_TYPES = {"json": "application/json", "png": "image/png", "webp": "image/webp"}
 FILES: dict[str, bytes] = {}  # by name
+PICTURES: dict[bytes, str] = {}  # their addresses, by their pixels' hash
 FIRST: defaultdict[str, dict[str, str]] = defaultdict(dict)  # by language
 
 
@@ -28,6 +31,14 @@ def address_of(content: bytes, ending: str) -> str:
     name = f"{sha256(content).hexdigest()[:24]}.{ending}"
     FILES[name] = content
     return f".{FOLDER}/{name}"
+
+
+def address_of_picture(picture: Image.Image) -> str:
+    """Where a page finds a picture that it is laid out with. It is compressed once for all languages."""
+    pixels = sha256(f"{picture.mode} {picture.size}".encode() + picture.tobytes()).digest()
+    if pixels not in PICTURES:
+        PICTURES[pixels] = address_of(png_bytes(picture), "png")
+    return PICTURES[pixels]
 
 
 def in_a_file(value: Any) -> dict[str, str]:

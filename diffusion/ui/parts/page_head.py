@@ -108,6 +108,7 @@ class PageHead:
                 if not message.get("more_body"):
                     whole = page.replace(PLACE, head(code).encode() + PLACE, 1)
                     await send_page(send, start, whole, takes_gzip(scope))
+                    scope["app"].get_blocks().when_shown()
 
         await self.app(scope, receive, forward)
 

@@ -12,7 +12,7 @@ from diffusion.data.images import to_pixels, to_uint8
 from diffusion.films.film import EPS_RANGE, walk, with_rows
 from diffusion.models.model import LatentModel
 from diffusion.nets.attention_maps import last_finest, recorded_attention
-from diffusion.ui.parts.gpu import on_gpu
+from diffusion.ui.parts.gpu import Work, on_gpu
 from diffusion.ui.parts.prompt_request import PromptRequest, Variant
 from diffusion.ui.parts.prompts import Prompt
 from diffusion.ui.parts.streaming import Planes, Row
@@ -134,7 +134,13 @@ def token_attention(maps: list[Tensor], prompt: Prompt, like: Tensor) -> tuple[n
     return (shares * (255 / most)).round().to(torch.uint8).cpu().numpy(), most
 
 
-@on_gpu
+def _work(model: LatentModel, request: PromptRequest) -> Work:
+    predictions = sum(1 + (variant.guidance_scale != 1) for variant in request.variants)
+    calls = request.num_steps * len(request.variants)
+    return Work(calls, request.num_steps * request.num_images * predictions)
+
+
+@on_gpu(_work)
 def prompt_frames(model: LatentModel, request: PromptRequest) -> Iterator[tuple[PromptFrame, ...]]:
     """Every step of all variants."""
     yield from zip(*(variant_frames(model, variant, request) for variant in request.variants))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from diffusion.models.model import LatentModel
-from diffusion.ui.parts.gpu import on_gpu
+from diffusion.ui.parts.gpu import Work, on_gpu
 from diffusion.ui.parts.inputs import whole_number
 from diffusion.ui.parts.kept_films import KeptFilms, secret_name
 from diffusion.ui.parts.line import LONGEST
@@ -86,7 +86,7 @@ def guided_pictures(request: dict[str, Any]) -> dict[str, str | None]:
     return {name: encode(decoded_steps(film.model, steps)) for name, steps in zip(PREDICTIONS, predictions)}
 
 
-@on_gpu
+@on_gpu(lambda model, steps: Work(1, len(steps)))
 def decoded_steps(model: LatentModel, steps: np.ndarray) -> np.ndarray:
     """(K, C, h, w) float16 → (K, H, W, channels) uint8."""
     return decoded(model, torch.from_numpy(steps).float().to(model.device))

@@ -1,5 +1,6 @@
 """Requests as no page sends them: what cannot be read is answered by a sentence, and leaves no traceback."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import gradio as gr
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse
 from diffusion.ui.parts.inputs import refusal
 from diffusion.ui.text import DEFAULT, labels, speaking
 
+MAX_QUEUE = 32  # calls that wait; those for a network wait in a line of their own
 NOT_FOUND, UNREADABLE = 404, 422  # HTTP's numbers
 
 
@@ -26,7 +28,16 @@ class Page(gr.Blocks):
     """A page whose events refuse arguments that they cannot read, at whichever address these arrive.
 
     Its routes are the codes of languages, and the events of each speak that one.
+
+    Attributes:
+        when_shown: what to do once a browser has it.
     """
+
+    when_shown: Callable[[], None] = staticmethod(lambda: None)
+
+    def queue(self, *arguments: Any, **options: Any) -> Any:
+        """What Gradio calls before anything is laid out, and again whoever wants another queue."""
+        return super().queue(*arguments, **{"max_size": MAX_QUEUE, **options})
 
     async def process_api(self, block_fn: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
         """What Gradio calls for each event, and for each message of one that sends several."""

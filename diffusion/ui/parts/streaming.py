@@ -9,7 +9,7 @@ Here is also what the events that send them have in common.
 
 import base64
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypedDict
 
@@ -29,6 +29,7 @@ MESSAGE_SECONDS = 0.06  # at least, between two messages to the page
 Planes = dict[str, np.ndarray]  # uint8 arrays by name; of one dimension, in last place: a file of any length
 Row = dict[str, Any] | None
 Message = dict[str, Any]
+Shares = Callable[..., Hashable]
 Handler = Callable[..., AsyncIterator[tuple[Any, str]]]
 
 
@@ -127,6 +128,7 @@ def wish(
     inputs: Sequence[Any],
     outputs: Sequence[Any],
     stops: Sequence[gr.Button] = (),
+    shares: Shares = lambda *values: None,
 ) -> None:
     """Events that ask for what needs a network, and buttons that stop it, inside the current gr.Blocks.
 
@@ -141,9 +143,10 @@ def wish(
         inputs: what can be set.
         outputs: the view, and the place for a sentence of refusal.
         stops: what gives the wish up.
+        shares: for the values of `inputs`, what its turn may be shared for, see `Ticket`.
     """
     when = gr.Number(visible=False)  # the page's clock: wishes may arrive in another order
-    ask, give_up = in_line(messages, inputs)
+    ask, give_up = in_line(messages, inputs, shares)
     how: dict[str, Any] = {"trigger_mode": "multiple", **IN_LINE, **PRIVATE}
     for trigger in triggers:
         trigger(ask, [*inputs, when], outputs, js=NOW_LAST, **how)
@@ -152,7 +155,9 @@ def wish(
 
 
 def in_line(
-    messages: Callable[..., Iterable[Message]], inputs: Sequence[Any] = ()
+    messages: Callable[..., Iterable[Message]],
+    inputs: Sequence[Any] = (),
+    shares: Shares = lambda *values: None,
 ) -> tuple[Handler, Callable[..., Awaitable[None]]]:
     """The handlers of `wish`: to ask, and to stop. The last value sent to each is when that was.
 
@@ -165,8 +170,10 @@ def in_line(
         settings = {"link": settings_in_link(inputs, values)}
         started, message = 0.0, Message()
         try:
-            ticket = Ticket(request.session_hash, messages, clock(when))
-            made = messages(*values)
+            when, made = clock(when), messages(*values)
+            ticket = Ticket(request.session_hash, messages, when, shares(*values))
+            if note := LINE.note():
+                yield {"note": note} | _progress(0), ""
             async for told in LINE.serve(ticket, lambda: iter(made)):
                 if isinstance(told, Waiting):
                     yield {"waiting": told._asdict()}, ""

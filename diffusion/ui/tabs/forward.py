@@ -4,7 +4,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from diffusion.data.grids import image_grid, png_bytes
+from diffusion.data.grids import image_grid
 from diffusion.data.images import letterbox
 from diffusion.films.film import Film
 from diffusion.models.model import Model
@@ -12,7 +12,7 @@ from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.code import PICTURE_CODE
 from diffusion.ui.parts.credit import credit_of_drawn, credit_of_examples
 from diffusion.ui.parts.example_pictures import SIZE, preset_pictures
-from diffusion.ui.parts.files import address_of, in_a_file, needs_first
+from diffusion.ui.parts.files import address_of_picture, in_a_file, needs_first
 from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, tables
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber
@@ -35,7 +35,7 @@ def presets(model: Model | None, film: Film | None) -> list[dict[str, str]]:
         credit = f"{labels()['drawn']}. {credit_of_drawn(model)}".strip()
         pictures["drawn"] = (_enlarged(_drawn(film)), credit)
     return [
-        {"name": labels()[name], "picture": address_of(png_bytes(picture), "png"), "credit": whose}
+        {"name": labels()[name], "picture": address_of_picture(picture), "credit": whose}
         for name, (picture, whose) in pictures.items()
     ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import gradio as gr
@@ -12,16 +13,15 @@ from PIL import Image
 from torch import Tensor
 
 from diffusion.data.cats import ACCESSORY, BODY, Cats
-from diffusion.data.grids import png_bytes
 from diffusion.data.images import centre_crop, to_signed, to_uint8
 from diffusion.films.film import EPS_RANGE
 from diffusion.models.model import LatentModel
 from diffusion.nets.autoencoder import psnr
-from diffusion.nets.step_cost import compare, on_pixels, step_operations
+from diffusion.nets.step_cost import SECONDS, compare, on_pixels, step_operations
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.example_pictures import emoji_pictures, preset_pictures
-from diffusion.ui.parts.files import address_of, in_a_file
-from diffusion.ui.parts.gpu import on_gpu
+from diffusion.ui.parts.files import address_of_picture
+from diffusion.ui.parts.gpu import PER_CALL, Work, on_gpu
 from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row, sent_picture
@@ -93,7 +93,7 @@ def known_costs(model: LatentModel) -> dict[str, Any]:
     }
 
 
-@on_gpu
+@on_gpu(lambda model: Work(ceil(2 * SECONDS / PER_CALL), 0))
 def measured_costs(model: LatentModel) -> dict[str, Any]:
     """The same and what is measured here and now, in a few seconds: time, memory, and what comes back."""
     known, tokens = known_costs(model), model.text.config.num_tokens
@@ -123,7 +123,7 @@ def cost_messages(model: LatentModel) -> Iterator[dict[str, Any]]:
 # ---- what it loses ---------------------------------------------------------------------------------------
 
 
-@on_gpu
+@on_gpu(lambda model, picture: Work(2, 2 + len(own_pictures(model))))
 def through_latents(model: LatentModel, picture: Image.Image) -> dict[str, Any]:
     """A message: the picture's middle, its latent, what comes back, and how well."""
     image = as_tensor(picture, model)
@@ -157,7 +157,7 @@ def opening_message(model: LatentModel) -> dict[str, Any]:
     examples = [
         {
             "name": name,
-            "picture": address_of(png_bytes(picture.resize((TILE, TILE), Image.Resampling.LANCZOS)), "png"),
+            "picture": address_of_picture(picture.resize((TILE, TILE), Image.Resampling.LANCZOS)),
         }
         for name, picture in example_pictures(model).items()
     ]
@@ -185,7 +185,7 @@ def build(models: TextModels) -> None:
 
     asked = [*asked_in_line(reconstruct), *asked_in_line(examples)[:1], open_picture]
     parts = picture_row(text["latent_examples"])
-    pictures = Scrubber("reconstruction", in_a_file(opening_message(models.first)), asked, parts)
+    pictures = Scrubber("reconstruction", {"model": models.first.name}, asked, parts)
     models.choice.change(None, models.choice, pictures, js="(model) => ({model})", **PRIVATE)
     models.choice.change(lambda name: known_costs(models.named(name)), models.choice, costs, **PRIVATE)
     wish(lambda name: cost_messages(models.named(name)), [measure.click], [models.choice], [costs, problem])

@@ -1,6 +1,6 @@
 """The Reverse tab: run the sampler, send every step to the page as it is made."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +19,7 @@ from diffusion.ui.parts.class_film import (
     coded_frames,
     only_codes,
     sent_prediction,
+    shares,
     shipped_frames,
     walk_info,
     walk_of,
@@ -282,6 +283,9 @@ def build(models: dict[str, Model], film: Film | None) -> None:
         request = checked_class_request(models, *sent)
         return film_messages(models[request.model], request)
 
+    def shared_turn(*sent: Any) -> Hashable:
+        return shares(checked_class_request(models, *sent))
+
     triggers = [start.click, walk_to_try([label, images, sampler, guidance, variant])]
-    wish(messages, triggers, chosen, [scrubber, problem], [stop, opening])
+    wish(messages, triggers, chosen, [scrubber, problem], [stop, opening], shared_turn)
     follow(models, label, schedule, model, guidance)

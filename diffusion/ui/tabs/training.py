@@ -17,7 +17,7 @@ from diffusion.process import eps_from_x_0, q_sample
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.credit import credit_of_begun, credit_of_examples, source
 from diffusion.ui.parts.files import address_of, in_a_file
-from diffusion.ui.parts.gpu import on_gpu
+from diffusion.ui.parts.gpu import Work, on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.own_picture import open_picture, picture_row
@@ -33,7 +33,7 @@ def noise_levels(num_timesteps: int) -> list[int]:
     return [1, *(num_timesteps * k // NUM_LEVELS for k in range(1, NUM_LEVELS + 1))]
 
 
-@on_gpu
+@on_gpu(lambda model, x_0, label, noise, levels: Work(1, len(levels)))
 def predicted_noise(model: Model, x_0: Tensor, label: int | None, noise: Tensor, levels: list[int]) -> Tensor:
     """ε̂ of one picture at every noise level, in one call of the network.
 

@@ -36,13 +36,15 @@ export class Question {
     }
   }
 
-  // Each second until there is a reply, say how many are before.
+  // Each second until there is a reply, say what it waits for.
   meanwhile(number, reply) {
     if (!this.waiting) return reply;
     let open = true;
     const timer = setInterval(async () => {
       const place = await this.waiting({ asker: this.asker });
-      if (open && number === this.newest && place?.before) this.say(phrase(this.text.before_you, place));
+      if (!open || number !== this.newest || !place) return;
+      if (place.before) this.say(phrase(this.text.before_you, place));
+      else if (place.note) this.say(place.note);
     }, 1000 * TELL_PAUSE);
     return reply.finally(() => {
       open = false;
