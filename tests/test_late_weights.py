@@ -1,4 +1,4 @@
-"""Weights are read when the first page is out, or when one is needed; a broken one is said where it is used."""
+"""Weights are read after the first page, or when one is needed; a broken one is said where it is used."""
 
 import urllib.request
 

@@ -17,7 +17,7 @@ from diffusion.models.model import Model
 from diffusion.nets.unet import UNet
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
-from diffusion.ui.parts.gpu import Work, borrow_gpu, on_gpu
+from diffusion.ui.parts.gpu import borrow_gpu, on_gpu, walking
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, refusal, whole_number
 from diffusion.ui.parts.streaming import Planes, Row
 from diffusion.ui.parts.together import shared
@@ -125,12 +125,7 @@ def shares(request: ClassRequest) -> Hashable:
     return request.model if request.num_images <= FEW and borrow_gpu is None else None
 
 
-def _work(model: Model, request: ClassRequest) -> Work:
-    per_step = request.num_images * (1 + (request.guidance_scale != 1))
-    return Work(request.num_steps, request.num_steps * per_step)
-
-
-@on_gpu(_work)
+@on_gpu(lambda model, request: walking(request.num_steps, request.num_images, [request.guidance_scale]))
 def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[dict[str, np.ndarray], Row]]:
     """Every step's predictions, with its table row; last the result as "x_0_hat", which has none.
 

@@ -1,6 +1,6 @@
 """Where a network runs: on the GPU if there is one, which a Space lends for the length of one call."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from inspect import isgeneratorfunction
 from math import ceil
@@ -35,6 +35,17 @@ class Work(NamedTuple):
 
     calls: int
     pictures: int
+
+
+def walking(num_steps: int, num_images: int, guidance_scales: Sequence[float], calls: int = 1) -> Work:
+    """The work of walks with these scales of guidance, of which one that is not 1 takes two predictions.
+
+    Args:
+        num_images: of each walk.
+        calls: of the network at each step.
+    """
+    predictions = sum(1 + (scale != 1) for scale in guidance_scales)
+    return Work(num_steps * calls, num_steps * num_images * predictions)
 
 
 def on_gpu(

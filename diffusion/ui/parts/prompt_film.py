@@ -12,7 +12,7 @@ from diffusion.data.images import to_pixels, to_uint8
 from diffusion.films.film import EPS_RANGE, walk, with_rows
 from diffusion.models.model import LatentModel
 from diffusion.nets.attention_maps import last_finest, recorded_attention
-from diffusion.ui.parts.gpu import Work, on_gpu
+from diffusion.ui.parts.gpu import Work, on_gpu, walking
 from diffusion.ui.parts.prompt_request import PromptRequest, Variant
 from diffusion.ui.parts.prompts import Prompt
 from diffusion.ui.parts.streaming import Planes, Row
@@ -135,9 +135,8 @@ def token_attention(maps: list[Tensor], prompt: Prompt, like: Tensor) -> tuple[n
 
 
 def _work(model: LatentModel, request: PromptRequest) -> Work:
-    predictions = sum(1 + (variant.guidance_scale != 1) for variant in request.variants)
-    calls = request.num_steps * len(request.variants)
-    return Work(calls, request.num_steps * request.num_images * predictions)
+    scales = [variant.guidance_scale for variant in request.variants]
+    return walking(request.num_steps, request.num_images, scales, len(scales))
 
 
 @on_gpu(_work)

@@ -19,7 +19,7 @@ from diffusion.noise import draw_noise
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.effects import guidance_words, say_why
-from diffusion.ui.parts.gpu import Work, on_gpu
+from diffusion.ui.parts.gpu import on_gpu, walking
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
 from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.prompt_field import Opening, each_its_own, prompt_field
@@ -139,12 +139,7 @@ def contexts(model: LatentModel, journey: Journey) -> Tensor:
     return lerp(start, start if journey.mode == "noises" else end, journey.weights)
 
 
-def _work(model: LatentModel, journey: Journey) -> Work:
-    pictures = journey.num_frames * (1 + (journey.guidance_scale != 1))
-    return Work(journey.num_steps * -(-journey.num_frames // BATCH), journey.num_steps * pictures)
-
-
-@on_gpu(_work)
+@on_gpu(lambda model, j: walking(j.num_steps, j.num_frames, [j.guidance_scale], -(-j.num_frames // BATCH)))
 def drawn_frames(model: LatentModel, journey: Journey) -> Iterator[Pictures]:
     """The frames, BATCH at a time, with looks at them on the way.
 
