@@ -19,7 +19,7 @@ from diffusion.noise import draw_noise
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.effects import guidance_words, say_why
-from diffusion.ui.parts.gpu import on_gpu, walking
+from diffusion.ui.parts.gpu import Work, on_gpu, walking
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, whole_number
 from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.prompt_field import Opening, each_its_own, prompt_field
@@ -124,13 +124,9 @@ def most_steps(model: LatentModel) -> int:
 
 def end_noises(model: LatentModel, journey: Journey) -> tuple[Tensor, Tensor]:
     """The noises at both ends, (C, h, w) each; where noise does not change, the first one twice."""
-    start, end = journey.seeds if journey.mode != "prompts" else journey.seeds[:1] * 2
-    return noise_of(model, start), noise_of(model, end)
-
-
-def noise_of(model: LatentModel, seed: int) -> Tensor:
-    """(C, h, w)."""
-    return draw_noise(model.sample_shape, torch.Generator().manual_seed(seed))
+    seeds = journey.seeds if journey.mode != "prompts" else journey.seeds[:1] * 2
+    start, end = (draw_noise(model.sample_shape, torch.Generator().manual_seed(seed)) for seed in seeds)
+    return start, end
 
 
 def contexts(model: LatentModel, journey: Journey) -> Tensor:
@@ -139,7 +135,12 @@ def contexts(model: LatentModel, journey: Journey) -> Tensor:
     return lerp(start, start if journey.mode == "noises" else end, journey.weights)
 
 
-@on_gpu(lambda model, j: walking(j.num_steps, j.num_frames, [j.guidance_scale], -(-j.num_frames // BATCH)))
+def _work(model: LatentModel, journey: Journey) -> Work:
+    batches = -(-journey.num_frames // BATCH)
+    return walking(journey.num_steps, journey.num_frames, [journey.guidance_scale], batches)
+
+
+@on_gpu(_work)
 def drawn_frames(model: LatentModel, journey: Journey) -> Iterator[Pictures]:
     """The frames, BATCH at a time, with looks at them on the way.
 
