@@ -122,11 +122,10 @@ def most_steps(model: LatentModel) -> int:
 # ---- the way ---------------------------------------------------------------------------------------------
 
 
-def end_noises(model: LatentModel, journey: Journey) -> tuple[Tensor, Tensor]:
+def end_noises(model: LatentModel, journey: Journey) -> list[Tensor]:
     """The noises at both ends, (C, h, w) each; where noise does not change, the first one twice."""
     seeds = journey.seeds if journey.mode != "prompts" else journey.seeds[:1] * 2
-    start, end = (draw_noise(model.sample_shape, torch.Generator().manual_seed(seed)) for seed in seeds)
-    return start, end
+    return [draw_noise(model.sample_shape, torch.Generator().manual_seed(seed)) for seed in seeds]
 
 
 def contexts(model: LatentModel, journey: Journey) -> Tensor:
