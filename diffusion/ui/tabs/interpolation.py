@@ -145,7 +145,8 @@ def drawn_frames(model: LatentModel, journey: Journey) -> Iterator[Pictures]:
 
     Each frame is what its noise and its context alone would give: none knows of its neighbours.
     """
-    noises = slerp(*end_noises(model, journey), journey.weights)
+    start, end = end_noises(model, journey)
+    noises = slerp(start, end, journey.weights)
     parts = zip(noises.split(BATCH), contexts(model, journey).split(BATCH))
     calls = 0
     for i, (x_T, context) in enumerate(parts):
@@ -204,9 +205,8 @@ def notes(journey: Journey) -> list[str]:
 
 def made(model: LatentModel, journey: Journey) -> str:
     """How the film was made, in a sentence."""
-    text = labels()
-    seeds = text["journey_seed" if journey.mode == "prompts" else "journey_seeds"]
-    return text["journey_made"].format(
+    seeds = labels()["journey_seed" if journey.mode == "prompts" else "journey_seeds"]
+    return labels()["journey_made"].format(
         frames=journey.num_frames,
         model=shown_name(model.name),
         steps=journey.num_steps,
