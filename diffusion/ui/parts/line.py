@@ -206,6 +206,10 @@ class Line:
         shares = ticket.shares is not None and all(other.shares == ticket.shares for other in first)
         return [] if shares and len(first) < SHARERS else first
 
+    def at_work(self) -> int:
+        """How many have their turn now; at least one."""
+        return max(1, sum(ticket.begun for ticket in self.tickets))
+
     def _same(self, visitor: str | None, wish: Hashable) -> list[Ticket]:
         return [t for t in self.tickets if visitor is not None and (t.visitor, t.wish) == (visitor, wish)]
 

@@ -20,11 +20,11 @@ from diffusion.hub import HubError
 from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts.inputs import MAX_CLOCK, InputError, real_number
-from diffusion.ui.parts.line import LINE, LONGEST, Ticket, Waiting
+from diffusion.ui.parts.line import LINE, Ticket, Waiting
 from diffusion.ui.parts.link import settings_in_link
 
 NOW_LAST = "(...sent) => [...sent.slice(0, -1), performance.timeOrigin + performance.now()]"
-MESSAGE_SECONDS = 0.06  # at least, between two messages to the page
+MESSAGE_SECONDS = 0.06  # at least, between two messages to pages
 
 Planes = dict[str, np.ndarray]  # uint8 arrays by name; of one dimension, in last place: a file of any length
 Row = dict[str, Any] | None
@@ -80,7 +80,8 @@ def stream_frames(
 ) -> Iterator[dict[str, Any]]:
     """Messages for the page: each frame as it is made, or several at once if they are fast.
 
-    A page shows some thirty messages a second; sent faster, they would queue up and outlive a Stop. Each
+    A page shows some thirty messages a second; sent faster, they would queue up and outlive a Stop. All pages
+    together get no more than one: making messages takes the CPU about as long as a small network does. Each
     message repeats the one before, so that none is lost when two arrive together. The last frame has no row.
     """
     before: list[Frame] = []
@@ -88,7 +89,7 @@ def stream_frames(
     sent = 0.0
     for k, (planes, row) in enumerate(frames):
         fresh.append(Frame(k, planes, row))
-        if row is None or time.monotonic() - sent > MESSAGE_SECONDS:
+        if row is None or time.monotonic() - sent > MESSAGE_SECONDS * LINE.at_work():
             yield film_message(film, info, before + fresh)
             before, fresh, sent = fresh, [], time.monotonic()
 
@@ -106,7 +107,7 @@ class Concurrency(TypedDict, total=False):
     """Options of an event: how many of its kind may run at once."""
 
     concurrency_id: str
-    concurrency_limit: int
+    concurrency_limit: int | None
 
 
 class Private(TypedDict):
@@ -117,7 +118,7 @@ class Private(TypedDict):
 
 
 # All that use a network come to the line at once; there one has its turn.
-IN_LINE: Concurrency = {"concurrency_id": "model", "concurrency_limit": LONGEST + 1}
+IN_LINE: Concurrency = {"concurrency_id": "model", "concurrency_limit": None}
 PRIVATE: Private = {"show_progress": "hidden", "api_visibility": "private"}
 REFUSALS = (InputError, PipelineError, HubError, CheckpointError)
 
