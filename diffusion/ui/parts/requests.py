@@ -10,9 +10,9 @@ from gradio_client.utils import construct_args, is_http_url_like, traverse
 from starlette.responses import JSONResponse
 
 from diffusion.ui.parts.inputs import refusal
-from diffusion.ui.text import DEFAULT, labels, speaking
+from diffusion.ui.text import DEFAULT, LANGUAGES, labels, speaking
 
-NOT_FOUND, UNREADABLE = 404, 422  # HTTP's numbers
+NOT_FOUND, UNREADABLE, FAILED = 404, 422, 500  # HTTP's numbers
 
 
 class LastArgument(Api):
@@ -71,6 +71,8 @@ async def _check_names(request: Request) -> None:
         HTTPException: it is not; says what.
     """
     page, path, named = request.app.get_blocks(), request.url.path, request.path_params
+    if request.query_params.get("page", "") not in {"", *LANGUAGES}:
+        raise HTTPException(NOT_FOUND, labels()["unknown_address"])
     sent = await _json_sent(request)
     index, endpoint = sent.get("fn_index"), named.get("api_name")
     public = {fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"}
@@ -110,7 +112,12 @@ async def _say_what_is_wrong(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": said}, UNREADABLE)
 
 
+async def _say_that_it_failed(_: Request, error: Exception) -> JSONResponse:
+    """The answer where nothing else caught an error, which the log has."""
+    return JSONResponse({"detail": labels()["failed"]}, FAILED)
+
+
 APP_OPTIONS = {  # of Gradio's FastAPI application
     "dependencies": [Depends(_check_names)],
-    "exception_handlers": {RequestValidationError: _say_what_is_wrong},
+    "exception_handlers": {RequestValidationError: _say_what_is_wrong, Exception: _say_that_it_failed},
 }
