@@ -89,7 +89,7 @@ class Trial:
         told = json_of(answer.content)
         if isinstance(told, dict) and isinstance(told.get("event_id"), str):
             session = str((json_of(sent.body) or {}).get("session_hash"))
-            address = f"{API}/call/nothing/{told['event_id']}"
+            address = f"{sent.path}/{told['event_id']}"
             if sent.path.endswith("/queue/join"):
                 address = f"{API}/queue/data?session_hash={quote(session.encode('utf-8', 'replace'), '')}"
             events = self.send(kind, Sent("GET", address))
@@ -126,16 +126,16 @@ def has_sentence(body: bytes) -> bool:
 
 def wrong_event(stream: str) -> str | None:
     """The first message of a stream that tells of a failure and not why."""
-    failed = False
+    event = ""
     for line in stream.splitlines():
         if line.startswith("event: "):
-            failed = line == "event: error"
-        told = json_of(line.removeprefix("data: ").encode()) if line.startswith("data: ") else None
-        output = told.get("output") if isinstance(told, dict) and told.get("success") is False else None
-        if failed and not has_sentence(json.dumps(told).encode()):
-            return line[:300]
-        if output is not None and not has_sentence(json.dumps(output).encode()):
-            return line[:300]
+            event = line
+        elif line.startswith("data: "):
+            told = json_of(line.removeprefix("data: ").encode())
+            failed = isinstance(told, dict) and told.get("success") is False
+            said = told.get("output") if failed else told
+            if (failed or event == "event: error") and not has_sentence(json.dumps(said).encode()):
+                return line[:300]
     return None
 
 
@@ -240,7 +240,10 @@ def main(options: argparse.Namespace) -> None:
         httpx.Client(timeout=PATIENCE) as client,
     ):
         trial = Trial(server, client)
-        abuse(trial, options.seed, options.requests, options.number)
+        try:
+            abuse(trial, options.seed, options.requests, options.number)
+        except KeyboardInterrupt:  # what was found until then is told
+            trial.fail("not finished", "Ctrl-C")
     print(table(trial))
     print(f"\n{len(trial.failures)} failures, {time.perf_counter() - started:.0f} s, seed {options.seed}")
     for failure in trial.failures[:FAILURES_SHOWN]:

@@ -123,6 +123,10 @@ def test_files_that_appear_change_or_stay_are_seen(trial, monkeypatch):
         ('data: {"msg": "process_completed", "success": false, "output": {"error": "t is odd."}}\n\n', False),
         ('data: {"msg": "process_completed", "success": false, "output": {"error": null}}\n\n', True),
         ('data: {"msg": "process_completed", "success": true, "output": {}}\n\n', False),
+        (
+            'data: {"success": false, "output": {"error": "t is odd."}}\n\ndata: {"msg": "close_stream"}\n\n',
+            False,
+        ),
     ],
 )
 def test_events_without_a_sentence_are_seen(stream, wrong):
