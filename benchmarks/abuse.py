@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,13 @@ from urllib.parse import quote
 import httpx
 
 from benchmarks.abuse_lines import CLIENTS, tried
+from benchmarks.abuse_models import save_models
 from benchmarks.abuse_requests import Sent, Target, described, numbered
 from benchmarks.abuse_schema import missing_package, try_schema
-from benchmarks.abuse_server import BODY, ROOT, Server, abused
+from benchmarks.abuse_server import BODY, Server, abused
 from benchmarks.abuse_values import API
 from benchmarks.common import markdown_table
 
-MODELS = ("mnist", "emoji")  # of checkpoints/: a small one of each kind
 PATIENCE = 120  # seconds for an answer
 PER_CLIENT = 2500  # requests for each time that every client of abuse_lines comes
 PER_EXAMPLE = 100  # requests for each example that schemathesis makes
@@ -164,19 +165,26 @@ def opened(answer: httpx.Response) -> bool:
 
 
 def try_lines(trial: Trial, times: int) -> None:
-    """Every client of abuse_lines, as often."""
-    for name in [*CLIENTS] * times:
-        kind = "clients that crawl or lie"
+    """Every client of abuse_lines, as often; all of them at once, as they mostly wait."""
+
+    def come(name: str) -> tuple[int | None, bytes] | None:
         try:
-            status, body = tried(trial.server.url, name, BODY)
+            return tried(trial.server.url, name, BODY)
         except TimeoutError:
-            trial.fail("no answer", name)
-            continue
-        if status is None:
-            trial.answers[kind, "refused"] += 1
-            trial.check_log(name)
-        else:
-            trial.judge(kind, name, status, body)
+            return None
+
+    kind = "clients that crawl or lie"
+    for _ in range(times):
+        with ThreadPoolExecutor(len(CLIENTS)) as clients:
+            answers = dict(zip(CLIENTS, clients.map(come, CLIENTS)))
+        for name, answer in answers.items():
+            if answer is None:
+                trial.fail("no answer", name)
+            elif answer[0] is None:  # the server has hung up
+                trial.answers[kind, "refused"] += 1
+                trial.check_log(name)
+            else:
+                trial.judge(kind, name, answer[0], answer[1])
 
 
 def check_places(trial: Trial, before: dict[str, tuple[int, int]]) -> None:
@@ -220,8 +228,7 @@ def table(trial: Trial) -> str:
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    shipped = ",".join(str(ROOT / "checkpoints" / name) for name in MODELS)
-    parser.add_argument("--models", default=shipped, help="folders of models, with commas")
+    parser.add_argument("--models", help="folders of models, with commas; without it, small untrained ones")
     parser.add_argument(
         "--requests", type=int, default=10_000, help="odd requests, besides the other clients"
     )
@@ -236,7 +243,7 @@ def main(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as folder,
-        abused(Path(folder) / "world", options.models) as server,
+        abused(Path(folder) / "world", options.models or save_models(Path(folder) / "models")) as server,
         httpx.Client(timeout=PATIENCE) as client,
     ):
         trial = Trial(server, client)

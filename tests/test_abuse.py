@@ -4,7 +4,6 @@ import base64
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,14 +17,9 @@ from benchmarks.abuse_server import Server
 TARGET = Target({"f": {"a": 1}}, [(0, [1, 2])], [(1, "g")], ["/etc/hostname"])
 
 
-@pytest.fixture(scope="module")
-def models(model, trained_pair) -> str:
-    return ",".join(map(str, (*trained_pair, model.folder)))
-
-
-def test_three_hundred_odd_requests_and_all_odd_clients(models, capsys):
+def test_three_hundred_odd_requests_and_all_odd_clients(capsys):
     with pytest.raises(SystemExit) as caught:
-        abuse.main(abuse.parse_arguments(["--models", models, "--requests", "300"]))
+        abuse.main(abuse.parse_arguments(["--requests", "300"]))
     told = capsys.readouterr().out
     assert caught.value.code == 0, told
     assert "\n0 failures" in told
@@ -144,7 +138,3 @@ def test_without_schemathesis_there_is_a_sentence(monkeypatch):
     assert "pip install schemathesis" in (abuse_schema.missing_package() or "")
     with pytest.raises(SystemExit, match="pip install schemathesis"):
         abuse.main(abuse.parse_arguments(["--requests", "1"]))
-
-
-def test_the_default_models_are_there():
-    assert all(Path(path, "config.json").exists() for path in abuse.parse_arguments([]).models.split(","))
