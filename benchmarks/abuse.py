@@ -33,6 +33,7 @@ from benchmarks.abuse_values import API
 from benchmarks.common import markdown_table
 
 PATIENCE = 120  # seconds for an answer
+OPEN = 4  # seconds for one that nobody promised: a session's stream stays open while there is nothing to tell
 PER_CLIENT = 2500  # requests for each time that every client of abuse_lines comes
 PER_EXAMPLE = 100  # requests for each example that schemathesis makes
 UNSENDABLE = (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)
@@ -69,32 +70,40 @@ class Trial:
             self.fail("what is not for visitors, in an answer", cause)
         self.check_log(cause)
 
-    def send(self, kind: str, sent: Sent) -> httpx.Response | None:
-        """The answer to a request, which is judged; None if there is none."""
+    def send(self, kind: str, sent: Sent, patience: float = PATIENCE) -> tuple[int, bytes] | None:
+        """The answer to a request, status and body, which is judged; None if there is none.
+
+        A stream that stays open is read for as long as `patience` says: seconds.
+        """
+        body, deadline = b"", time.monotonic() + patience
+        request = {"content": sent.body, "headers": sent.headers, "timeout": patience}
         try:
-            answer = self.client.request(
-                sent.method, self.server.url + sent.path, content=sent.body, headers=sent.headers
-            )
+            with self.client.stream(sent.method, self.server.url + sent.path, **request) as answer:
+                for piece in answer.iter_bytes():
+                    body += piece
+                    if time.monotonic() > deadline:
+                        raise httpx.ReadTimeout("it goes on and on")
         except UNSENDABLE:
             self.answers[kind, "cannot be sent"] += 1
             return None
         except httpx.HTTPError as error:
-            self.fail(f"no answer ({error!r})", sent)
-            self.check_log(sent)
-            return None
-        self.judge(kind, sent, answer.status_code, answer.content)
-        return answer
+            if not (isinstance(error, httpx.ReadTimeout) and patience < PATIENCE):
+                self.fail(f"no answer ({error!r})", sent)
+                self.check_log(sent)
+                return None
+        self.judge(kind, sent, answer.status_code, body)
+        return answer.status_code, body
 
-    def follow(self, kind: str, number: int, sent: Sent, answer: httpx.Response) -> None:
+    def follow(self, kind: str, number: int, sent: Sent, body: bytes) -> None:
         """Read what comes later: the events of a call; what becomes of an upload."""
-        told = json_of(answer.content)
+        told = json_of(body)
         if isinstance(told, dict) and isinstance(told.get("event_id"), str):
             session = str((json_of(sent.body) or {}).get("session_hash"))
             address = f"{sent.path}/{told['event_id']}"
             if sent.path.endswith("/queue/join"):
                 address = f"{API}/queue/data?session_hash={quote(session.encode('utf-8', 'replace'), '')}"
             events = self.send(kind, Sent("GET", address))
-            if events and (wrong := wrong_event(events.text)):
+            if events and (wrong := wrong_event(events[1].decode("utf-8", "replace"))):
                 self.fail(f"an event without a sentence: {wrong}", sent)
         elif isinstance(told, list) and sent.path.startswith(f"{API}/upload"):
             for path in told:
@@ -107,7 +116,7 @@ class Trial:
         body = json.dumps({"data": ["cosine", 20]}).encode()
         sent = Sent("POST", f"{API}/run/schedule_table", body, {"Content-Type": "application/json"})
         answer = self.send("afterwards", sent)
-        if not answer or answer.status_code != 200 or len(answer.json()["data"][0]["t"]) != 21:
+        if not answer or answer[0] != 200 or len(json_of(answer[1])["data"][0]["t"]) != 21:
             self.fail("a normal request is not answered any more", cause)
 
 
@@ -145,23 +154,24 @@ def try_numbers(trial: Trial, target: Target, seed: int, numbers: range) -> None
     for number in numbers:
         kind, sent = numbered(seed, number, target)
         before = len(trial.failures)
-        answer = trial.send(kind, sent)
-        if answer is not None and answer.status_code == 200:
-            trial.follow(kind, number, sent, answer)
-        if names_a_forbidden_file(trial.server, sent) and answer is not None and opened(answer):
+        answer = trial.send(kind, sent, PATIENCE if sent.method == "POST" else OPEN)
+        if answer and answer[0] == 200:
+            trial.follow(kind, number, sent, answer[1])
+        if (
+            names_a_forbidden_file(trial.server, sent)
+            and answer
+            and answer[0] == 200
+            and b"path" in answer[1]
+        ):
             trial.fail("a file was opened that is not the visitor's", sent)
         trial.failures[before:] = [f"number {number}: {each}" for each in trial.failures[before:]]
 
 
 def names_a_forbidden_file(server: Server, sent: Sent) -> bool:
+    """Whether /corrupt is asked for a picture of one: an answer with a picture would show it."""
     return sent.path.startswith(f"{API}/run/corrupt") and any(
         json.dumps(str(path)).encode() in sent.body for path in server.forbidden
     )
-
-
-def opened(answer: httpx.Response) -> bool:
-    """Whether /corrupt has answered with a picture."""
-    return answer.status_code == 200 and "path" in answer.text
 
 
 def try_lines(trial: Trial, times: int) -> None:
