@@ -33,7 +33,9 @@ from benchmarks.abuse_values import API
 from benchmarks.common import markdown_table
 
 PATIENCE = 120  # seconds for an answer
-OPEN = 4  # seconds for one that nobody promised: a session's stream stays open while there is nothing to tell
+OPEN = (
+    10  # seconds for one that nobody promised: a session's stream stays open while there is nothing to tell
+)
 PER_CLIENT = 2500  # requests for each time that every client of abuse_lines comes
 PER_EXAMPLE = 100  # requests for each example that schemathesis makes
 UNSENDABLE = (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)
@@ -75,10 +77,11 @@ class Trial:
 
         A stream that stays open is read for as long as `patience` says: seconds.
         """
-        body, deadline = b"", time.monotonic() + patience
+        status, body, deadline = None, b"", time.monotonic() + patience
         request = {"content": sent.body, "headers": sent.headers, "timeout": patience}
         try:
             with self.client.stream(sent.method, self.server.url + sent.path, **request) as answer:
+                status = answer.status_code
                 for piece in answer.iter_bytes():
                     body += piece
                     if time.monotonic() > deadline:
@@ -87,12 +90,13 @@ class Trial:
             self.answers[kind, "cannot be sent"] += 1
             return None
         except httpx.HTTPError as error:
-            if not (isinstance(error, httpx.ReadTimeout) and patience < PATIENCE):
+            if status is None or patience == PATIENCE or not isinstance(error, httpx.ReadTimeout):
                 self.fail(f"no answer ({error!r})", sent)
                 self.check_log(sent)
                 return None
-        self.judge(kind, sent, answer.status_code, body)
-        return answer.status_code, body
+        assert status is not None
+        self.judge(kind, sent, status, body)
+        return status, body
 
     def follow(self, kind: str, number: int, sent: Sent, body: bytes) -> None:
         """Read what comes later: the events of a call; what becomes of an upload."""
