@@ -39,3 +39,24 @@ def png_header(width: int, height: int) -> bytes:
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
     data = chunk(b"IDAT", zlib.compress(bytes(100)))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + data + chunk(b"IEND", b"")
+
+
+def heic(image: Image.Image, **options) -> bytes:
+    """As phones save pictures. EXIF data as bytes become the file's own turn as well, an `Exif` does not."""
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return encoded(image, "HEIF", **options)
+
+
+def claiming(boxes: bytes, width: int, height: int) -> bytes:
+    """A HEIC or an AVIF whose header says another size."""
+    place = boxes.index(b"ispe") + 8
+    return boxes[:place] + width.to_bytes(4, "big") + height.to_bytes(4, "big") + boxes[place + 8 :]
+
+
+def turned(orientation: int) -> Image.Exif:
+    """EXIF data that say how a picture is to be turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif

@@ -9,11 +9,12 @@ import pytest
 import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from pictures import heic, photo, turned
 from PIL import Image
 from test_prompt_film import assert_close, prompt_request, variants_of
 
 from diffusion import cosine_schedule, linear_schedule, q_sample
-from diffusion.data.images import to_signed, to_uint8
+from diffusion.data.images import centre_crop, open_image, to_signed, to_uint8
 from diffusion.ui.parts.noised_picture import picture_noise
 
 
@@ -60,6 +61,13 @@ def test_corrupt_is_q_sample(client, picture, schedule, t, request):
     x_0 = to_signed(torch.from_numpy(np.asarray(Image.open(picture)).copy()))[None]
     x_t = q_sample(schedule, x_0, torch.tensor([t]), picture_noise(7)[:1])
     assert np.array_equal(np.asarray(Image.open(answer)), to_uint8(x_t)[0].numpy())
+
+
+def test_corrupt_takes_a_phones_picture(client, tmp_path):
+    content = heic(photo(300, 200), exif=turned(8).tobytes())
+    (tmp_path / "IMG_0001.HEIC").write_bytes(content)
+    answer = client.predict(handle_file(tmp_path / "IMG_0001.HEIC"), 0, "linear", 7, api_name="/corrupt")
+    assert np.array_equal(np.asarray(Image.open(answer)), np.asarray(centre_crop(open_image(content), 256)))
 
 
 def test_schedule_table(client):

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from pictures import encoded, photo, png_header
+from pictures import encoded, heic, photo, png_header
 from PIL import Image
 
 from diffusion.ui.parts.inputs import InputError
@@ -31,9 +31,10 @@ def test_a_picture_is_cropped_and_shown_whole():
     assert (square(shown["letterbox"])[128, 10] == (0, 0, 255)).all()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "HEIC", "AVIF"])
 def test_what_people_have_is_opened(kind):
-    assert square(open_picture(sent(encoded(photo(), kind)))["crop"]).shape == (256, 256, 3)
+    content = heic(photo()) if kind == "HEIC" else encoded(photo(), kind)
+    assert square(open_picture(sent(content))["crop"]).shape == (256, 256, 3)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,15 @@ def test_what_is_not_the_expected_json(server, address, body):
     assert "cannot be read" in said or "error parsing the body" in said
 
 
+@pytest.mark.parametrize("name", ["\ud800", "x\udfff", "x" * 201], ids=["lone", "last", "long"])
+def test_a_session_whose_name_is_no_text(server, name):
+    """Gradio would put it into a table of all calls, which could never be read again."""
+    body = {"data": list(DENOISE.values()), "session_hash": name}
+    for path in ("/call/denoise", "/run/denoise", "/queue/join", "/component_server", "/cancel"):
+        more = {"fn_index": 4, "event_id": "x"} if path in ("/queue/join", "/cancel") else {}
+        assert "body.session_hash: Input should be text of at most 200" in sentence(server, path, body | more)
+
+
 def test_a_form_is_no_json(server, address):
     assert "cannot be read" in sentence(
         server, f"{address}/denoise", b"data=1", "application/x-www-form-urlencoded"

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import CHROMIUM, DRAWN, FLAGS, needs_browser, open_page
 from pages import distance, pixels, shared, until, upload
-from pictures import encoded, photo
+from pictures import encoded, heic, photo, turned
+from PIL import Image
 from playwright.sync_api import expect
 
-from diffusion.data.images import centre_crop, letterbox
+from diffusion.data.images import centre_crop, letterbox, open_image
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
 
 pytestmark = needs_browser
@@ -130,6 +131,40 @@ def bring(page, selector, kind, chosen) -> bool:
     return page.evaluate(
         BRING, [selector, kind, {"name": chosen["name"], "content": content, "type": chosen["mimeType"]}]
     )
+
+
+def test_a_phones_picture_is_shown_upright(page):
+    """A HEIC, which the browser itself cannot decode, turned by what its EXIF data say."""
+    upright = picture().transpose(Image.Transpose.ROTATE_270)
+    for exif in (turned(6).tobytes(), turned(6)):  # as phones write it, and by EXIF data alone
+        content = heic(picture(), exif=exif, quality=90)
+        upload(page, {"name": "IMG_0001.HEIC", "mimeType": "image/heic", "buffer": content})
+        shown = centre_crop(open_image(content), 256)
+        assert np.abs(np.asarray(shown, int) - np.asarray(centre_crop(upright, 256), int)).mean() < 4
+        expect_shown(page, shown)
+        page.locator(".lab.forward").get_by_role("button", name="Remove").click()
+        expect(chosen(page)).to_have_attribute("title", "Sunset")
+
+
+@every_tab
+def test_browsers_offer_what_phones_have(page, tab):
+    open_tab(page, tab)
+    offered = page.locator(f".lab.{tab} .picture-row input[type=file]").get_attribute("accept")
+    assert offered == "image/*,.heic,.heif,.avif"
+
+
+@pytest.mark.parametrize("name", ["photo.heic", "photo.avif"])
+def test_a_file_of_which_the_system_knows_no_kind_is_dropped(page, name):
+    content = heic(picture()) if name.endswith("heic") else encoded(picture(), "AVIF")
+    bring(page, ".lab.forward .stage", "drop", {"name": name, "mimeType": "", "buffer": content})
+    expect_shown(page, centre_crop(open_image(content), 256))
+
+
+def test_a_broken_picture_of_a_phone_is_told_in_a_sentence(page):
+    content = heic(picture())[:-200]
+    upload(page, {"name": "IMG_0002.HEIC", "mimeType": "image/heic", "buffer": content})
+    told = page.locator(".lab.forward .picture-row [role=alert]")
+    expect(told).to_contain_text("IMG_0002.HEIC: This file is not a readable picture: use a complete JPEG")
 
 
 @every_tab

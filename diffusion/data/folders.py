@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diffusion.data.contents import OTHER_PARTS, TRAINING_PARTS, listed, words_of_part
+from diffusion.data.image_formats import looks_like_a_picture
 from diffusion.data.image_sets import DataError
-from diffusion.data.images import looks_like_a_picture
 from diffusion.files import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE
 from diffusion.names import is_text, nfc, readable
 

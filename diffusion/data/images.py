@@ -9,14 +9,16 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
+from diffusion.data.image_formats import BEGINNING, openable, tells_its_turn, why_unreadable
+
 MAX_PIXELS = 50_000_000  # 150 MB once it is decoded; most cameras take half as many
 MIN_SIDE = 8  # below it there is nothing to see, and resizing leaves the picture no shape
-IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 DEPTHS = (1, 8, 10, 12, 14, 16)  # bits of which whole numbers of no fixed range may be made
 MIN_BRIGHTEST = 0.1  # of floats that are taken as they are, from 0 to 1
 OVERSHOOT = 0.1  # by less, floats from 0 to 1 miss that when they are resampled
 MAX_DISTANCE = 1.5  # from the middle half of all values, in its widths; what lies farther off is an outlier
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a TIFF's tag, and its value where 0 means white
+ORIENTATION = 0x0112  # EXIF's tag
 
 # Pillow warns of large pictures and of odd metadata; `open_image` decides, and says so, itself.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -52,10 +54,10 @@ def open_image(source: str | Path | bytes) -> Image.Image:
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
-        with Image.open(stream, formats=IMAGE_FORMATS) as image:
+        with Image.open(stream, formats=openable()) as image:
             _check_size(*image.size)
             negative = getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO
-            return _to_rgb(ImageOps.exif_transpose(image), negative)
+            return _to_rgb(_upright(image, source), negative)
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -63,14 +65,22 @@ def open_image(source: str | Path | bytes) -> Image.Image:
     except Exception as error:  # Pillow's decoders raise anything, from SyntaxError to struct.error
         if isinstance(error, OSError) and error.strerror:  # the system's, not the decoder's
             raise ImageError(f"This file cannot be read: {error.strerror}.") from None
-        raise ImageError(
-            "This file is not a readable picture: use a complete JPEG, PNG, WebP, GIF, BMP or TIFF."
-        ) from None
+        raise ImageError(why_unreadable(_beginning(source))) from None
 
 
-def looks_like_a_picture(name: str) -> bool:
-    """Whether a file's name ends as those of pictures that `open_image` reads."""
-    return Image.registered_extensions().get(Path(name).suffix.lower()) in IMAGE_FORMATS
+def _beginning(source: str | Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[:BEGINNING]
+    with open(source, "rb") as file:
+        return file.read(BEGINNING)
+
+
+def _upright(image: Image.Image, source: str | Path | bytes) -> Image.Image:
+    """The picture turned as its file says; a HEIC's decoder does that, but for what EXIF data alone say."""
+    turn = image.info.get("original_orientation") if image.format == "HEIF" else None
+    if turn and not tells_its_turn(source if isinstance(source, bytes) else Path(source).read_bytes()):
+        image.getexif()[ORIENTATION] = turn
+    return ImageOps.exif_transpose(image)
 
 
 def _check_size(width: int, height: int) -> None:

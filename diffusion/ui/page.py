@@ -15,6 +15,7 @@ from diffusion.ui import api
 from diffusion.ui.parts import files
 from diffusion.ui.parts.class_film import shipped_film
 from diffusion.ui.parts.files import in_a_file, words
+from diffusion.ui.parts.gate import Gate
 from diffusion.ui.parts.modules import ROUTE
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
 from diffusion.ui.parts.page_head import PageHead, address_in
@@ -156,7 +157,11 @@ def launch_options() -> dict:
     )
     return {
         "theme": theme,
-        "app_kwargs": {"routes": [ROUTE, files.ROUTE], "middleware": [Middleware(PageHead)], **APP_OPTIONS},
+        "app_kwargs": {
+            "routes": [ROUTE, files.ROUTE],
+            "middleware": [Middleware(Gate), Middleware(PageHead)],
+            **APP_OPTIONS,
+        },
         "max_file_size": f"{MAX_MEGABYTES}mb",
         "run_history": False,
         "ssr_mode": False,

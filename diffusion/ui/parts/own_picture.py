@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from diffusion.data.grids import png_bytes
+from diffusion.data.image_formats import accepted
 from diffusion.data.images import ImageError, centre_crop, letterbox, open_image
 from diffusion.ui.parts.example_pictures import SIZE
 from diffusion.ui.parts.inputs import InputError, refusal
@@ -43,4 +44,4 @@ def open_picture(request: dict[str, Any]) -> dict[str, str]:
 
 def picture_row(label: str) -> dict[str, str]:
     """The parts of a Scrubber with a row of pictures to choose from, which has this label."""
-    return {"pictures_label": label, "most_megabytes": str(MAX_MEGABYTES)}
+    return {"pictures_label": label, "most_megabytes": str(MAX_MEGABYTES), "accepted": accepted()}

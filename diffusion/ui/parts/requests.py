@@ -10,11 +10,13 @@ from gradio.components.api_component import Api
 from gradio_client.utils import construct_args, is_http_url_like, traverse
 from starlette.responses import JSONResponse
 
+from diffusion.names import is_text
 from diffusion.ui.parts.inputs import refusal
-from diffusion.ui.text import DEFAULT, labels, speaking
+from diffusion.ui.text import DEFAULT, LANGUAGES, labels, speaking
 
 MAX_QUEUE = 32  # calls that wait; those for a network wait in a line of their own
-NOT_FOUND, UNREADABLE = 404, 422  # HTTP's numbers
+NOT_FOUND, UNREADABLE, FAILED = 404, 422, 500  # HTTP's numbers
+MAX_SESSION = 200  # characters of a session's name, of which the page and Gradio's clients take at most 36
 
 
 class LastArgument(Api):
@@ -82,7 +84,10 @@ async def _check_names(request: Request) -> None:
         HTTPException: it is not; says what.
     """
     page, path, named = request.app.get_blocks(), request.url.path, request.path_params
+    if request.query_params.get("page", "") not in {"", *LANGUAGES}:
+        raise HTTPException(NOT_FOUND, labels()["unknown_address"])
     sent = await _json_sent(request)
+    _check_session(sent.get("session_hash"))
     index, endpoint = sent.get("fn_index"), named.get("api_name")
     public = {fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"}
     handled = {str(id_) for id_, fn in page.fns.items() if fn.fn}  # the others are scripts of the page
@@ -103,6 +108,18 @@ async def _check_names(request: Request) -> None:
             raise HTTPException(UNREADABLE, labels()["unreadable_arguments"].format(name=endpoint)) from None
 
 
+def _check_session(name: Any) -> None:
+    """Gradio counts calls by their sessions' names: one that is no text would break its counting for all.
+
+    Raises:
+        HTTPException: it is none, or too long.
+    """
+    if isinstance(name, str) and (len(name) > MAX_SESSION or not is_text(name)):
+        wrong = f"Input should be text of at most {MAX_SESSION} characters"
+        said = labels()["unreadable_request"].format(place="body.session_hash", wrong=wrong)
+        raise HTTPException(UNREADABLE, said)
+
+
 async def _json_sent(request: Request) -> dict[str, Any]:
     """The JSON object in a request's body; empty where there is none."""
     if request.method != "POST" or request.headers.get("content-type", "").startswith("multipart/"):
@@ -121,7 +138,12 @@ async def _say_what_is_wrong(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": said}, UNREADABLE)
 
 
+async def _say_that_it_failed(_: Request, error: Exception) -> JSONResponse:
+    """The answer where nothing else caught an error, which the log has."""
+    return JSONResponse({"detail": labels()["failed"]}, FAILED)
+
+
 APP_OPTIONS = {  # of Gradio's FastAPI application
     "dependencies": [Depends(_check_names)],
-    "exception_handlers": {RequestValidationError: _say_what_is_wrong},
+    "exception_handlers": {RequestValidationError: _say_what_is_wrong, Exception: _say_that_it_failed},
 }
