@@ -12,7 +12,7 @@ from diffusion.films.film import Film
 from diffusion.models.model import LatentModel, Model
 from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api
-from diffusion.ui.parts import files
+from diffusion.ui.parts import files, mcp_tools
 from diffusion.ui.parts.class_film import shipped_film
 from diffusion.ui.parts.files import in_a_file, words
 from diffusion.ui.parts.modules import ROUTE
@@ -153,9 +153,15 @@ def launch_options() -> dict:
     )
     return {
         "theme": theme,
-        "app_kwargs": {"routes": [ROUTE, files.ROUTE], "middleware": [Middleware(PageHead)], **APP_OPTIONS},
+        "app_kwargs": {
+            "routes": [ROUTE, files.ROUTE],
+            "middleware": [Middleware(PageHead)],
+            "lifespan": mcp_tools.lifespan,
+            **APP_OPTIONS,
+        },
         "max_file_size": f"{MAX_MEGABYTES}mb",
         "run_history": False,
         "ssr_mode": False,
         "footer_links": ["api"],
+        "mcp_server": mcp_tools.is_offered(),
     }
