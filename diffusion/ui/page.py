@@ -142,6 +142,7 @@ def leave_no_upload_behind(page: gr.Blocks) -> None:
         finally:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+            os._exit(128 + number)  # the first process of a container is not ended by a signal
 
     signal.signal(signal.SIGTERM, end)
 
