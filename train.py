@@ -47,6 +47,7 @@ from diffusion.training.distributed import (
     wrap_for_training,
 )
 from diffusion.training.progress import LOG_FILE, Progress
+from diffusion.training.reports import reporting
 from diffusion.training.run_folder import check_place, own_folder
 from diffusion.training.run_state import load_run, save_run, saved_data, saved_settings
 from diffusion.training.stages import build_stage
@@ -136,16 +137,19 @@ def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
     config, leads = run.config, rank() == 0
     next_save = save_in_time(run, FIRST_SAVE_SECONDS) if leads else math.inf  # or fails here, not in an hour
     grid_every = max(MIN_IMAGES_PER_GRID, config.total_images // MAX_GRIDS)
-    progress = Progress(
-        config.out / LOG_FILE,
-        config.total_images,
-        run.images_seen,
-        config.batch_size,
-        silent=not leads,
-        flops_per_image=run.stage.flops_per_image(),
-        peak=peak_flops(run.device) * world_size(),
-    )
-    with progress:
+    with (
+        reporting(config.report_to if leads else None, config.out, config.preset) as begin_report,
+        Progress(
+            config.out / LOG_FILE,
+            config.total_images,
+            run.images_seen,
+            config.batch_size,
+            silent=not leads,
+            flops_per_image=run.stage.flops_per_image(),
+            peak=peak_flops(run.device) * world_size(),
+            begin_report=begin_report,
+        ) as progress,
+    ):
         while True:
             if recorder and recorder.due(run.images_seen):
                 progress.log()  # refuses what should not be shown or saved

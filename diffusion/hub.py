@@ -111,7 +111,7 @@ def local_copy(path_or_repo_id: str | Path, files: Iterable[str]) -> Path:
         return path
     if len(path.parts) != 2 or path.is_absolute() or ".." in path.parts:
         raise CheckpointError(f"{path_or_repo_id} is neither a folder nor a Hub repo like user/name.")
-    hub = _client()
+    hub = client()
     unreachable = why_unreachable()
     try:
         options = {"allow_patterns": list(files), "local_files_only": bool(unreachable)}
@@ -119,7 +119,7 @@ def local_copy(path_or_repo_id: str | Path, files: Iterable[str]) -> Path:
     except hub.errors.HFValidationError:
         raise CheckpointError(f"{path} is neither a folder nor the name of a Hub repo.") from None
     except Exception as error:  # the client lets its HTTP library's errors through
-        reason = unreachable or _reason(error)
+        reason = unreachable or reason_of(error)
         raise HubError(f"{path} is no folder here, and could not be loaded from the Hub: {reason}") from None
 
 
@@ -154,21 +154,21 @@ def push_to_hub(
     model = load_folder(folder)
     if reason := why_not_pushable(repo_id) or why_unreachable():
         raise HubError(f"{failed}: {reason}")
-    hub = _client()
+    hub = client()
     try:
         _push(folder, model, repo_id, public, tell or partial(print, file=sys.stderr))
     except hub.errors.HFValidationError:
         raise HubError(f"{failed}: that cannot be a repo's name, use user/name.") from None
     except Exception as error:  # the client lets its HTTP library's errors through
-        raise HubError(f"{failed}: {_reason(error)}") from None
+        raise HubError(f"{failed}: {reason_of(error)}") from None
     return f"{hub.constants.ENDPOINT}/{repo_id}"
 
 
 def _push(folder: Path, model: Model, repo_id: str, public: bool, tell: Callable[[str], None]) -> None:
     """`push_to_hub` once all that it needs is there. Raises whatever the client does."""
-    hub = _client()
+    hub = client()
     api, repo = hub.HfApi(), _Repo(repo_id)
-    uploads = {file.name: file for file in sorted(folder.iterdir()) if _is_of_a_model(file)}
+    uploads = {file.name: file for file in sorted(folder.iterdir()) if is_of_a_model(file)}
     if theirs := repo.in_the_way(uploads.keys()):
         found = ", ".join(sorted(theirs))
         raise HubError(f"the repo holds files of another model, which stay ({found}): use a repo of its own.")
@@ -188,7 +188,8 @@ def _push(folder: Path, model: Model, repo_id: str, public: bool, tell: Callable
     api.create_commit(repo_id, [*added, *deleted], commit_message=f"Upload {model.name}")
 
 
-def _is_of_a_model(file: Path) -> bool:
+def is_of_a_model(file: Path) -> bool:
+    """Whether a file of a model's folder goes with it: all but a run's state, and what is not ours."""
     return file.is_file() and (file.name in HUB_FILES or bool(SHARD_NAME.fullmatch(file.name)))
 
 
@@ -196,7 +197,7 @@ class _Repo:
     """What is at the root of a repo before a push; nothing, if there is no such repo yet."""
 
     def __init__(self, repo_id: str) -> None:
-        hub = _client()
+        hub = client()
         self.repo_id = repo_id
         self.private: bool | None = None
         self.names: set[str] = set()
@@ -211,7 +212,7 @@ class _Repo:
 
     def file(self, name: str) -> Path | None:
         """A local copy of a file, if the repo has it."""
-        return Path(_client().hf_hub_download(self.repo_id, name)) if name in self.names else None
+        return Path(client().hf_hub_download(self.repo_id, name)) if name in self.names else None
 
     def described(self, public: bool) -> str:
         if self.private is None:
@@ -244,12 +245,13 @@ def why_not_pushable(repo_id: str) -> str | None:
     """None, or what a push to this repo lacks, as far as it is known without asking the Hub."""
     if repo_id.count("/") != 1:
         return "that cannot be a repo's name, use user/name."
-    if not _client().get_token():
+    if not client().get_token():
         return "there is no Hugging Face token, run `hf auth login` or set HF_TOKEN."
     return None
 
 
-def _client() -> Any:
+def client() -> Any:
+    """The package `huggingface_hub`. Raises a HubError if it is not there."""
     try:
         import huggingface_hub
         import huggingface_hub.errors
@@ -260,7 +262,7 @@ def _client() -> Any:
 
 def why_unreachable() -> str | None:
     """None, or within seconds why there is no connection: the client itself would try for minutes."""
-    hub = _client()
+    hub = client()
     try:
         hub.get_session().head(hub.constants.ENDPOINT, timeout=CONNECT_SECONDS)
     except hub.errors.OfflineModeIsEnabled:
@@ -270,7 +272,7 @@ def why_unreachable() -> str | None:
     return None
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """What went wrong, in half a sentence."""
     while getattr(error, "response", None) is None and error.__cause__ is not None:
         error = error.__cause__

@@ -45,6 +45,9 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+needs_nginx = pytest.mark.skipif(
+    shutil.which("nginx") is None, reason="no nginx found: install it with `apt-get install nginx-light`"
+)
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium found: install it with `apt-get install chromium`"
 )

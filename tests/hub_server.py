@@ -28,6 +28,8 @@ class Repo:
         self.large: set[str] = set()  # paths that were uploaded by way of LFS
         self.private = False
         self.sdk: str | None = None  # of a Space
+        self.hardware: str | None = "cpu-basic"
+        self.commits = 0
 
     @property
     def commit(self) -> str:
@@ -40,10 +42,12 @@ class HubServer:
 
     Args:
         failing: answer everything with this status.
+        no_hardware: why no Space gets the hardware that is asked for.
     """
 
-    def __init__(self, failing: int | None = None) -> None:
+    def __init__(self, failing: int | None = None, no_hardware: str = "") -> None:
         self.failing = failing
+        self.no_hardware = no_hardware
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}  # LFS, by SHA-256
         self.requests: list[str] = []
@@ -177,6 +181,7 @@ class Handler(BaseHTTPRequestHandler):
         repo = self.hub.repos.get(repo_id)
         if repo is None:
             return self.refuse(404, "RepoNotFound")
+        repo.commits += 1
         for line in content.splitlines():
             operation = json.loads(line)
             value = operation["value"]
@@ -199,7 +204,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def tree(self, repo_id: str, _: bytes) -> None:
         entries = []
-        repo = self.hub.repos[repo_id]
+        repo = self.hub.repos.get(repo_id)
+        if repo is None:
+            return self.refuse(404 if self.headers.get("Authorization") else 401, "RepoNotFound")
         for path, content in repo.files.items():
             entry = {"type": "file", "path": path, "size": len(content), "oid": blob_id(content)}
             if path in repo.large:
@@ -207,6 +214,16 @@ class Handler(BaseHTTPRequestHandler):
                 entry["lfs"] = {"oid": oid, "size": len(content), "pointerSize": 134}
             entries.append(entry)
         self.answer(200, entries)
+
+    def runtime(self, repo_id: str, _: bytes) -> None:
+        hardware = self.hub.repos[repo_id].hardware
+        self.answer(200, {"stage": "RUNNING", "hardware": {"current": hardware, "requested": hardware}})
+
+    def set_hardware(self, repo_id: str, content: bytes) -> None:
+        if self.hub.no_hardware:
+            return self.answer(402, {"error": self.hub.no_hardware})
+        self.hub.repos[repo_id].hardware = json.loads(content)["flavor"]
+        self.runtime(repo_id, content)
 
     def resolve(self, repo_id: str, path: str, _: bytes) -> None:
         repo = self.hub.repos.get(repo_id)
@@ -232,6 +249,8 @@ ROUTES = [  # method and path, handler, whether it needs a token
     (r"POST /verify/(\w+)", Handler.verify_object, True),
     (rf"POST /api/{KIND}/{REPO}/commit/main", Handler.commit, True),
     (rf"GET /api/{KIND}/{REPO}(?:/revision/\w+)?", Handler.repo_info, False),
+    (rf"GET /api/spaces/{REPO}/runtime", Handler.runtime, False),
+    (rf"POST /api/spaces/{REPO}/hardware", Handler.set_hardware, True),
     (rf"GET /api/{KIND}/{REPO}/tree/\w+/?", Handler.tree, False),
     (rf"(?:GET|HEAD) /(?:spaces/)?{REPO}/resolve/\w+/(.+)", Handler.resolve, False),
 ]

@@ -1,9 +1,13 @@
-"""The program below a path prefix, behind a proxy that takes the prefix away."""
+"""The program below a path prefix, behind proxies that take it away: ours, and nginx as documented."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from conftest import DRAWN, needs_browser, running_app
+from conftest import DRAWN, needs_browser, needs_nginx, running_app
 from playwright.sync_api import expect
-from web import proxy, serving
+from web import nginx, proxy, serving
 
 from diffusion import make_film, save_film, save_model
 from diffusion.ui.parts.modules import ADDRESS
@@ -12,15 +16,27 @@ pytestmark = needs_browser
 PREFIX = "/lessons/diffusion"
 
 
-@pytest.fixture(scope="module")
-def behind_proxy(model, tiny_model, tmp_path_factory):
+@contextmanager
+def ours(_: Path, address: str) -> Iterator[str]:
+    with serving(proxy(address, PREFIX)) as shown:
+        yield shown
+
+
+@contextmanager
+def documented(folder: Path, address: str) -> Iterator[str]:
+    with nginx(folder, 0, address) as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module", params=[ours, pytest.param(documented, marks=needs_nginx)])
+def behind_proxy(model, tiny_model, tmp_path_factory, request):
     """The program as the proxy shows it; its url ends in PREFIX."""
     folder = tmp_path_factory.mktemp("prefix")
     save_model(folder / "tiny", tiny_model)
     save_film(folder / "tiny", make_film(tiny_model, seed=0, num_images=3, num_steps=6))
     with (
         running_app(folder, folder / "tiny", model.folder, GRADIO_ROOT_PATH=PREFIX) as running,
-        serving(proxy(running.url, PREFIX)) as address,
+        request.param(folder, running.url) as address,
     ):
         running.url = f"{address}{PREFIX}/"
         yield running

@@ -1,10 +1,14 @@
-"""A web server in a thread of its own, and a proxy that shows another server below a path."""
+"""A web server in a thread of its own, and proxies that show another server below a path."""
 
+import re
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import uvicorn
@@ -13,6 +17,15 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+
+HOSTING = Path(__file__).parent.parent / "docs/hosting.md"
+AROUND = """daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log; events {{}}
+http {{
+    log_format by "$upstream_addr $request_method $status $uri"; access_log {folder}/access.log by;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    {shown}
+}}"""
 
 
 @contextmanager
@@ -53,3 +66,38 @@ def proxy(address: str, prefix: str) -> Starlette:
 
     methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
     return Starlette(routes=[Route(prefix + "{path:path}", pass_on, methods=methods)])
+
+
+@contextmanager
+def nginx(folder: Path, number: int, *servers: str) -> Iterator[str]:
+    """The address of nginx as docs/hosting.md configures it, the how-manieth block of it, for these servers.
+
+    `folder` gets a log that has the server that answered at the beginning of each line.
+    """
+    shown = HOSTING.read_text("utf-8").split("```nginx\n")[1 + number].split("```")[0]
+    port = free_port()
+    for known, server in zip(re.findall(r"127\.0\.0\.1:\d+", shown), servers, strict=True):
+        shown = shown.replace(known, server.removeprefix("http://"))
+    shown = shown.replace("listen 80;", f"listen 127.0.0.1:{port};")
+    (folder / "nginx.conf").write_text(AROUND.format(folder=folder, shown=shown))
+    command = shutil.which("nginx") or "nginx"
+    process = subprocess.Popen([command, "-p", str(folder), "-c", str(folder / "nginx.conf")])
+    try:
+        while process.poll() is None and not listens(port):
+            time.sleep(0.05)
+        assert process.poll() is None, (folder / "error.log").read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -95,7 +95,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
 
 def published_data(model: Model) -> Published | None:
     """The data that a model was trained on; None if they are not published."""
-    return _published(model.about)
+    return published(model.about)
 
 
 def other_data(model: Model) -> list[dict[str, Any]]:
@@ -108,14 +108,15 @@ def other_data(model: Model) -> list[dict[str, Any]]:
     return list(told.values())[1:]
 
 
-def _published(about: dict[str, Any]) -> Published | None:
+def published(about: dict[str, Any]) -> Published | None:
+    """The data that a config's "about" tells of; None if they are not published."""
     data = str(about.get("data", ""))
     return next((known for title, known in PUBLISHED.items() if data.startswith(title)), None)
 
 
 def _terms(model: Model) -> Published:
     """On which its weights can be had: those of its data, if what it began with has the same."""
-    terms = {_published(about) for about in (model.about, *model.about.get("began_with", []))}
+    terms = {published(about) for about in (model.about, *model.about.get("began_with", []))}
     return (terms.pop() if len(terms) == 1 else None) or UNPUBLISHED
 
 

@@ -23,6 +23,7 @@ from diffusion.training.config import (
 )
 from diffusion.training.distributed import COMPILED, world_size
 from diffusion.training.presets import PRESETS
+from diffusion.training.reports import why_no_reports
 from diffusion.training.run_state import saved_settings
 
 # What follows from --image-size and --init, with which a run that is begun goes on as it began.
@@ -115,6 +116,8 @@ def refusals(config: TrainConfig) -> Iterator[str]:
         yield f"--schedule can be {' or '.join(SCHEDULES)}"
     if config.compile not in (None, *COMPILED):
         yield f"--compile can be {' or '.join(COMPILED)}"
+    if reason := why_no_reports(config.report_to):
+        yield reason
     if not 0 <= config.seed < 2**32:
         yield "--seed must be from 0 to 2^32 − 1"
     devices = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)

@@ -199,13 +199,14 @@ class TrainConfig(Settings):
     device: str | None = flag(None, "cuda or cpu; default: the best there is")
     compile: str | None = flag(None, "slower to start, then faster: compile its blocks, or the whole network")
     channels_last: bool = flag(False, "pixels of a channel apart in memory, which suits some GPUs")
+    report_to: str | None = flag(None, "show the log's rows in a tracker too: trackio or tensorboard")
     push_to_hub: str | None = flag(None, "afterwards, upload to this Hub repo, user/name")
     public: bool = flag(False, "make that repo for everybody to see; a new one is private otherwise")
 
 
 FREE_TO_CHANGE = {  # when resuming
     "data_dir", "out", "minutes", "time_limit", "device", "compile", "channels_last", "push_to_hub",
-    "public", "emoji_font", "autoencoder", "text_encoder",
+    "public", "report_to", "emoji_font", "autoencoder", "text_encoder",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Progress:
         silent: neither show nor write anything; losses are checked all the same.
         flops_per_image: of a forward and backward pass.
         peak: FLOP/s that the machine is capable of; a row that exceeds it tells no share of it.
+        begin_report: gets the rows that are kept, and returns what gets each new one.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Progress:
         silent: bool = False,
         flops_per_image: float = 0.0,
         peak: float = math.inf,
+        begin_report: Callable[[list[dict[str, Any]]], Callable[[dict[str, Any]], None]] | None = None,
     ) -> None:
         terminal = sys.stderr.isatty()
         line = "{n_fmt} of {total_fmt} images [{elapsed}<{remaining}, {rate_fmt}{postfix}]\n"
@@ -57,25 +60,29 @@ class Progress:
         )
         self.file, self.images_seen, self.batch_size = file, images_seen, batch_size
         self.flops_per_image, self.peak = flops_per_image, peak
+        self.begin_report = begin_report
+        self.report: Callable[[dict[str, Any]], None] | None = None
         self.losses: list[Tensor] = []
         self.learning_rate, self.next_log = 0.0, 0.0
         self.last = (time.monotonic(), images_seen)  # of the row before
 
     def __enter__(self) -> "Progress":
         if not self.bar.disable:
-            self._keep_rows_so_far()
+            kept = self._keep_rows_so_far()
+            self.report = self.begin_report and self.begin_report(kept)
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.bar.close()
 
-    def _keep_rows_so_far(self) -> None:
+    def _keep_rows_so_far(self) -> list[dict[str, Any]]:
         kept = []
         for row in self.file.read_text("utf-8").splitlines() if self.file.exists() else ():
             with suppress(ValueError, KeyError, TypeError):  # a torn row
                 if json.loads(row)["images_seen"] <= self.images_seen:
                     kept.append(row + "\n")
         self.file.write_text("".join(kept), "utf-8")
+        return [json.loads(row) for row in kept]
 
     def step(self, loss: Tensor, learning_rate: float) -> None:
         """Count one step, without waiting for its loss; now and then, log the mean of the last losses."""
@@ -121,3 +128,5 @@ class Progress:
         self.bar.set_postfix(loss=f"{row['loss']:.4f}", **shown)
         with open(self.file, "a", encoding="utf-8") as log:
             log.write(to_json(row) + "\n")
+        if self.report:
+            self.report(row)

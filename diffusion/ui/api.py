@@ -10,6 +10,7 @@ import gradio as gr
 import numpy as np
 import torch
 from gradio.components.api_component import Api
+from gradio.utils import get_function_description
 from PIL import Image
 
 from diffusion.data.grids import image_grid
@@ -18,15 +19,11 @@ from diffusion.films.samples import EMOJI_GUIDANCE
 from diffusion.models.model import LatentModel, Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.class_film import (
-    EACH,
-    MAX_CLASS_STEPS,
-    MAX_IMAGES,
     checked_class_request,
     class_frames,
 )
 from diffusion.ui.parts.example_pictures import SIZE
 from diffusion.ui.parts.inputs import (
-    MAX_GUIDANCE,
     MAX_SEED,
     choice,
     refusal,
@@ -39,8 +36,6 @@ from diffusion.ui.parts.noised_picture import MAX_TIMESTEPS, MIN_TIMESTEPS, corr
 from diffusion.ui.parts.prompt_film import prompt_frames
 from diffusion.ui.parts.prompt_request import (
     DEFAULT_STEPS,
-    MAX_PICTURES,
-    MAX_PROMPT_STEPS,
     PromptRequest,
     checked_prompt_request,
 )
@@ -50,31 +45,39 @@ from diffusion.ui.parts.streaming import IN_LINE, Concurrency
 
 T = TypeVar("T")
 
-CORRUPT = """Noise a picture: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, as the Forward tab shows it.
-
-image: a picture file; its middle is cropped and scaled to 256×256. t: 0 to 1000. schedule: linear or
-cosine. seed: 0 to 4294967295, of ε. Returns x_t as a PNG."""
-SCHEDULE_TABLE = """The numbers of a noise schedule.
-
-schedule: linear or cosine. num_timesteps: T, 20 to 1000. Returns a JSON object of four lists with an entry
-for each t = 0..T: t, betas, alphas_cumprod, snr (betas[0] and snr[0] are null)."""
+# What the endpoints are described by is what Gradio reads of a docstring: a description, and a line for each
+# argument. Here are those that depend on the models.
 DENOISE = """Sample a trained network from a seed.
 
-model: a checkpoint's name. sampler: ddpm, ddim or dpm++2m. num_steps: 1 to 1000. schedule: linear, cosine,
-or empty for the checkpoint's own. class_label: a class's name, * for all classes in turn, or empty for none.
-guidance_scale: 0 to 20, 1 is off. num_images: 1 to 16; steps times images at most 4000. Returns a PNG grid of
-the images, and a JSON object with the settings that were applied, notes about those that could not be, and
-one entry per step: t, s, snr, the update's weights and the seconds it took."""
+Returns a PNG grid of the images, and a JSON object with the settings that were applied, notes about those
+that could not be, and one entry per step: t, s, snr, the update's weights and the seconds it took.
 
+Args:
+    model: one of {models}
+    seed: whole number, 0 to 4294967295
+    sampler: ddpm, ddim or dpm++2m
+    num_steps: 1 to 1000
+    schedule: linear, cosine, or empty for the checkpoint's own
+    class_label: a class's name, * for each image another one, or empty for none
+    guidance_scale: 0 to 20, 1 is off
+    num_images: 1 to 16; steps times images at most 4000
+"""
 TEXT_TO_IMAGE = """Draw a prompt.
 
-prompt: at most 500 characters and the network's number of tokens are read; empty leaves it to the network.
-negative_prompt: what guidance leads away from, or empty. seed: 0 to 4294967295. num_steps: 1 to 100.
-guidance_scale: 0 to 20, 1 is off. sampler: ddpm, ddim or dpm++2m. model: a checkpoint's name. num_images: 1
-to 4. Returns a PNG, of several pictures a grid, and a JSON object with the settings, notes about the prompts,
-its tokens (known: in the vocabulary; seen: the word is in a caption that was trained on), the real emoji
-nearest to the first picture (held_out: never trained on; null if the model is not of emoji), and one entry
-per step."""
+Returns a PNG, of several pictures a grid, and a JSON object with the settings, notes about the prompts, its
+tokens (known: in the vocabulary; seen: the word is in a caption that was trained on), the real emoji nearest
+to the first picture (held_out: never trained on; null if the model is not of emoji), and one entry per step.
+
+Args:
+    prompt: what to draw, at most 500 characters; empty leaves it to the network
+    negative_prompt: what guidance leads away from, or empty
+    seed: whole number, 0 to 4294967295
+    num_steps: 1 to 100
+    guidance_scale: 0 to 20, 1 is off
+    sampler: ddpm, ddim or dpm++2m
+    model: one of {models}
+    num_images: 1 to 4
+"""
 
 
 class PictureFile(gr.File):
@@ -87,9 +90,16 @@ class PictureFile(gr.File):
         return payload.path if payload else None
 
 
-def value(default: Any, kind: str, description: str, form: type[Api] = Api) -> Api:
-    """An endpoint's parameter, passed on as it was sent for the handler to check."""
-    return form(default, {"type": kind, "description": description}, label=description)
+Described = Callable[[str], gr.components.Component]  # an endpoint's parameter, once its description is known
+
+
+def value(default: Any, kind: str, form: type[Api] = Api) -> Described:
+    """A parameter that is passed on as it was sent, for the handler to check."""
+    return lambda told: form(default, {"type": kind, "description": told}, label=told)
+
+
+def picture_file() -> Described:
+    return lambda told: PictureFile(visible=False, label=told)
 
 
 def png_output() -> gr.Image:
@@ -97,6 +107,14 @@ def png_output() -> gr.Image:
 
 
 def corrupt(image: str | None, t: Any, schedule: Any, seed: Any) -> Image.Image:
+    """Noise a picture: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, as the Forward tab shows it. Returns x_t as a PNG.
+
+    Args:
+        image: a picture file; its middle is cropped and scaled to 256×256
+        t: whole number, 0 to 1000
+        schedule: linear or cosine
+        seed: whole number, 0 to 4294967295, of ε
+    """
     t = whole_number(t, "t", 0, MAX_TIMESTEPS)
     schedule = choice(schedule, "schedule", SCHEDULES)
     seed = whole_number(seed, "seed", 0, MAX_SEED)
@@ -106,6 +124,15 @@ def corrupt(image: str | None, t: Any, schedule: Any, seed: Any) -> Image.Image:
 
 
 def schedule_table(schedule: Any, num_timesteps: Any) -> dict[str, list[float | None]]:
+    """The numbers of a noise schedule.
+
+    Returns a JSON object of four lists with an entry for each t = 0..T: t, betas, alphas_cumprod, snr
+    (betas[0] and snr[0] are null).
+
+    Args:
+        schedule: linear or cosine
+        num_timesteps: T, 20 to 1000
+    """
     name = choice(schedule, "schedule", SCHEDULES)
     made = SCHEDULES[name](whole_number(num_timesteps, "T", MIN_TIMESTEPS, MAX_TIMESTEPS))
     t = torch.arange(made.num_timesteps + 1)
@@ -137,6 +164,7 @@ def denoise_with(models: dict[str, Model]) -> Callable[..., tuple[Image.Image, d
         images = to_uint8(torch.from_numpy(result["x_0_hat"])).numpy()
         return square_grid(images), {**asdict(request), "steps": [row for _, row in steps]}
 
+    denoise.__doc__ = DENOISE.format(models=", ".join(models))
     return denoise
 
 
@@ -159,6 +187,7 @@ def text_to_image_with(
         chosen = models[choice(model, "model", models)]
         return draw_prompt(chosen, checked_prompt_request(chosen, *sent, num_images=num_images))
 
+    text_to_image.__doc__ = TEXT_TO_IMAGE.format(models=", ".join(models))
     return text_to_image
 
 
@@ -198,23 +227,19 @@ def in_turn(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
     return wait
 
 
-SEED_RANGE = f"whole number, 0 to {MAX_SEED}"
-
-
 def register(
     function: Callable[..., Any],
-    description: str,
-    inputs: Sequence[gr.components.Component],
+    parameters: Sequence[Described],
     outputs: Sequence[gr.components.Component],
     concurrency: Concurrency | None = None,
 ) -> None:
-    """An endpoint with the function's name, inside the current gr.Blocks."""
+    """An endpoint with the function's name and description, inside the current gr.Blocks."""
+    _, told, _ = get_function_description(function)
     gr.Button(visible=False).click(
         function,
-        inputs,
+        [parameter(told[name]) for name, parameter in zip(told, parameters)],
         outputs,
         api_name=function.__name__,
-        api_description=description,
         show_progress="hidden",
         **(concurrency or {}),
     )
@@ -222,46 +247,41 @@ def register(
 
 def register_schedule_endpoints() -> None:
     """Those that need no network."""
-    noised = [
-        PictureFile(visible=False, label="a picture file"),
-        value(500, "integer", f"whole number, 0 to {MAX_TIMESTEPS}"),
-        value("linear", "string", "linear or cosine"),
-        value(0, "integer", SEED_RANGE),
-    ]
-    table = [value("linear", "string", "linear or cosine"), value(1000, "integer", "T, 20 to 1000")]
-    register(corrupt, CORRUPT, noised, [png_output()])
-    register(schedule_table, SCHEDULE_TABLE, table, [gr.JSON(visible=False)])
+    noised = [picture_file(), value(500, "integer"), value("linear", "string"), value(0, "integer")]
+    register(corrupt, noised, [png_output()])
+    table = [value("linear", "string"), value(1000, "integer")]
+    register(schedule_table, table, [gr.JSON(visible=False)])
 
 
 def register_denoise(models: dict[str, Model]) -> None:
-    inputs = [
-        value(next(iter(models)), "string", f"one of {', '.join(models)}"),
-        value(0, "integer", SEED_RANGE),
-        value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
-        value(20, "integer", f"1 to {MAX_CLASS_STEPS}"),
-        value("", "string", "linear, cosine, or empty for the checkpoint's own"),
-        value("", "string", f"a class's name, {EACH} for each image another one, or empty for none"),
-        value(1.0, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
-        value(1, "integer", f"1 to {MAX_IMAGES}"),
+    parameters = [
+        value(next(iter(models)), "string"),
+        value(0, "integer"),
+        value("dpm++2m", "string"),
+        value(20, "integer"),
+        value("", "string"),
+        value("", "string"),
+        value(1.0, "number"),
+        value(1, "integer"),
     ]
     outputs = [png_output(), gr.JSON(visible=False)]
-    register(in_turn(denoise_with(models)), DENOISE, inputs, outputs, IN_LINE)
+    register(in_turn(denoise_with(models)), parameters, outputs, IN_LINE)
 
 
 def register_text_to_image(models: dict[str, LatentModel]) -> None:
     emoji = next((name for name, model in models.items() if model.cats is None), next(iter(models)))
-    inputs = [
-        value("red heart", "string", "what to draw"),
-        value("", "string", "what to lead away from, or empty"),
-        value(0, "integer", SEED_RANGE),
-        value(DEFAULT_STEPS, "integer", f"1 to {MAX_PROMPT_STEPS}"),
-        value(EMOJI_GUIDANCE, "number", f"0 to {MAX_GUIDANCE:g}, 1 is off"),
-        value("dpm++2m", "string", "ddpm, ddim or dpm++2m"),
-        value(emoji, "string", f"one of {', '.join(models)}", LastArgument),
-        value(1, "integer", f"1 to {MAX_PICTURES}", LastArgument),
+    parameters = [
+        value("red heart", "string"),
+        value("", "string"),
+        value(0, "integer"),
+        value(DEFAULT_STEPS, "integer"),
+        value(EMOJI_GUIDANCE, "number"),
+        value("dpm++2m", "string"),
+        value(emoji, "string", LastArgument),
+        value(1, "integer", LastArgument),
     ]
     outputs = [png_output(), gr.JSON(visible=False)]
-    register(in_turn(text_to_image_with(models)), TEXT_TO_IMAGE, inputs, outputs, IN_LINE)
+    register(in_turn(text_to_image_with(models)), parameters, outputs, IN_LINE)
 
 
 def build(models: dict[str, Model], text_models: dict[str, LatentModel]) -> None:

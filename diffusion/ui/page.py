@@ -12,7 +12,7 @@ from diffusion.films.film import Film
 from diffusion.models.model import LatentModel, Model
 from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api
-from diffusion.ui.parts import files
+from diffusion.ui.parts import files, mcp_tools
 from diffusion.ui.parts.class_film import shipped_film
 from diffusion.ui.parts.files import in_a_file, words
 from diffusion.ui.parts.gate import Gate
@@ -146,6 +146,7 @@ def leave_no_upload_behind(page: gr.Blocks) -> None:
         finally:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+            os._exit(128 + number)  # the first process of a container is not ended by a signal
 
     signal.signal(signal.SIGTERM, end)
 
@@ -160,10 +161,12 @@ def launch_options() -> dict:
         "app_kwargs": {
             "routes": [ROUTE, files.ROUTE],
             "middleware": [Middleware(Gate), Middleware(PageHead)],
+            "lifespan": mcp_tools.lifespan,
             **APP_OPTIONS,
         },
         "max_file_size": f"{MAX_MEGABYTES}mb",
         "run_history": False,
         "ssr_mode": False,
         "footer_links": ["api"],
+        "mcp_server": mcp_tools.is_offered(),
     }

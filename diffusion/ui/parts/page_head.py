@@ -7,6 +7,7 @@ import asyncio
 import gzip
 import re
 
+from gradio.route_utils import API_PREFIX
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -83,12 +84,15 @@ def address_in(code: str) -> str:
 
 class PageHead:
     """Middleware that leads to the page in the visitor's language, puts `head` into every HTML page that
-    Gradio answers with, and compresses it."""
+    Gradio answers with, and compresses it. What is below Gradio's API is no page of ours."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if API_PREFIX in scope.get("path", ""):
+            await self.app(scope, receive, send)
+            return
         code, wanted = languages(scope)
         if wanted != code:
             address = f"{address_in(wanted)}?{scope['query_string'].decode('latin-1')}".rstrip("?")
