@@ -60,7 +60,7 @@ def test_train_commands_parse(name):
 
 @every_text
 def test_other_commands_exist(name):
-    commands = re.findall(r"python -m ((?:benchmarks|tools)\.\w[^\n`#]*)", TEXTS[name])
+    commands = re.findall(r"python -m ((?:benchmarks|tools|diffusion)\.\w[^\n`#]*)", TEXTS[name])
     if name == README.name:  # its table has the beginning of all commands in its head
         table = TEXTS[name].split("| `python -m benchmarks.` |")[1].split("\n\n")[0]
         commands += [f"benchmarks.{rest}" for rest in re.findall(r"\| `(.+)` \|$", table, re.MULTILINE)]

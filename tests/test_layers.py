@@ -15,6 +15,7 @@ WINGS = (
     ("films",),
     ("training",),
     ("hub",),
+    ("models.export",),  # a command, which takes repos too
     ("pipelines",),
     ("ui.text",),
     ("ui.parts",),
@@ -35,8 +36,8 @@ def module_of(path: Path) -> str:
 
 
 def wing_of(module: str) -> str:
-    """The name in WINGS that the module belongs to; `ui` alone has nothing in it."""
-    return next((name for name in WING if f"{module}.".startswith(f"{name}.")), module)
+    """The longest name in WINGS that the module belongs to; `ui` alone has nothing in it."""
+    return max((name for name in WING if f"{module}.".startswith(f"{name}.")), key=len, default=module)
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
