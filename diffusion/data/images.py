@@ -68,6 +68,11 @@ def open_image(source: str | Path | bytes) -> Image.Image:
         ) from None
 
 
+def picture_suffixes() -> list[str]:
+    """Of the names of files that `open_image` reads, such as ".png"; in lower case."""
+    return sorted(suffix for suffix, kind in Image.registered_extensions().items() if kind in IMAGE_FORMATS)
+
+
 def looks_like_a_picture(name: str) -> bool:
     """Whether a file's name ends as those of pictures that `open_image` reads."""
     return Image.registered_extensions().get(Path(name).suffix.lower()) in IMAGE_FORMATS

@@ -115,8 +115,13 @@ def address_of(name: str | Path, kind: str = "model") -> RepoAddress:
     return repo
 
 
-def fetched(repo: RepoAddress, files: Iterable[str]) -> Path:
+def fetched(repo: RepoAddress, files: Iterable[str], but: Iterable[str] = ()) -> Path:
     """The local copy of a repo, whose name is its commit; of what is not here yet, these files (globs).
+
+    Args:
+        repo: which, and in which state.
+        files: to fetch.
+        but: of these, the ones to leave out (globs).
 
     Raises:
         CheckpointError: there can be no repo of this name.
@@ -124,14 +129,16 @@ def fetched(repo: RepoAddress, files: Iterable[str]) -> Path:
     """
     hub = client()
     unreachable = why_unreachable()
-    options = {"allow_patterns": list(files), "local_files_only": bool(unreachable)}
+    state = {"revision": repo.revision, "repo_type": repo.kind}
+    chosen = {"allow_patterns": list(files), "ignore_patterns": list(but)}
     try:
-        folder = hub.snapshot_download(repo.repo_id, revision=repo.revision, repo_type=repo.kind, **options)
+        folder = hub.snapshot_download(repo.repo_id, local_files_only=bool(unreachable), **state, **chosen)
     except hub.errors.HFValidationError:
         raise CheckpointError(f"{repo} is neither a folder nor the name of a Hub repo.") from None
     except Exception as error:  # the client lets its HTTP library's errors through
         reason = f"it is not in the cache, and {unreachable}" if unreachable else reason_of(error, page(repo))
-        raise HubError(f"{repo} is no folder here, and could not be loaded from the Hub: {reason}") from None
+        which = f"{repo} is no folder here, and" if repo.kind == "model" else f"The data set {repo}"
+        raise HubError(f"{which} could not be loaded from the Hub: {reason}") from None
     return Path(folder)
 
 
