@@ -11,6 +11,7 @@ import torch
 from cat_models import few_cats, text_model_of
 from conftest import ROOT, randomised
 from hub_server import HubServer, Repo
+from huggingface_hub import ModelCard
 from training import environment
 
 from diffusion import Model, UNet, UNetConfig, load_model, sample, save_model, timesteps
@@ -76,6 +77,14 @@ def test_a_network_of_noise_takes_the_same_steps(tmp_path, schedule):
         output = pipeline.unet(step.x_t, step.t - 1).sample
         theirs = pipeline.scheduler.step(output, step.t - 1, step.x_t).prev_sample
         assert (theirs - step.x_s).abs().max() < 1e-4 * step.x_s.abs().max()
+
+
+def test_the_folder_says_whose_it_is(tmp_path):
+    about = {"data": "MNIST", "licence": "CC BY-SA 3.0"}
+    export(replace(wide_model(), about=about), tmp_path / "out")
+    card = ModelCard.load(tmp_path / "out/README.md")
+    assert card.data.license == "apache-2.0" and card.data.library_name == "diffusers"
+    assert "Data: MNIST (CC BY-SA 3.0). Weights: Apache-2.0." in card.text
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from training import environment
 
 from diffusion import load_model
 from diffusion.data.sources import load_image_folder
+from diffusion.ui.parts.credit import credit_of_drawn
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ASK = """
@@ -221,6 +223,13 @@ def test_without_the_package_parquet_files_are_refused_and_folders_read(tmp_path
         folder, table = ask(env, "user/pets", "user/table")
     assert folder[3] == ["cat", "dog"]
     assert says(table, "HubError", "user/table holds parquet files: run `pip install datasets` first")
+
+
+def test_the_page_credits_them_where_their_licence_asks_for_it(tiny_model):
+    for licence, said in (("cc-by-4.0", "user/pets, cc-by-4.0"), ("mit", ""), ("cc0-1.0", "")):
+        about = {"data": "the data set user/pets", "licence": licence}
+        credit = credit_of_drawn(replace(tiny_model, about=about))
+        assert said in credit and bool(credit) == bool(said)
 
 
 # Training

@@ -14,10 +14,11 @@ from diffusion.films.folder import FILM_FILES, LOSSLESS_FILE, TABLE_FILE
 from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES, NUMBERS_FILE
 from diffusion.hub.client import HubError, client, reason_of, why_not_pushable, why_unreachable
 from diffusion.hub.loading import HUB_FILES, page
-from diffusion.models.card import CARD_FILE, is_generated, published_data
+from diffusion.models.card import CARD_FILE, is_generated
 from diffusion.models.folder import CheckpointError, is_of_cats, load_folder
 from diffusion.models.model import Model
 from diffusion.models.stored import TOKENIZER_FILE
+from diffusion.models.terms import published_data
 from diffusion.models.weights import INDEX_FILE, SHARD_NAME, read_object
 
 OTHER_MODELS = {"model_index.json", "adapter_config.json"}  # other programs' models have one of these

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from diffusion.models.model import LatentModel, Model
 from diffusion.nets.blocks import GROUPS, HEAD_DIM, MAX_PERIOD, Attention, ResBlock
-from diffusion.nets.unet import UNet
+from diffusion.nets.unet import UNet, UNetConfig
 
 WIDTH = 4 * GROUPS  # of whose multiples every normalisation has GROUPS groups
 VERSION = "0.42.0"  # of diffusers, whose format this is
@@ -48,12 +48,22 @@ RESAMPLED = {"down": "downsamplers.0.conv", "up": "upsamplers.0.conv"}
 def why_not_expressible(model: Model) -> str | None:
     """None, or in half a sentence which part of a model has no place in a UNet2DModel that knows no class."""
     config = model.net.config
-    widths = sorted({config.channels * mult for mult in config.channel_mult})
     if isinstance(model, LatentModel) or config.context_dim is not None:
         sketch = ", with a sketch of what it says," if config.sketch_side is not None else ""
         return f"it is told by text{sketch} and a UNet2DModel is not"
     if config.num_classes is not None:
         return "it is told a class, or that there is none, and a DDIMPipeline tells its network nothing"
+    return _why_no_such_shape(config)
+
+
+def has_expressible_classes(model: Model) -> bool:
+    """Whether its network has classes, and would be expressible without them."""
+    config = model.net.config
+    return config.num_classes is not None and config.context_dim is None and not _why_no_such_shape(config)
+
+
+def _why_no_such_shape(config: UNetConfig) -> str | None:
+    widths = sorted({config.channels * mult for mult in config.channel_mult})
     if config.patch_size > 1:
         size = config.patch_size
         return f"it sees patches of {size}×{size} pixels, and a UNet2DModel sees each pixel by itself"

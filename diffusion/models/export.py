@@ -16,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
-import torch
 
 from diffusion.files import to_json, write_atomically
 from diffusion.hub import HubError, load_model
+from diffusion.models.card import CARD_FILE, exported_card
 from diffusion.models.diffusers_format import (
+    has_expressible_classes,
     pipeline_config,
     scheduler_config,
     unet_config,
@@ -34,6 +35,7 @@ from diffusion.nets.unet import UNet
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 INSTEAD = "load it with diffusion.load_model, and it draws with diffusion.sample as it is"
+ONE_OF_THEM = "export one of them with --class NAME, or what it draws without any with --any-class"
 
 
 def export(model: Model, out: Path) -> None:
@@ -48,7 +50,8 @@ def export(model: Model, out: Path) -> None:
         OSError: it cannot be written.
     """
     if reason := why_not_expressible(model):
-        raise CheckpointError(f"{model.name} cannot be a pipeline of diffusers: {reason}; {_instead(model)}.")
+        instead = ONE_OF_THEM if has_expressible_classes(model) else INSTEAD
+        raise CheckpointError(f"{model.name} cannot be a pipeline of diffusers: {reason}; {instead}.")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise CheckpointError(f"{readable(out)} is there and not empty: choose a new folder for the export.")
     described = {
@@ -58,6 +61,7 @@ def export(model: Model, out: Path) -> None:
     }
     for folder in (out, out / "unet", out / "scheduler"):
         folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / CARD_FILE, exported_card(model).encode())
     write_atomically(out / WEIGHTS, safetensors.torch.save(unet_weights(model.net), {"format": "pt"}))
     for name, content in described.items():  # the index comes last: with it the folder is a pipeline
         write_atomically(out / name, to_json(content, indent=2).encode())
@@ -87,19 +91,6 @@ def of_one_class(model: Model, name: str | None) -> Model:
 def _frozen(net: UNet) -> UNet:
     net.eval().requires_grad_(False)
     return net
-
-
-def _instead(model: Model) -> str:
-    """What there is to do for who wants to use such a model in diffusers, or without it."""
-    config = model.net.config
-    single = replace(config, num_classes=None) if config.num_classes is not None else None
-    if single is None:
-        return INSTEAD
-    with torch.device("meta"):
-        bare = UNet(single)
-    if why_not_expressible(replace(model, net=bare)):
-        return INSTEAD
-    return "export one of them with --class NAME, or what it draws without any with --any-class"
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
