@@ -3,6 +3,7 @@
     python train.py mnist                                     # a laptop's CPU, about an hour
     python train.py cifar10 --compile blocks                  # one GPU
     python train.py folder --data-dir my-photos --out my-run  # your own pictures, sub-folders as classes
+    python train.py folder --dataset user/name --out my-run   # pictures of the Hub
     torchrun --nproc-per-node 8 train.py cifar10              # several GPUs
 
 A run is counted in images seen. Data order and noise are functions of (seed, images seen), so the same
@@ -28,13 +29,19 @@ from diffusion.data.image_sets import DataError, step_generator
 from diffusion.devices import peak_flops, use_tensor_cores
 from diffusion.films.samples import SHEETS_FOLDER
 from diffusion.films.training_history import Recorder
-from diffusion.hub import HubError, load_model, push_to_hub, why_not_pushable
+from diffusion.hub import HubError, load_hub_pictures, load_model, push_to_hub, why_not_pushable
 from diffusion.models.card import load_metrics
 from diffusion.models.folder import CheckpointError
 from diffusion.models.model import Model
 from diffusion.nets.ema import EMA, ema_beta
 from diffusion.training.command_line import parse_config
-from diffusion.training.config import PixelDiffusionSettings, TrainConfig, default_settings
+from diffusion.training.config import (
+    FolderData,
+    PixelDiffusionSettings,
+    TrainConfig,
+    default_settings,
+    with_settings,
+)
 from diffusion.training.data import Data, load_training_data
 from diffusion.training.distributed import (
     Stop,
@@ -203,7 +210,8 @@ def train(config: TrainConfig) -> None:
     use_tensor_cores()
     with leader_first():  # it fetches what is missing
         start = initial_model(config)
-        data = load_training_data(config).to(device)
+        config, data = with_data(config)
+        data = data.to(device)
     if leads:
         print(*data.found, sep="\n", flush=True)
     with own_folder(config.out) if leads else nullcontext():
@@ -213,6 +221,15 @@ def train(config: TrainConfig) -> None:
             print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
         run_to_its_end(Run(config, data, device, start), deadline)
     leave_processes()
+
+
+def with_data(config: TrainConfig) -> tuple[TrainConfig, Data]:
+    """What a run trains on; of a data set of the Hub the settings then say which state of it that is."""
+    source = config.stage.data
+    if not isinstance(source, FolderData) or source.dataset is None:
+        return config, load_training_data(config)
+    pictures, dataset = load_hub_pictures(source.dataset, source.image_size)
+    return with_settings(config, {"dataset": dataset}), pictures
 
 
 def initial_model(config: TrainConfig) -> Model | None:

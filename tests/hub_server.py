@@ -1,4 +1,5 @@
-"""A Hugging Face Hub on loopback: what its client needs to push and pull models and Spaces, in memory.
+"""A Hugging Face Hub on loopback: what its client needs to push models and Spaces and to pull those and data
+sets, in memory.
 
 The client must be told of it by the environment that its process starts with: see `HubServer.environment`.
 """
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 TOKEN, USER = "hf_test", "user"
+GUEST_TOKEN = "hf_guest"  # of somebody who may read what is public, and is let in nowhere
 
 
 def blob_id(content: bytes) -> str:
@@ -20,21 +22,34 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-class Repo:
-    """The files of a repo's only branch, by path."""
+Files = dict[str, bytes]
 
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+
+def commit_of(files: Files) -> str:
+    names = "".join(f"{path} {blob_id(content)}\n" for path, content in sorted(files.items()))
+    return hashlib.sha1(names.encode()).hexdigest()
+
+
+class Repo:
+    """The files of a repo's branch main, by path; and of other states that it has."""
+
+    def __init__(self, files: Files | None = None) -> None:
+        self.files: Files = dict(files or {})
+        self.others: dict[str, Files] = {}  # by tag or branch
         self.large: set[str] = set()  # paths that were uploaded by way of LFS
-        self.private = False
+        self.private = self.gated = False
         self.sdk: str | None = None  # of a Space
         self.hardware: str | None = "cpu-basic"
         self.commits = 0
 
     @property
     def commit(self) -> str:
-        names = "".join(f"{path} {blob_id(content)}\n" for path, content in sorted(self.files.items()))
-        return hashlib.sha1(names.encode()).hexdigest()
+        return commit_of(self.files)
+
+    def at(self, revision: str) -> Files | None:
+        """Its files at a branch, a tag or a commit; None if it has no such."""
+        states = {"main": self.files} | self.others
+        return (states | {commit_of(files): files for files in states.values()}).get(revision)
 
 
 class HubServer:
@@ -105,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.hub.failing:
             return self.refuse(self.hub.failing, "Failing")
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token not in ("", TOKEN):
+        if token not in ("", TOKEN, GUEST_TOKEN):
             return self.refuse(401, "InvalidToken")
         for pattern, method, needs_token in ROUTES:
             if match := re.fullmatch(pattern, f"{self.command} {path}"):
@@ -195,19 +210,32 @@ class Handler(BaseHTTPRequestHandler):
         url = f"{self.hub.address}/{repo_id}/commit/{repo.commit}"
         self.answer(200, {"success": True, "commitOid": repo.commit, "commitUrl": url})
 
-    def repo_info(self, repo_id: str, _: bytes) -> None:
-        repo = self.hub.repos.get(repo_id)
-        if repo is None:
-            return self.refuse(404 if self.headers.get("Authorization") else 401, "RepoNotFound")
-        siblings = [{"rfilename": path} for path in repo.files]
-        self.answer(200, {"id": repo_id, "sha": repo.commit, "siblings": siblings, "private": repo.private})
+    def files_at(self, kind: str | None, repo_id: str, revision: str | None) -> tuple[Repo, Files] | None:
+        """A repo and its files, if whoever asks may know of them; otherwise it is refused."""
+        name = f"datasets/{repo_id}" if kind and kind.startswith("datasets") else repo_id
+        repo, token = self.hub.repos.get(name), self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if repo is None or (repo.private and token != TOKEN):
+            return self.refuse(404 if token else 401, "RepoNotFound")
+        if (files := repo.at(revision or "main")) is None:
+            return self.refuse(404, "RevisionNotFound")
+        return repo, files
 
-    def tree(self, repo_id: str, _: bytes) -> None:
+    def repo_info(self, kind: str, repo_id: str, revision: str | None, _: bytes) -> None:
+        if found := self.files_at(kind, repo_id, revision):
+            repo, files = found
+            siblings = [
+                {"rfilename": path, "size": len(content), "blobId": blob_id(content)}
+                for path, content in files.items()
+            ]
+            about = {"id": repo_id, "sha": commit_of(files), "siblings": siblings, "private": repo.private}
+            self.answer(200, about | {"gated": "manual" if repo.gated else False})
+
+    def tree(self, kind: str, repo_id: str, revision: str, _: bytes) -> None:
+        if not (found := self.files_at(kind, repo_id, revision)):
+            return
+        repo, files = found
         entries = []
-        repo = self.hub.repos.get(repo_id)
-        if repo is None:
-            return self.refuse(404 if self.headers.get("Authorization") else 401, "RepoNotFound")
-        for path, content in repo.files.items():
+        for path, content in files.items():
             entry = {"type": "file", "path": path, "size": len(content), "oid": blob_id(content)}
             if path in repo.large:
                 oid = hashlib.sha256(content).hexdigest()
@@ -225,19 +253,23 @@ class Handler(BaseHTTPRequestHandler):
         self.hub.repos[repo_id].hardware = json.loads(content)["flavor"]
         self.runtime(repo_id, content)
 
-    def resolve(self, repo_id: str, path: str, _: bytes) -> None:
-        repo = self.hub.repos.get(repo_id)
-        if repo is None:
-            return self.refuse(404, "RepoNotFound")
-        if path not in repo.files:
+    def resolve(self, kind: str | None, repo_id: str, revision: str, path: str, _: bytes) -> None:
+        if not (found := self.files_at(kind, repo_id, revision)):
+            return
+        repo, files = found
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if repo.gated and token != TOKEN:
+            return self.refuse(403 if token else 401, "GatedRepo")
+        if path not in files:
             return self.refuse(404, "EntryNotFound")
-        content = repo.files[path]
+        content = files[path]
         large = path in repo.large
         etag = hashlib.sha256(content).hexdigest() if large else blob_id(content)
-        self.answer(200, content, ETag=f'"{etag}"', X_Repo_Commit=repo.commit)
+        self.answer(200, content, ETag=f'"{etag}"', X_Repo_Commit=commit_of(files))
 
 
-REPO, KIND = r"([^/]+/[^/]+)", "(?:models|spaces)"
+REPO, KIND, ANY_KIND = r"([^/]+/[^/]+)", "(?:models|spaces)", "(models|spaces|datasets)"
+REVISION = r"(refs/pr/\d+|[^/]+)"
 ROUTES = [  # method and path, handler, whether it needs a token
     (r"(?:GET|HEAD) /", Handler.root, False),
     (r"GET /api/whoami-v2", Handler.whoami, True),
@@ -248,9 +280,9 @@ ROUTES = [  # method and path, handler, whether it needs a token
     (r"PUT /objects/(\w+)", Handler.put_object, False),  # signed addresses on the real Hub
     (r"POST /verify/(\w+)", Handler.verify_object, True),
     (rf"POST /api/{KIND}/{REPO}/commit/main", Handler.commit, True),
-    (rf"GET /api/{KIND}/{REPO}(?:/revision/\w+)?", Handler.repo_info, False),
+    (rf"GET /api/{ANY_KIND}/{REPO}(?:/revision/{REVISION})?", Handler.repo_info, False),
+    (rf"GET /api/{ANY_KIND}/{REPO}/tree/{REVISION}/?", Handler.tree, False),
+    (rf"(?:GET|HEAD) /(spaces/|datasets/)?{REPO}/resolve/{REVISION}/(.+)", Handler.resolve, False),
     (rf"GET /api/spaces/{REPO}/runtime", Handler.runtime, False),
     (rf"POST /api/spaces/{REPO}/hardware", Handler.set_hardware, True),
-    (rf"GET /api/{KIND}/{REPO}/tree/\w+/?", Handler.tree, False),
-    (rf"(?:GET|HEAD) /(?:spaces/)?{REPO}/resolve/\w+/(.+)", Handler.resolve, False),
 ]

@@ -352,9 +352,13 @@ def closed_address() -> str:
 @pytest.mark.parametrize(
     "state, pushing, loading",
     [
-        ("no token", "no Hugging Face token", "the Hub does not accept the token"),
+        (
+            "no token",
+            "no Hugging Face token",
+            "it is private, or there is no such repo; to use",
+        ),
         ("refused token", "the Hub does not accept the token", "the Hub does not accept the token"),
-        ("offline", "HF_HUB_OFFLINE is set", "HF_HUB_OFFLINE is set"),
+        ("offline", "HF_HUB_OFFLINE is set", "it is not in the cache, and HF_HUB_OFFLINE is set"),
         ("no network", "cannot be reached; check the network", "cannot be reached; check the network"),
         ("out of order", "the Hub answered with status 503", "the Hub answered with status 503"),
     ],

@@ -8,14 +8,14 @@ from conftest import ROOT
 
 WINGS = (
     ("schedules", "process", "noise", "denoiser", "samplers", "losses", "likelihood", "interpolation"),
-    ("devices", "files", "checks", "console", "names"),
+    ("devices", "files", "checks", "console", "names", "addresses"),
     ("nets",),
     ("data",),
     ("models",),
     ("films",),
     ("training",),
     ("hub",),
-    ("models.deploy",),  # a command, which uses the Hub
+    ("models.export", "models.deploy"),  # commands, which use the Hub
     ("pipelines",),
     ("ui.text",),
     ("ui.parts",),
@@ -87,8 +87,8 @@ def test_libraries_stay_where_they_belong(path):
         library = module.split(".")[0]
         if library in ("gradio", "gradio_client", "spaces"):
             assert mine.startswith("ui.")
-        if library == "huggingface_hub":
-            assert mine == "hub" and not at_top
+        if library in ("huggingface_hub", "datasets"):
+            assert mine.startswith("hub.") and not at_top
         if library in ("diffusers", "transformers"):
             assert mine.startswith("pipelines.") and not at_top
         if mine in MATHEMATICS and library != "diffusion":

@@ -66,6 +66,12 @@ def words_of_part(folder: str) -> set[str]:
     )
 
 
+def is_filling(folder: str) -> bool:
+    """Whether a folder's name says nothing of what is in it, such as "data" or "images"."""
+    words = set(re.findall(r"[^\W\d_]+", folder.lower()))
+    return set() < words <= FILLING
+
+
 def left_out(skipped: Iterable[str]) -> Iterator[str]:
     """How many for each reason, with an example; of lines "name: This …" or "name: It …"."""
     groups: dict[str, list[str]] = {}

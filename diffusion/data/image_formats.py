@@ -41,8 +41,13 @@ def _is_built_in(name: str) -> bool:
 
 def looks_like_a_picture(name: str) -> bool:
     """Whether a file's name ends as those of pictures that can be opened here."""
+    return Path(name).suffix.lower() in picture_suffixes()
+
+
+def picture_suffixes() -> list[str]:
+    """Of the names of files that can be opened here, such as ".png"; in lower case."""
     formats = openable()  # first: it adds endings
-    return Image.registered_extensions().get(Path(name).suffix.lower()) in formats
+    return sorted(suffix for suffix, kind in Image.registered_extensions().items() if kind in formats)
 
 
 def accepted() -> str:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,8 +21,9 @@ from diffusion.data.contents import counted, fingerprint, listed
 from diffusion.data.folders import PictureFile, list_pictures
 from diffusion.data.image_sets import DataError, ImageData, load_images
 from diffusion.data.images import ImageError, centre_crop, open_image
-from diffusion.names import readable
+from diffusion.names import is_text, nfc, readable
 
+READ_AT_ONCE = 256  # pictures of a list, whose files are in memory together
 DATA_SETS = ("mnist", "cifar10", "folder")
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -168,6 +170,52 @@ def load_image_folder(data_dir: Path, size: int) -> ImageData:
         notes=(*listing.notes, *_notes(listing.classes, digests)),
         files=tuple(fingerprint((file.name_in_class, digest)) for file, digest in digests.items()),
     )
+
+
+class Picture(NamedTuple):
+    """A picture of a list: what it is called there, its class ("" for none, None where it should have one),
+    and the bytes of its file, none where there is none."""
+
+    name: str
+    class_name: str | None
+    content: bytes
+
+
+def load_listed_pictures(title: str, source: str, pictures: Iterable[Picture], size: int) -> ImageData:
+    """The same of pictures that are no files, read as they come.
+
+    Args:
+        title: of the data set.
+        source: where it is.
+        pictures: in an order that is always the same.
+        size: of the result, as of a folder's pictures.
+
+    Raises:
+        DataError: none of them can be read.
+    """
+    digests: dict[PictureFile, bytes] = {}
+    examples = []
+    with ThreadPoolExecutor() as readers:
+        listed_pictures = iter(pictures)
+        while some := list(islice(listed_pictures, READ_AT_ONCE)):
+            for picture, pixels in zip(some, readers.map(lambda each: _read(each, size), some)):
+                class_name = " ".join(nfc(picture.class_name or "").split())
+                examples.append((class_name, picture.name, pixels))
+                if not isinstance(pixels, ImageError):
+                    file = PictureFile(Path(picture.name), (picture.name,), class_name)
+                    digests[file] = hashlib.sha256(picture.content).digest()
+    data = _collect(title, Path(source), examples)
+    prints = tuple(fingerprint((file.name_in_class, digest)) for file, digest in digests.items())
+    return replace(data, notes=tuple(_notes((), digests)), files=prints)
+
+
+def _read(picture: Picture, size: int) -> np.ndarray | ImageError:
+    """As `_cropped`."""
+    if picture.class_name is None or not is_text(picture.class_name):
+        return ImageError("It has no label that is a class.")
+    if not picture.content:
+        return ImageError("It is not in the data set, which only says where it lies.")
+    return _cropped(picture.content, size)
 
 
 def _notes(class_folders: Iterable[str], digests: Mapping[PictureFile, bytes]) -> Iterator[str]:

@@ -3,39 +3,20 @@
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from diffusion.data.cats import AUTHOR, SOURCE, Cats
+from diffusion.data.cats import AUTHOR, SOURCE
 from diffusion.files import to_json, write_atomically
+from diffusion.models.diffusers_format import has_expressible_classes, why_not_expressible
+from diffusion.models.front_matter import front_matter
 from diffusion.models.model import LatentModel, Model
+from diffusion.models.terms import UNKNOWN, other_data, terms_of
 from diffusion.nets.step_cost import num_parameters
 
 CARD_FILE, METRICS_FILE = "README.md", "metrics.json"
+SAMPLES = "samples.png"  # which the card shows
 
-UNKNOWN: dict[str, Any] = {"data": "unknown data", "licence": "unknown", "images_seen": 0, "settings": {}}
 MARK = "<!-- generated, and renewed until somebody edits it: "
-
-
-class Published(NamedTuple):
-    """Data that everybody may have.
-
-    Args:
-        dataset: the Hub's name of it; None where it has none.
-        licence: the Hub's name of the licence that weights trained on it have.
-        weights: the same for a reader.
-    """
-
-    dataset: str | None
-    licence: str
-    weights: str
-
-
-PUBLISHED = {  # by how the data's titles begin
-    "MNIST": Published("ylecun/mnist", "apache-2.0", "Apache-2.0"),
-    "CIFAR-10": Published("uoft-cs/cifar10", "apache-2.0", "Apache-2.0"),
-    Cats.title: Published(None, "cc-by-4.0", "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)"),
-}
-UNPUBLISHED = Published(None, "other", "as the data allows")
 
 
 def load_metrics(path: Path) -> dict[str, Any]:
@@ -63,16 +44,13 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
     about = UNKNOWN | model.about
     parameters = num_parameters(*model.parts().values())
-    dataset, licence, weights = _terms(model)
     latent, start = isinstance(model, LatentModel), about["settings"].get("init")
     sprite = next((path / name for name in SPRITES if (path / name).exists()), None)
     card = CARD.format(
-        licence_of_weights=licence,
-        datasets=f"datasets:\n- {dataset}\n" if dataset else "",
+        front_matter=front_matter(model, metrics, SAMPLES),
         name=model.name,
         parameters=f"{parameters / 1e6:.2f} million",
         size=_size(model),
-        task="text-to-image" if latent else "unconditional-image-generation",
         network="UNet, text encoder and autoencoder" if latent else "a UNet",
         film=FILM if (path / "film.dat").exists() else "",
         conditions=f", class-conditional ({len(model.classes)} classes)" if model.classes else "",
@@ -83,41 +61,34 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
-        weights=weights,
-        beginnings=_beginnings(model),
+        data_and_licence=data_and_licence(model),
+        diffusers=_diffusers(model),
         cats=_cats(model),
         judged=JUDGED if model.cats else "",
         history=HISTORY.format(sprite=sprite.name) if sprite else "",
-        **{k: about[k] for k in ("data", "licence", "images_seen")},
+        **{k: about[k] for k in ("data", "images_seen")},
     )
     write_atomically(path / CARD_FILE, _marked(card).encode())
 
 
-def published_data(model: Model) -> Published | None:
-    """The data that a model was trained on; None if they are not published."""
-    return published(model.about)
+def exported_card(model: Model) -> str:
+    """README.md of the folder that diffusers gets of a model: whose it is, and how to use it there."""
+    front = front_matter(model, {}, None, library="diffusers")
+    return EXPORTED.format(front_matter=front, name=model.name, data_and_licence=data_and_licence(model))
 
 
-def other_data(model: Model) -> list[dict[str, Any]]:
-    """What else its weights were trained on: "name", "data" and "licence" of each model that it began with,
-    itself or by way of another, unless it has the data and licence of one before, or of this one."""
-    told: dict[tuple[str, str], dict[str, Any]] = {}
-    for about in (model.about, *model.about.get("began_with", [])):
-        about = UNKNOWN | about
-        told.setdefault((str(about["data"]), str(about["licence"])), about)
-    return list(told.values())[1:]
+def data_and_licence(model: Model) -> str:
+    """What it was trained on, and on which terms its weights can be had."""
+    about = UNKNOWN | model.about
+    weights = terms_of(model).weights
+    return f"Data: {about['data']} ({about['licence']}). Weights: {weights}.{_beginnings(model)}"
 
 
-def published(about: dict[str, Any]) -> Published | None:
-    """The data that a config's "about" tells of; None if they are not published."""
-    data = str(about.get("data", ""))
-    return next((known for title, known in PUBLISHED.items() if data.startswith(title)), None)
-
-
-def _terms(model: Model) -> Published:
-    """On which its weights can be had: those of its data, if what it began with has the same."""
-    terms = {published(about) for about in (model.about, *model.about.get("began_with", []))}
-    return (terms.pop() if len(terms) == 1 else None) or UNPUBLISHED
+def _diffusers(model: Model) -> str:
+    """How to use it in diffusers; nothing of what has no place there."""
+    if why_not_expressible(model) is None:
+        return DIFFUSERS.format(name=model.name, flag="")
+    return DIFFUSERS.format(name=model.name, flag=" --any-class") if has_expressible_classes(model) else ""
 
 
 def _beginnings(model: Model) -> str:
@@ -197,16 +168,39 @@ A prompt names some of the parts, in English or Korean, and leaves the others op
 several parts, as “a hat” for either hat. There is no word for other things.
 """
 
+DIFFUSERS = """
+### In diffusers
+
+```sh
+python -m diffusion.models.export user/{name} {name}-diffusers{flag}
+```
+
+```python
+from diffusers import DDIMPipeline
+
+pipeline = DDIMPipeline.from_pretrained("{name}-diffusers")
+pictures = pipeline(batch_size=4, num_inference_steps=50).images
+```
+"""
+
+EXPORTED = """---
+{front_matter}---
+# {name}
+
+{name} as a UNet2DModel and a DDIMScheduler of diffusers, to be used as a DDIMPipeline.
+
+```python
+from diffusers import DDIMPipeline
+
+pipeline = DDIMPipeline.from_pretrained(".")  # this folder
+pictures = pipeline(batch_size=4, num_inference_steps=50).images
+```
+
+{data_and_licence}
+"""
+
 CARD = """---
-license: {licence_of_weights}
-library_name: pytorch
-pipeline_tag: {task}
-{datasets}tags:
-- diffusion
-- ddpm
-- unet
-- education
----
+{front_matter}---
 # {name}
 
 A diffusion model {training} on {data}: {network} of {parameters} parameters for pictures of
@@ -228,7 +222,7 @@ denoise = model.denoiser({conditioning})
 for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), sampler="dpm++2m"):
     images = model.decode(step.x_s)  # (4, C, H, W) in [−1, 1]
 {judged}```
-
+{diffusers}
 The losses of the run are in `log.jsonl`.
 {film}{history}{cats}
 ## Measured
@@ -237,7 +231,7 @@ The losses of the run are in `log.jsonl`.
 
 ## Data and licence
 
-Data: {data} ({licence}). Weights: {weights}.{beginnings}
+{data_and_licence}
 
 ## Settings
 

@@ -12,12 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from diffusion.addresses import RepoAddress
 from diffusion.console import escape_output
 from diffusion.files import CONFIG_FILE
 from diffusion.films.training_history import EXAMPLES_FILE
-from diffusion.hub import HubError, client, is_of_a_model, reason_of, why_not_pushable, why_unreachable
-from diffusion.models.card import published
+from diffusion.hub.client import HubError, client, reason_of, why_not_pushable, why_unreachable
+from diffusion.hub.loading import page
+from diffusion.hub.pushing import is_of_a_model
 from diffusion.models.folder import CheckpointError
+from diffusion.models.terms import published
 from diffusion.models.weights import read_object
 
 PROGRAM = Path(__file__).parents[2]
@@ -99,15 +102,15 @@ def deploy(
     failed = f"{repo_id} was not deployed"
     if why := why_not_pushable(repo_id) or why_unreachable():
         raise HubError(f"{failed}: {why}")
-    hub = client()
+    hub, address = client(), page(RepoAddress(repo_id, kind="space"))
     try:
         update(repo_id, program_files(program), public, tell)
     except hub.errors.HFValidationError:
         raise HubError(f"{failed}: that cannot be a Space's name, use user/name.") from None
     except Exception as error:  # the client lets its HTTP library's errors through
-        raise HubError(f"{failed}: {reason_of(error)}") from None
+        raise HubError(f"{failed}: {reason_of(error, address)}") from None
     request_hardware(repo_id, hardware, tell)
-    return f"{hub.constants.ENDPOINT}/spaces/{repo_id}"
+    return address
 
 
 def update(repo_id: str, files: dict[str, Path], public: bool, tell: Callable[[str], None]) -> None:
@@ -158,7 +161,7 @@ def request_hardware(repo_id: str, hardware: str, tell: Callable[[str], None]) -
             tell(f"It will run on {hardware}.")
     except Exception as error:  # the client lets its HTTP library's errors through
         said = str(getattr(error, "server_message", None) or "").partition("\n")[0]
-        why = f"{said.rstrip('.')}." if said else reason_of(error)
+        why = f"{said.rstrip('.')}." if said else reason_of(error, page(RepoAddress(repo_id, kind="space")))
         tell(f"It stays on the hardware that it has, since {hardware} was refused: {why}")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from diffusion.addresses import repo_address
 from diffusion.devices import best_device
 from diffusion.hub import local_copy, why_unreachable
 from diffusion.nets.step_cost import num_parameters
@@ -151,12 +152,14 @@ def _read_weights(name: str, folder: Path) -> Any:
     """The pipeline; of a repo, whose JSON files are in `folder`, all that is not here yet is fetched."""
     from diffusers import AutoPipelineForText2Image
 
+    repo = None if folder == Path(name) else repo_address(name)
     try:
         return AutoPipelineForText2Image.from_pretrained(
-            name,
+            repo.repo_id if repo else name,
+            revision=repo and repo.revision,
             use_safetensors=True,  # others would be unpickled, which can run anything
             trust_remote_code=False,
-            local_files_only=folder != Path(name) and why_unreachable() is not None,
+            local_files_only=repo is not None and why_unreachable() is not None,
             dtype=torch.float16 if best_device() == "cuda" else torch.float32,
         )
     except Exception as error:  # diffusers raises anything, from OSError to KeyError

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import torch
 
+from diffusion.addresses import repo_address
 from diffusion.names import is_text, on_disk
 from diffusion.schedules import SCHEDULES
 from diffusion.training.config import (
@@ -55,8 +56,10 @@ def parse_config(arguments: list[str] | None = None) -> TrainConfig:
     for name, each in flags().items():
         if each.name in given and each.name not in known:
             parser.error(f"{name} means nothing to the preset {preset.preset}")
+    if {"dataset", "data_dir"} <= given.keys():
+        parser.error("--dataset and --data-dir name two sources: give one of them")
     config = with_consequences(with_settings(preset, given))
-    held = {name: value for name, value in begun_settings(config).items() if name not in given}
+    held = {name: value for name, value in begun_settings(config).items() if _holds(name, value, given)}
     config = with_settings(config, held)
     for message in refusals(config):
         parser.error(message)
@@ -77,10 +80,19 @@ def begun_settings(config: TrainConfig) -> dict[str, Any]:
     begun = saved_settings(config.out) or {}
     if begun.get("preset") != config.preset:
         return {}
-    names = [*OF_SIZE] if isinstance(config.stage.data, FolderData) else []
+    names = [*OF_SIZE, "dataset"] if isinstance(config.stage.data, FolderData) else []
     names += OF_INIT if begun.get("init") or _init(config) else ()
     then = default_settings(config) | begun
     return {name: tuple(then[name]) if isinstance(then[name], list) else then[name] for name in names}
+
+
+def _holds(name: str, value: Any, given: dict[str, Any]) -> bool:
+    """Whether a setting of a run that is begun stays, as nothing else was named: of a data set that is named
+    without a revision its commit does."""
+    if name != "dataset" or name not in given:
+        return name not in given and not (name == "dataset" and "data_dir" in given)
+    typed, begun = repo_address(given[name], "dataset"), repo_address(value or "", "dataset")
+    return typed is not None and begun is not None and typed == replace(begun, revision=None)
 
 
 def _init(config: TrainConfig) -> str | None:
@@ -96,6 +108,8 @@ def refusals(config: TrainConfig) -> Iterator[str]:
     data = config.stage.data
     if isinstance(data, FolderData) and data.data_dir.resolve() == config.out.resolve():
         yield "--out must be another folder than --data-dir"
+    if isinstance(data, FolderData) and data.dataset is not None and not _is_data_set(data.dataset):
+        yield "--dataset must name a data set of the Hub, user/name or user/name@revision"
     if (init := _init(config)) == "":
         yield "--init must name a checkpoint, a folder or a Hub repo"
     elif init and on_disk(init).resolve() == config.out.resolve() and not saved_settings(config.out):
@@ -123,3 +137,8 @@ def refusals(config: TrainConfig) -> Iterator[str]:
     devices = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
     if config.device not in (None, *devices):
         yield f"--device can be {' or '.join(devices)} here"
+
+
+def _is_data_set(text: str) -> bool:
+    address = repo_address(text, "dataset")
+    return address is not None and address.kind == "dataset"

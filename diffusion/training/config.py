@@ -38,8 +38,9 @@ class PictureData(Settings):
 
 @dataclass(frozen=True)
 class FolderData(PictureData):
-    """A folder of pictures."""
+    """A folder of pictures, or a data set of the Hub."""
 
+    dataset: str | None = flag(None, "instead of a folder: a data set of the Hub, user/name[@revision]")
     image_size: int = flag(32, "to which pictures are cropped and scaled, a multiple of 32")
 
     @property

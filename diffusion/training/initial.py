@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from diffusion.addresses import repo_address
 from diffusion.models.model import LatentModel, Model
 from diffusion.models.weights import CheckpointError
 from diffusion.names import on_disk, readable
@@ -27,7 +28,9 @@ SHAPE = {  # what two networks have to share, in words
 def origin(init: str) -> str:
     """What a checkpoint is called, wherever it lies: as its folder, or by the whole name of its Hub repo."""
     path = on_disk(init)
-    return readable(os.path.basename(os.path.abspath(path))) if os.path.isdir(path) else init
+    if os.path.isdir(path):
+        return readable(os.path.basename(os.path.abspath(path)))
+    return str(repo_address(init) or init)
 
 
 def lineage(model: Model, name: str) -> list[dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from diffusion.models.card import other_data
 from diffusion.models.model import Model
+from diffusion.models.terms import other_data
 from diffusion.ui.text import labels, shown_name
 
-ASKS = "CC BY"  # what the names of licences begin with that ask for the author's
+ASKS = ("CC BY", "cc-by")  # what the names of licences begin with that ask for the author's; the Hub's too
 
 
 def _asks(about: dict[str, Any]) -> bool:
