@@ -67,10 +67,17 @@ def ratio_table(title: str, seconds: dict[str, list[float]]) -> str:
 
 @contextmanager
 def serving(*command: str) -> Iterator[tuple[str, float]]:
+    """`serving_process`, without the number of the process."""
+    with serving_process(*command) as (url, _, seconds):
+        yield url, seconds
+
+
+@contextmanager
+def serving_process(*command: str) -> Iterator[tuple[str, int, float]]:
     """Run a Gradio app as `python *command` until the block ends.
 
     Yields:
-        Its address, and the seconds from its start to its first answer with status 200.
+        Its address, its process, and the seconds from its start to its first answer with status 200.
 
     Raises:
         RuntimeError: it ended, or did not answer in time.
@@ -85,7 +92,7 @@ def serving(*command: str) -> Iterator[tuple[str, float]]:
             if app.poll() is not None or time.perf_counter() - started > START_SECONDS:
                 raise RuntimeError(f"{' '.join(command)} does not answer (exit code {app.poll()}).")
             time.sleep(POLL_SECONDS)
-        yield f"http://127.0.0.1:{port}", time.perf_counter() - started
+        yield f"http://127.0.0.1:{port}", app.pid, time.perf_counter() - started
     finally:
         app.terminate()
         try:

@@ -123,8 +123,8 @@ class Visitor:
                     yield message
 
 
-def asking_for(config: dict[str, Any], images: int) -> dict[str, Any]:
-    """The call that the page's button makes with what stands there, but for so many images."""
+def asking_for(config: dict[str, Any], images: int, steps: int | None = None) -> dict[str, Any]:
+    """The call that the page's button makes with what stands there, but for so many images, and steps."""
     components = {each["id"]: each for each in config["components"]}
     buttons = {id_ for id_, each in components.items() if each["props"].get("value") == BUTTON}
     event = next(
@@ -136,6 +136,8 @@ def asking_for(config: dict[str, Any], images: int) -> dict[str, Any]:
     labels = [props.get("label") for props in controls]
     data = [props.get("value") for props in controls]
     data[labels.index("Images")] = images
+    if steps is not None:  # the control after the images is the steps', and has no label of Gradio's
+        data[labels.index("Images") + 1] = steps
     return {"call": {"fn_index": event["id"]}, "data": data, "seed": labels.index("Seed")}
 
 
