@@ -14,7 +14,7 @@ from diffusion.training.presets import PRESETS
 
 
 def test_there_are_few_flags():
-    assert len(flags()) <= 19
+    assert len(flags()) <= 20
     help_text = subprocess.run(
         [sys.executable, str(ROOT / "train.py"), "--help"], capture_output=True, text=True, timeout=60
     ).stdout
