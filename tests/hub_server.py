@@ -8,11 +8,13 @@ import hashlib
 import json
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 TOKEN, USER = "hf_test", "user"
+PIECE = 2**16  # bytes that are sent at once
 
 
 def blob_id(content: bytes) -> str:
@@ -27,6 +29,7 @@ class Repo:
         self.files: dict[str, bytes] = {}
         self.large: set[str] = set()  # paths that were uploaded by way of LFS
         self.private = False
+        self.gated = False
         self.sdk: str | None = None  # of a Space
 
     @property
@@ -40,10 +43,14 @@ class HubServer:
 
     Args:
         failing: answer everything with this status.
+
+    Attributes:
+        pause: seconds before each piece of a file.
     """
 
     def __init__(self, failing: int | None = None) -> None:
         self.failing = failing
+        self.pause = 0.0
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}  # LFS, by SHA-256
         self.requests: list[str] = []
@@ -79,8 +86,11 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(content))} | headers).items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        if self.command == "HEAD":
+            return
+        for start in range(0, len(content), PIECE):
+            time.sleep(self.hub.pause)
+            self.wfile.write(content[start : start + PIECE])
 
     def refuse(self, status: int, code: str) -> None:
         self.answer(status, {"error": code}, X_Error_Code=code, X_Error_Message=code)
@@ -190,12 +200,33 @@ class Handler(BaseHTTPRequestHandler):
         url = f"{self.hub.address}/{repo_id}/commit/{repo.commit}"
         self.answer(200, {"success": True, "commitOid": repo.commit, "commitUrl": url})
 
-    def repo_info(self, repo_id: str, _: bytes) -> None:
-        repo = self.hub.repos.get(repo_id)
+    def shown(self, repo_id: str) -> Repo | None:
+        """A repo, if whoever asks may see it; otherwise that is answered."""
+        repo, token = self.hub.repos.get(repo_id), self.headers.get("Authorization")
+        if repo is None or (repo.private and not token):
+            self.refuse(404 if token else 401, "RepoNotFound")
+            return None
+        return repo
+
+    def repo_info(self, repo_id: str, revision: str | None, _: bytes) -> None:
+        repo = self.shown(repo_id)
         if repo is None:
-            return self.refuse(404 if self.headers.get("Authorization") else 401, "RepoNotFound")
+            return
+        if revision not in (None, "main", repo.commit):
+            return self.refuse(404, "RevisionNotFound")
         siblings = [{"rfilename": path} for path in repo.files]
+        if "blobs=" in self.path:
+            siblings = [sibling | self.described(repo, sibling["rfilename"]) for sibling in siblings]
         self.answer(200, {"id": repo_id, "sha": repo.commit, "siblings": siblings, "private": repo.private})
+
+    def described(self, repo: Repo, path: str) -> dict[str, Any]:
+        """Size and names of a file."""
+        content = repo.files[path]
+        entry = {"size": len(content), "blobId": blob_id(content)}
+        if path in repo.large:
+            digest = hashlib.sha256(content).hexdigest()
+            entry["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 134}
+        return entry
 
     def tree(self, repo_id: str, _: bytes) -> None:
         entries = []
@@ -209,9 +240,11 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, entries)
 
     def resolve(self, repo_id: str, path: str, _: bytes) -> None:
-        repo = self.hub.repos.get(repo_id)
+        repo = self.shown(repo_id)
         if repo is None:
-            return self.refuse(404, "RepoNotFound")
+            return
+        if repo.gated:
+            return self.refuse(401, "GatedRepo")
         if path not in repo.files:
             return self.refuse(404, "EntryNotFound")
         content = repo.files[path]
@@ -231,7 +264,7 @@ ROUTES = [  # method and path, handler, whether it needs a token
     (r"PUT /objects/(\w+)", Handler.put_object, False),  # signed addresses on the real Hub
     (r"POST /verify/(\w+)", Handler.verify_object, True),
     (rf"POST /api/{KIND}/{REPO}/commit/main", Handler.commit, True),
-    (rf"GET /api/{KIND}/{REPO}(?:/revision/\w+)?", Handler.repo_info, False),
+    (rf"GET /api/{KIND}/{REPO}(?:/revision/([\w.-]+))?", Handler.repo_info, False),
     (rf"GET /api/{KIND}/{REPO}/tree/\w+/?", Handler.tree, False),
     (rf"(?:GET|HEAD) /(?:spaces/)?{REPO}/resolve/\w+/(.+)", Handler.resolve, False),
 ]

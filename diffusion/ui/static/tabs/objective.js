@@ -20,8 +20,17 @@ const BEND = 5; // γ of min-SNR
 
 const PICTURES = ["x_t", "eps", "eps_hat", "difference"];
 
+// Of another model it is laid out anew.
 export function mount(context) {
-  return (message) => new Objective(context, message);
+  const rootOf = () => context.element.querySelector(".lab");
+  const blank = rootOf().cloneNode(true);
+  let shown;
+  return (message) => {
+    if (shown?.about.model === message.model) return;
+    shown?.transport.pause();
+    if (shown) rootOf().replaceWith(blank.cloneNode(true));
+    shown = new Objective(context, message);
+  };
 }
 
 class Objective extends View {
@@ -29,8 +38,8 @@ class Objective extends View {
   answer = null; // {tile, x0, noise, epsHat, loss}: what is shown
   seed = 0;
 
-  // message: {image_shape, levels, alphas_cumprod, weights: {epsilon, …}, of each level as powers
-  // of ten, examples: [{pixels, label, name}], typical, data, credit, note}
+  // message: {model, image_shape, levels, alphas_cumprod, weights: {epsilon, …}, of each level as powers
+  // of ten, examples: [{pixels, label, name}], typical, null if nobody knows, data, credit, note}
   constructor(context, message) {
     super(context);
     this.about = message;
@@ -113,7 +122,7 @@ class Objective extends View {
     const { predict, waiting } = this.server;
     this.question = new Question(predict, this.row.part("problem"), this.text, waiting);
     subscribe(({ picture }) => {
-      if (!picture) return;
+      if (!picture || !this.root.isConnected) return;
       this.row.showOwn();
       if (!this.wanted && !this.about.examples.length) this.choose(this.row.tiles[0]);
     });
@@ -152,7 +161,8 @@ class Objective extends View {
     this.row.mark(tile);
     this.question.moveTo(place);
     const bytes = await this.bytesOf(tile);
-    const request = { pixels: base64From(bytes), label: tile.label ?? null, seed: this.seed };
+    const { model } = this.about;
+    const request = { model, pixels: base64From(bytes), label: tile.label ?? null, seed: this.seed };
     const reply = await this.question.answer(request, () => this.row.mark(this.answer?.tile));
     if (!reply) return;
     this.row.mark(tile);
@@ -183,7 +193,7 @@ class Objective extends View {
       t: String(levels[k]),
       snr: decibels(snr(alphaBars[k])),
       loss: fixed(this.answer.loss[k], 5),
-      typical: fixed(typical[quarter]),
+      typical: typical ? fixed(typical[quarter]) : "–",
       quarter: `${this.endOf(quarter - 1) + 1} … ${this.endOf(quarter)}`,
     });
   }
