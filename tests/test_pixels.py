@@ -7,7 +7,7 @@ import pytest
 import safetensors.torch
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
-from tiny_pixels import SIDE, change, save_pixels
+from tiny_pixels import SIDE, change, save_as_the_first_ones, save_pixels
 
 from diffusion import sample
 from diffusion.pipelines.betas import schedule_of
@@ -66,6 +66,16 @@ def test_the_same_pictures_as_the_pipeline_itself(tmp_path):
     ours = drawn_by_us(model, x_T, timesteps(model.schedule, 20), clipped=True)
     ours = (ours / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     assert np.abs(ours - theirs).max() < 1e-4 and theirs.std() > 0.05
+
+
+def test_the_layout_of_the_first_pipelines(tmp_path):
+    pipeline = save_as_the_first_ones(tmp_path)
+    names = safetensors.torch.load_file(tmp_path / "diffusion_pytorch_model.safetensors").keys()
+    assert any(".proj_attn." in name for name in names)
+    model = describe_pipeline(tmp_path, "tiny").to("cpu")
+    x_t, t = torch.randn(2, 3, SIDE, SIDE, generator=torch.manual_seed(3)), torch.tensor([1, 700])
+    with torch.no_grad():
+        assert torch.equal(model.net(x_t, t), pipeline.unet(x_t, t - 1).sample)
 
 
 @pytest.mark.parametrize("kind", SCHEDULES_OF_DIFFUSERS)

@@ -9,7 +9,7 @@ from conftest import DRAWN, needs_browser, running_app
 from hub_server import HubServer, Repo
 from pages import until
 from playwright.sync_api import expect
-from tiny_pixels import change, save_pixels
+from tiny_pixels import change, save_as_the_first_ones, save_pixels
 
 pytestmark = needs_browser
 OURS, THEIRS = "user/ours", "user/theirs"
@@ -27,7 +27,7 @@ def put(hub: HubServer, name: str, folder: Path) -> Repo:
 def fill_hub(hub: HubServer, ours: Path, folder: Path) -> None:
     """What can be opened, and what cannot."""
     save_pixels(folder / "theirs")
-    save_pixels(folder / "flat", flat=True)
+    save_as_the_first_ones(folder / "flat")
     put(hub, OURS, ours)
     put(hub, THEIRS, folder / "theirs")
     put(hub, "user/flat", folder / "flat")

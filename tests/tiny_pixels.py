@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
 
@@ -27,7 +28,7 @@ def tiny_unet(**changes: Any) -> UNet2DModel:
 
 
 def save_pixels(folder: Path, scheduler: Any = None, *, flat: bool = False, **changes: Any) -> DDIMPipeline:
-    """A pipeline in a folder: with unet/ and scheduler/, or `flat`, as the first ones of the Hub are."""
+    """A pipeline in a folder: with unet/ and scheduler/, or all of it `flat`."""
     unet, scheduler = tiny_unet(**changes), scheduler or DDIMScheduler(clip_sample=False)
     pipeline = DDIMPipeline(unet=unet, scheduler=scheduler)
     if flat:
@@ -36,6 +37,22 @@ def save_pixels(folder: Path, scheduler: Any = None, *, flat: bool = False, **ch
     else:
         pipeline.save_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def save_as_the_first_ones(folder: Path) -> DDIMPipeline:
+    """In the layout of google/ddpm-cifar10-32: flat, and the weights of attention by their former names."""
+    pipeline = save_pixels(folder, flat=True)
+    parts = {"scheduler": ["diffusers", "DDPMScheduler"], "unet": ["diffusers", "UNet2DModel"]}
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "DDPMPipeline", **parts}))
+    file = folder / "diffusion_pytorch_model.safetensors"
+    former = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    weights = {}
+    for name, weight in safetensors.torch.load_file(file).items():
+        for new, old in former.items():
+            name = name.replace(f".{new}.", f".{old}.")
+        weights[name] = weight
+    safetensors.torch.save_file(weights, file, {"format": "pt"})
     return pipeline
 
 

@@ -48,7 +48,7 @@ def model_choice(models: Mapping[str, Model]) -> ModelChoice:
 
 def opening_messages(sent: Any) -> Iterator[Message]:
     """Open what was typed, and yield messages for the view: how far it is, and what it is in the end."""
-    yield {"note": labels()["opening"]}
+    yield {"note": labels()["opening_looks"]}
     model = yield from _told(opened(checked_name(sent)))
     about = {"name": model.name, "said": in_each_language(lambda: what_it_is(model)), "id": secret_name()}
     yield {"opened": about}

@@ -39,7 +39,7 @@ class Checkpoint extends View {
   tell({ done, total }) {
     const { bar, text } = this.progress;
     if (!total || done === total) {
-      this.progress.prepare(text[total ? "opening_reads" : "opening"]);
+      this.progress.prepare(text[total ? "opening_reads" : "opening_looks"]);
       return;
     }
     [bar.max, bar.value] = [total, done];
