@@ -263,3 +263,14 @@ def test_training_shows_the_objective_of_what_was_opened(visit):
     page.get_by_role("tab", name="Training").click()
     expect(page.locator(".lab.training")).to_be_visible()
     expect(lab.locator("[data-n=typical]")).not_to_have_text("–")
+
+
+def test_training_shows_the_run_of_what_was_opened_if_it_came_along(visit):
+    page = visit()
+    open_checkpoint(page, OURS)
+    expect(chosen(page)).to_have_value(OURS)
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator(".lab.training [data-role=made]")).to_contain_text(OURS)
+    expect(page.locator(".lab.objective b[data-n=loss]")).not_to_have_text("–")
+    expect(page.locator(".lab.objective [data-n=typical]")).not_to_have_text("–")
+    expect(page.get_by_text("has no record of its training")).to_have_count(0)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -92,12 +93,14 @@ def build(model: ModelChoice, more: gr.Accordion) -> None:
         more: what the choice is folded in.
     """
     text = labels()
+    has_diffusers = find_spec("diffusers") is not None
+    lead = text["another_lead" if has_diffusers else "another_lead_ours"].format(example=TO_TRY)
     with gr.Accordion(text["another_checkpoint"], open=False, elem_classes="another-checkpoint") as fold:
-        controls.lead(text["another_lead"].format(example=TO_TRY))
+        controls.lead(lead)
         name = gr.Textbox(
             label=text["another_name"],
             info=text["another_name_info" if on_a_space() else "another_place_info"],
-            placeholder=TO_TRY,
+            placeholder=TO_TRY if has_diffusers else "user/name",
             max_lines=1,
         )
         with gr.Row():

@@ -25,7 +25,7 @@ from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.opened import PixelModels, model_named
 from diffusion.ui.parts.own_picture import open_picture, picture_row
-from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.scrubber import Scrubber, data_url
 from diffusion.ui.parts.streaming import PRIVATE, encode
 from diffusion.ui.text import labels, shown_name
 
@@ -174,8 +174,8 @@ def other_examples(model: Model) -> list[dict[str, Any]]:
     ]
 
 
-def history_message(model: Model, history: History) -> dict[str, Any]:
-    """A recorded run for the page."""
+def history_message(model: Model, history: History, sprite: str) -> dict[str, Any]:
+    """A recorded run for the page; `sprite` is the address of its samples' picture."""
     info, rows = history.info, history.info["moments"]
     made = labels()["training_made"].format(
         model=shown_name(model.name),
@@ -187,13 +187,14 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
     lead = labels()["training_lead"].format(count=len(rows))
     _, number, *shape = history.frames.shape
     return {
+        "model": model.name,
         "made": f"{made} {credit_of_begun(model)}".strip(),
         "lead": lead,
         "remark": shown_name(str(info.get("remark", ""))),
         "rows": rows,
         "count": number,
         "shape": shape,
-        "sprite": address_of(history.light, "webp"),
+        "sprite": sprite,
     }
 
 
@@ -201,6 +202,16 @@ def recorded(models: Mapping[str, Model]) -> tuple[Model, History] | None:
     """The first model that has kept its history, with it."""
     histories = ((model, history_of(model)) for model in models.values())
     return next(((model, history) for model, history in histories if history is not None), None)
+
+
+def opened_updates(model: Model) -> tuple[Any, ...]:
+    """What objective, remark and run become for a model that was opened: a run that is not there is said."""
+    history, said = history_of(model), labels()["opened_unrecorded"].format(name=model.name)
+    objective = gr.update(value=objective_message(model, history))
+    if history is None:
+        return objective, gr.update(value=said, visible=True), gr.update(visible=False)
+    run = history_message(model, history, data_url(history.light, "image/webp"))
+    return objective, gr.update(visible=False), gr.update(value=run, visible=True)
 
 
 def build(models: PixelModels, chosen: Any) -> None:
@@ -226,18 +237,27 @@ def build(models: PixelModels, chosen: Any) -> None:
         **picture_row(text["examples" if history.held_out else "examples_seen"]),
     }
     questions = [*asked_in_line(predict), open_picture, animation]
-    first = in_a_file(objective_message(model, history)), in_a_file(history_message(model, history))
+    sprite = address_of(history.light, "webp")
+    first = [objective_message(model, history), history_message(model, history, sprite)]
+    first = [in_a_file(message) for message in first]
     objective = Scrubber("objective", first[0], questions, parts)
     unrecorded = gr.Markdown(visible=False, elem_classes="lead")
     parts = {"slider": text["training_slider"], "position": text["moment"]}
     run = Scrubber("training", first[1], [animation], parts)
+    follow(models, chosen, [objective, unrecorded, run], first)
 
-    def follow(name: Any) -> tuple[Any, ...]:
-        other = model_named(models, name)
+
+def follow(models: PixelModels, chosen: Any, views: list[Any], first: list[dict[str, str]]) -> None:
+    """Let objective, remark and run be of what a visitor has opened and chosen; otherwise as at first."""
+
+    def views_of(name: Any) -> tuple[Any, ...]:
+        model = model_named(models, name)
         if name in models.own:
-            return gr.update(value=first[0]), gr.update(visible=False), gr.update(visible=True)
-        said = labels()["opened_unrecorded"].format(name=other.name)
-        value = objective_message(other, history_of(other))
-        return gr.update(value=value), gr.update(value=said, visible=True), gr.update(visible=False)
+            return (
+                gr.update(value=first[0]),
+                gr.update(visible=False),
+                gr.update(value=first[1], visible=True),
+            )
+        return opened_updates(model)
 
-    chosen.change(follow, chosen, [objective, unrecorded, run], **PRIVATE)
+    chosen.change(views_of, chosen, views, **PRIVATE)

@@ -11,7 +11,7 @@ import { snr } from "../lib/schedules.js";
 import { Question } from "../lib/server.js";
 import { pixelsOf, state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
-import { View } from "../lib/view.js";
+import { View, ofOneModel } from "../lib/view.js";
 
 const NOISE_RANGE = 3;
 const LOWEST_LOSS = -4; // where the curve is cut off, as a power of ten
@@ -20,17 +20,8 @@ const BEND = 5; // γ of min-SNR
 
 const PICTURES = ["x_t", "eps", "eps_hat", "difference"];
 
-// Of another model it is laid out anew.
 export function mount(context) {
-  const rootOf = () => context.element.querySelector(".lab");
-  const blank = rootOf().cloneNode(true);
-  let shown;
-  return (message) => {
-    if (shown?.about.model === message.model) return;
-    shown?.transport.pause();
-    if (shown) rootOf().replaceWith(blank.cloneNode(true));
-    shown = new Objective(context, message);
-  };
+  return ofOneModel(context, (message) => new Objective(context, message));
 }
 
 class Objective extends View {
