@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MAX_REPO_BYTES = 600_000_000  # of what is fetched of one repo
 MAX_DISK_BYTES = 6_000_000_000  # of all that is kept
 CHUNK = 2**18
 PATIENCE = 20  # seconds without an answer
+LEFT_SECONDS = 6 * 3600  # after which nobody is fetching into a folder any more
 FOLDER = "named-by-visitors"  # in the Hub's own
 PART = r"[A-Za-z0-9][\w.-]*"
 ADDRESS = re.compile(
@@ -207,7 +209,11 @@ def touch(folder: Path) -> None:
 
 
 def make_room(size: int) -> None:
-    """Delete what was used longest ago, until so many more bytes are within MAX_DISK_BYTES."""
+    """Delete what was used longest ago, until so many more bytes are within MAX_DISK_BYTES; and what programs
+    that were killed have left."""
+    for left in _root().glob(".*"):
+        if time.time() - _last_use(left) > LEFT_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
     folders = sorted(_root().glob("*@*"), key=_last_use)
     sizes = {folder: folder_bytes(folder) for folder in folders}
     for folder in folders:

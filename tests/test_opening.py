@@ -153,11 +153,15 @@ def test_a_file_that_is_not_what_was_listed_is_refused(hub, three, tmp_path):
 def test_the_one_that_was_used_longest_ago_makes_room_on_disk(hub, three, monkeypatch):
     monkeypatch.setattr(downloads, "MAX_DISK_BYTES", int(2.5 * three))
     fetched("user/b")
+    left, new = (kept(Address("user/a")).parent / name for name in (".left", ".new"))
+    for folder, age in ((left, 10**5), (new, 10)):
+        folder.mkdir()
+        os.utime(folder, (time.time() - age,) * 2)
     for age, name in enumerate(("user/b", "user/a")):
         os.utime(kept(Address(name)), (time.time() - 100 * (age + 1),) * 2)
     fetched("user/a")  # which counts as a use
     fetched("user/c")
-    assert kept(Address("user/b")) is None
+    assert kept(Address("user/b")) is None and (left.exists(), new.exists()) == (False, True)
     assert kept(Address("user/a")) and kept(Address("user/c"))
 
 
