@@ -230,13 +230,9 @@ def running_app(folder: Path, *models: Path, root: Path = ROOT, **environment: s
         port = probe.getsockname()[1]
     environment = (
         os.environ
-        | {"GRADIO_TEMP_DIR": str(folder / "cache")}
+        | {"GRADIO_TEMP_DIR": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
         | environment
-        | {
-            "MODEL": ",".join(map(str, models)),
-            "GRADIO_SERVER_PORT": str(port),
-            "HF_HUB_OFFLINE": "1",
-        }
+        | {"MODEL": ",".join(map(str, models)), "GRADIO_SERVER_PORT": str(port)}
     )
     with open(folder / "log", "a") as log:
         process = subprocess.Popen(

@@ -9,12 +9,14 @@ import hashlib
 import json
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 TOKEN, USER = "hf_test", "user"
 GUEST_TOKEN = "hf_guest"  # of somebody who may read what is public, and is let in nowhere
+PIECE = 2**16  # bytes that are sent at once
 
 
 def blob_id(content: bytes) -> str:
@@ -58,11 +60,15 @@ class HubServer:
     Args:
         failing: answer everything with this status.
         no_hardware: why no Space gets the hardware that is asked for.
+
+    Attributes:
+        pause: seconds before each piece of a file.
     """
 
     def __init__(self, failing: int | None = None, no_hardware: str = "") -> None:
         self.failing = failing
         self.no_hardware = no_hardware
+        self.pause = 0.0
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}  # LFS, by SHA-256
         self.requests: list[str] = []
@@ -98,8 +104,11 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(content))} | headers).items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        if self.command == "HEAD":
+            return
+        for start in range(0, len(content), PIECE):
+            time.sleep(self.hub.pause)
+            self.wfile.write(content[start : start + PIECE])
 
     def refuse(self, status: int, code: str) -> None:
         self.answer(status, {"error": code}, X_Error_Code=code, X_Error_Message=code)
@@ -223,12 +232,17 @@ class Handler(BaseHTTPRequestHandler):
     def repo_info(self, kind: str, repo_id: str, revision: str | None, _: bytes) -> None:
         if found := self.files_at(kind, repo_id, revision):
             repo, files = found
-            siblings = [
-                {"rfilename": path, "size": len(content), "blobId": blob_id(content)}
-                for path, content in files.items()
-            ]
+            siblings = [self.described(repo, path, content) for path, content in files.items()]
             about = {"id": repo_id, "sha": commit_of(files), "siblings": siblings, "private": repo.private}
             self.answer(200, about | {"gated": "manual" if repo.gated else False})
+
+    def described(self, repo: Repo, path: str, content: bytes) -> dict[str, Any]:
+        """Size and names of a file."""
+        entry = {"rfilename": path, "size": len(content), "blobId": blob_id(content)}
+        if path in repo.large:
+            digest = hashlib.sha256(content).hexdigest()
+            entry["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 134}
+        return entry
 
     def tree(self, kind: str, repo_id: str, revision: str, _: bytes) -> None:
         if not (found := self.files_at(kind, repo_id, revision)):

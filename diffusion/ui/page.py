@@ -17,6 +17,7 @@ from diffusion.ui.parts.class_film import shipped_film
 from diffusion.ui.parts.files import in_a_file, words
 from diffusion.ui.parts.gate import Gate
 from diffusion.ui.parts.modules import ROUTE
+from diffusion.ui.parts.opened import PixelModels
 from diffusion.ui.parts.own_picture import MAX_MEGABYTES
 from diffusion.ui.parts.page_head import PageHead, address_in
 from diffusion.ui.parts.requests import APP_OPTIONS, Page
@@ -104,9 +105,9 @@ def build_all_tabs(
             with gr.Tab(text["tab_schedules"], id="schedules"):
                 schedules.build(pixel_models)
             with gr.Tab(text["tab_reverse"], id="reverse"):
-                reverse.build(pixel_models, film)
+                chosen = reverse.build(PixelModels(pixel_models), film)
             with gr.Tab(text["tab_training"], id="training"):
-                training.build(pixel_models)
+                training.build(PixelModels(pixel_models), chosen)
         if text_models:
             with gr.Tab(text["tab_text_to_image"], id="text"):
                 build_text_tabs(choose_model(text_models))

@@ -1,6 +1,6 @@
 """Sampling by class: a checked request, and the walk from noise to pictures as frames."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -19,6 +19,7 @@ from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.gpu import borrow_gpu, on_gpu, walking
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_number, refusal, whole_number
+from diffusion.ui.parts.opened import model_named
 from diffusion.ui.parts.streaming import Planes, Row
 from diffusion.ui.parts.together import shared
 from diffusion.ui.parts.variants import CLIPPED, VARIANTS, WITHOUT_Z, ClippedDenoiser, adds_noise, no_noise
@@ -68,7 +69,7 @@ class ClassRequest:
 
 
 def checked_class_request(
-    models: dict[str, Model],
+    models: Mapping[str, Model],
     class_label: Any,
     num_images: Any,
     num_steps: Any,
@@ -89,7 +90,7 @@ def checked_class_request(
     Raises:
         InputError: names the value and its allowed range.
     """
-    chosen = models[choice(model, "model", models)]
+    chosen = model_named(models, model)
     most = min(MAX_CLASS_STEPS, chosen.schedule.num_timesteps)
     classes = dict.fromkeys((EACH, *chosen.classes)) if chosen.classes else ()
     request = ClassRequest(

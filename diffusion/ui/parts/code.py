@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diffusion.hub import repo_of
+from diffusion.hub.downloads import is_kept
 from diffusion.models.model import Model
+from diffusion.pipelines.opening import open_checkpoint
+from diffusion.pipelines.pixels import PixelPipeline
 from diffusion.ui.parts.prompt_request import PromptRequest
 from diffusion.ui.parts.variants import CLIPPED, WITHOUT_Z
 
@@ -40,13 +43,13 @@ Image.fromarray(to_uint8(x_t)[0].numpy()).save("{file}")
 }
 
 CLASS_CODE = """import torch
-from diffusion import {schedule_import}draw_noise, load_model, sample, timesteps
+from diffusion import {schedule_import}draw_noise, {load_import}sample, timesteps
 from diffusion.data.grids import image_grid
 from diffusion.data.images import to_pixels
 from diffusion.noise import fresh_noise
-
+{open_import}
 seed = {seed}
-model = load_model({model})
+model = {load}({model})
 schedule = {schedule}
 x_T = draw_noise(({num_images}, *model.sample_shape), torch.Generator().manual_seed(seed))
 class_labels = {class_labels}
@@ -91,6 +94,19 @@ def place_of(model: Model) -> str:
     return repo_of(folder) or folder.name
 
 
+def loading(model: Model) -> dict[str, str]:
+    """For CLASS_CODE: what loads a model. `load_model` has those of our layout that were not opened here."""
+    if isinstance(model, PixelPipeline) or (model.folder is not None and is_kept(model.folder)):
+        opens = f"from {open_checkpoint.__module__} import open_checkpoint\n"
+        return {"load_import": "", "open_import": opens, "load": "open_checkpoint", "model": repr(model.name)}
+    return {
+        "load_import": "load_model, ",
+        "open_import": "",
+        "load": "load_model",
+        "model": repr(place_of(model)),
+    }
+
+
 def class_values(
     model: Model,
     *,
@@ -107,7 +123,7 @@ def class_values(
     """For CLASS_CODE; `indices` are those of the pictures' classes, None for no class."""
     own = schedule == model.schedule_name
     return {
-        "model": repr(place_of(model)),
+        **loading(model),
         "schedule_import": "" if own else f"{schedule}_schedule, ",
         "schedule": "model.schedule" if own else f"{schedule}_schedule({model.schedule.num_timesteps})",
         "class_labels": "None" if indices is None else f"torch.tensor({list(indices)!r})",

@@ -10,7 +10,8 @@ import gradio as gr
 
 from diffusion.devices import best_device
 from diffusion.models.model import LatentModel, Model
-from diffusion.nets.step_cost import step_operations
+from diffusion.nets.step_cost import num_parameters, step_operations
+from diffusion.nets.unet import UNet
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.weights import need_weights
 from diffusion.ui.text import labels
@@ -83,10 +84,18 @@ def on_gpu(
 
 def seconds_for(model: Model, work: Work) -> int:
     """How long a GPU is to be borrowed for."""
-    tokens = model.text.config.num_tokens if isinstance(model, LatentModel) else 0
-    operations = work.pictures * step_operations(model.net.config, model.sample_shape[-1], tokens)
+    operations = work.pictures * _step_operations(model)
     seconds = ARRIVAL + PER_CALL * work.calls + operations / OPERATIONS_PER_SECOND
     return max(LEAST, min(MOST, ceil(seconds)))
+
+
+def _step_operations(model: Model) -> int:
+    """Multiplications and additions of a prediction for one picture; of others' networks about so many."""
+    _, height, width = model.sample_shape
+    if not isinstance(model.net, UNet):  # as if each weight saw a quarter of the pixels
+        return num_parameters(model.net) * height * width // 2
+    tokens = model.text.config.num_tokens if isinstance(model, LatentModel) else 0
+    return step_operations(model.net.config, width, tokens)
 
 
 def _borrowed(function: Callable[..., Any], seconds: Callable[..., int]) -> Callable[..., Any]:

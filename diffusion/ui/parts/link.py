@@ -36,6 +36,11 @@ def in_link(control: Any) -> dict[str, Any]:
     return known | getattr(control, "in_link", {})
 
 
+def linked_opening(control: Any) -> None:
+    """Let a choice that is linked have what visitors open besides."""
+    control.in_link |= {"opens": [[label, value] for label, value in control.choices]}
+
+
 def settings_in_link(controls: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
     """Of the values sent from these controls those that are linked, by their names within the view."""
     pairs = ((getattr(control, "in_link", None), value) for control, value in zip(controls, values))

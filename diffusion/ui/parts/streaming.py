@@ -20,7 +20,7 @@ from diffusion.hub import HubError
 from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts.inputs import MAX_CLOCK, InputError, real_number
-from diffusion.ui.parts.line import LINE, Ticket, Waiting
+from diffusion.ui.parts.line import LINE, Line, Ticket, Waiting
 from diffusion.ui.parts.link import settings_in_link
 
 NOW_LAST = "(...sent) => [...sent.slice(0, -1), performance.timeOrigin + performance.now()]"
@@ -130,6 +130,7 @@ def wish(
     outputs: Sequence[Any],
     stops: Sequence[gr.Button] = (),
     shares: Shares = lambda *values: None,
+    line: Line = LINE,
 ) -> None:
     """Events that ask for what needs a network, and buttons that stop it, inside the current gr.Blocks.
 
@@ -145,9 +146,10 @@ def wish(
         outputs: the view, and the place for a sentence of refusal.
         stops: what gives the wish up.
         shares: for the values of `inputs`, what its turn may be shared for, see `Ticket`.
+        line: where it waits for its turn.
     """
     when = gr.Number(visible=False)  # the page's clock: wishes may arrive in another order
-    ask, give_up = in_line(messages, inputs, shares)
+    ask, give_up = in_line(messages, inputs, shares, line)
     how: dict[str, Any] = {"trigger_mode": "multiple", **IN_LINE, **PRIVATE}
     for trigger in triggers:
         trigger(ask, [*inputs, when], outputs, js=NOW_LAST, **how)
@@ -159,6 +161,7 @@ def in_line(
     messages: Callable[..., Iterable[Message]],
     inputs: Sequence[Any] = (),
     shares: Shares = lambda *values: None,
+    line: Line = LINE,
 ) -> tuple[Handler, Callable[..., Awaitable[None]]]:
     """The handlers of `wish`: to ask, and to stop. The last value sent to each is when that was.
 
@@ -173,9 +176,9 @@ def in_line(
         try:
             when, made = clock(when), messages(*values)
             ticket = Ticket(request.session_hash, messages, when, shares(*values))
-            if note := LINE.note():
+            if note := line.note():
                 yield {"note": note} | _progress(0), ""
-            async for told in LINE.serve(ticket, lambda: iter(made)):
+            async for told in line.serve(ticket, lambda: iter(made)):
                 if isinstance(told, Waiting):
                     yield {"waiting": told._asdict()}, ""
                     continue
@@ -190,7 +193,7 @@ def in_line(
             yield message | _progress(started, "whole" if ticket.wanted else "stopped"), ""
 
     async def give_up(request: gr.Request, when: Any) -> None:
-        LINE.give_up(request.session_hash, messages, clock(when))
+        line.give_up(request.session_hash, messages, clock(when))
 
     return ask, give_up
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from diffusion.models.model import Model
 from diffusion.models.weights import CheckpointError
+from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts.inputs import InputError, refusal
 from diffusion.ui.parts.line import LINE
 
@@ -21,7 +22,7 @@ def need_weights(model: Model) -> None:
         return
     try:
         model.to("cpu")
-    except CheckpointError as error:
+    except (CheckpointError, PipelineError) as error:
         print(error, file=sys.stderr, flush=True)
         raise refusal("checkpoint_unusable", name=model.name) from None
 

@@ -9,7 +9,8 @@ import gradio as gr
 from diffusion.films.film import Film
 from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
-from diffusion.ui.parts import controls
+from diffusion.ui.parts import another_model, controls
+from diffusion.ui.parts.another_model import model_choice
 from diffusion.ui.parts.class_film import (
     EACH,
     MAX_CLASS_STEPS,
@@ -27,10 +28,10 @@ from diffusion.ui.parts.class_film import (
 from diffusion.ui.parts.code import CLASS_CODE, class_values
 from diffusion.ui.parts.credit import credit_of_drawn
 from diffusion.ui.parts.effects import guidance_words, say_why
-from diffusion.ui.parts.inputs import choice
 from diffusion.ui.parts.line import asked_in_line
 from diffusion.ui.parts.link import LINK, linked
 from diffusion.ui.parts.modules import imported
+from diffusion.ui.parts.opened import model_named
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
 from diffusion.ui.parts.variants import VARIANTS, WITHOUT_Z
@@ -164,7 +165,7 @@ def opening_guidance(model: Model) -> float:
 def schedule_choice(model: Model, wanted: str = "") -> gr.Dropdown:
     """The model's own schedule, or another: `wanted` if it is another."""
     text, values = labels(), schedules_offered(model)
-    own = text["own_schedule"].format(name=text[model.schedule_name])
+    own = text["own_schedule"].format(name=shown_name(model.schedule_name))
     choices = [(text[value] if value else own, value) for value in values]
     return gr.Dropdown(choices, value=wanted if wanted in values else "", label=text["schedule"])
 
@@ -187,7 +188,7 @@ def variant_choice() -> gr.Dropdown:
     )
 
 
-def settings(models: dict[str, Model]) -> list[Any]:
+def settings(models: Mapping[str, Model]) -> list[Any]:
     """Lay out what can be set, in the order in which `checked_class_request` takes it."""
     text = labels()
     first = next(iter(models.values()))
@@ -197,13 +198,8 @@ def settings(models: dict[str, Model]) -> list[Any]:
     steps = controls.steps_choice("reverse", MAX_CLASS_STEPS, 20)
     sampler = controls.sampler_choice()
     seed = controls.seed_number()
-    with gr.Accordion(text["more"], open=False):
-        model = gr.Dropdown(
-            [(shown_name(name), name) for name in models],
-            value=first.name,
-            label=text["checkpoint"],
-            info=text["checkpoint_info"],
-        )
+    with gr.Accordion(text["more"], open=False) as more:
+        model = model_choice(models)
         schedule = schedule_choice(first)
         eta = gr.Slider(0, 1, 0, step=0.05, label=text["eta"], info=text["eta_info"])
         variant = variant_choice()
@@ -215,6 +211,7 @@ def settings(models: dict[str, Model]) -> list[Any]:
     told: dict[str, Any] = {"class": label, "images": images, "sampler": sampler, "seed": seed}
     told |= {"model": model, "steps": steps, "schedule": schedule, "guidance": guidance, "eta": eta}
     linked("reverse", told | {"variant": variant}, offered)
+    another_model.build(model, more)
     say_why(guidance, {"label": label, "guidance": guidance}, reasons)
     say_why(eta, {"sampler": sampler}, {"sampler !== 'ddim'": "eta_needs_ddim"})
     silent = f"variant === '{WITHOUT_Z}' && sampler !== 'ddpm' && !(sampler === 'ddim' && eta > 0)"
@@ -238,16 +235,16 @@ def walk_to_try(changed: list[Any]) -> Callable[..., Any]:
     return event
 
 
-def follow(models: dict[str, Model], label: Any, schedule: Any, model: Any, guidance: Any) -> None:
+def follow(models: Mapping[str, Model], label: Any, schedule: Any, model: Any, guidance: Any) -> None:
     """Let controls offer what the chosen model has; a guidance that nobody has changed is its own."""
 
     def choices_of(name: Any, label: str, schedule: str) -> tuple[gr.Dropdown, gr.Dropdown]:
-        network = models[choice(name, "model", models)]
+        network = model_named(models, name)
         return class_choice(network, label), schedule_choice(network, schedule)
 
     def guidance_of(name: Any, chosen: float) -> float:
         untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
-        return opening_guidance(models[choice(name, "model", models)]) if untouched else chosen
+        return opening_guidance(model_named(models, name)) if untouched else chosen
 
     offers = model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
     rest = f"async () => {LINK}.offered(['reverse.class', 'reverse.schedule'])"
@@ -258,12 +255,15 @@ def follow(models: dict[str, Model], label: Any, schedule: Any, model: Any, guid
     model.input(guidance_of, [model, guidance], guidance, **PRIVATE)
 
 
-def build(models: dict[str, Model], film: Film | None) -> None:
+def build(models: Mapping[str, Model], film: Film | None) -> Any:
     """Lay out the tab inside the current gr.Blocks.
 
     Args:
         models: by name.
         film: of the first, which plays before anything is sampled; None if it has none.
+
+    Returns:
+        The choice of the model.
     """
     text, ids = labels(), {"opening": new_id("opening"), "start": new_id("sample")}
     controls.lead(text["reverse_lead"])
@@ -289,3 +289,4 @@ def build(models: dict[str, Model], film: Film | None) -> None:
     triggers = [start.click, walk_to_try([label, images, sampler, guidance, variant])]
     wish(messages, triggers, chosen, [scrubber, problem], [stop, opening], shared_turn)
     follow(models, label, schedule, model, guidance)
+    return model

@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,13 +18,15 @@ from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.credit import credit_of_begun, credit_of_examples, source
+from diffusion.ui.parts.example_pictures import preset_pictures
 from diffusion.ui.parts.files import address_of, in_a_file
 from diffusion.ui.parts.gpu import Work, on_gpu
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.parts.line import asked_in_line
+from diffusion.ui.parts.opened import PixelModels, model_named
 from diffusion.ui.parts.own_picture import open_picture, picture_row
-from diffusion.ui.parts.scrubber import Scrubber
-from diffusion.ui.parts.streaming import encode
+from diffusion.ui.parts.scrubber import Scrubber, data_url
+from diffusion.ui.parts.streaming import PRIVATE, encode
 from diffusion.ui.text import labels, shown_name
 
 NUM_LEVELS = 50
@@ -124,33 +128,54 @@ def relative_weights(model: Model, levels: list[int]) -> dict[str, list[float]]:
     return {name: weights.log10().round(decimals=3).tolist() for name, weights in relative.items()}
 
 
-def objective_message(model: Model, history: History) -> dict[str, Any]:
-    """What the objective's view must know before it asks for a picture."""
+def objective_message(model: Model, history: History | None) -> dict[str, Any]:
+    """What the objective's view must know before it asks for a picture; without a history, of other pictures
+    than the model's own."""
     channels, height, width = model.sample_shape
     levels = noise_levels(model.schedule.num_timesteps)
-    example_labels = history.info.get("example_labels") or [None] * len(history.examples)
     return {
+        "model": model.name,
         "image_shape": [height, width, channels],
         "levels": levels,
         "alphas_cumprod": model.schedule.alphas_cumprod[levels].tolist(),
         "weights": relative_weights(model, levels),
-        "examples": [
-            {
-                "pixels": encode(picture),
-                "label": label,
-                "name": shown_name(model.classes[label]) if model.classes else "",
-            }
-            for picture, label in zip(history.examples, example_labels)
-        ],
-        "typical": history.info["moments"][-1]["loss_of_average"],
+        "examples": examples_of(model, history) if history else other_examples(model),
+        "typical": history.info["moments"][-1]["loss_of_average"] if history else None,
         "data": shown_name(model.about.get("data", model.name)),
-        "credit": credit_of_examples(model),
-        "note": labels()["never_trained_on"] if history.held_out else "",
+        "credit": credit_of_examples(model) if history else "",
+        "note": labels()["other_examples"] if history is None else _note(history),
     }
 
 
-def history_message(model: Model, history: History) -> dict[str, Any]:
-    """A recorded run for the page."""
+def _note(history: History) -> str:
+    return labels()["never_trained_on"] if history.held_out else ""
+
+
+def examples_of(model: Model, history: History) -> list[dict[str, Any]]:
+    """The pictures that the model's history has."""
+    example_labels = history.info.get("example_labels") or [None] * len(history.examples)
+    return [
+        {
+            "pixels": encode(picture),
+            "label": label,
+            "name": shown_name(model.classes[label]) if model.classes else "",
+        }
+        for picture, label in zip(history.examples, example_labels)
+    ]
+
+
+def other_examples(model: Model) -> list[dict[str, Any]]:
+    """The preset pictures, in the model's size and colours."""
+    channels, height, width = model.sample_shape
+    mode = "L" if channels == 1 else "RGB"
+    return [
+        {"pixels": encode(np.asarray(picture.convert(mode).resize((width, height)))), "name": labels()[name]}
+        for name, picture in preset_pictures().items()
+    ]
+
+
+def history_message(model: Model, history: History, sprite: str) -> dict[str, Any]:
+    """A recorded run for the page; `sprite` is the address of its samples' picture."""
     info, rows = history.info, history.info["moments"]
     made = labels()["training_made"].format(
         model=shown_name(model.name),
@@ -162,24 +187,40 @@ def history_message(model: Model, history: History) -> dict[str, Any]:
     lead = labels()["training_lead"].format(count=len(rows))
     _, number, *shape = history.frames.shape
     return {
+        "model": model.name,
         "made": f"{made} {credit_of_begun(model)}".strip(),
         "lead": lead,
         "remark": shown_name(str(info.get("remark", ""))),
         "rows": rows,
         "count": number,
         "shape": shape,
-        "sprite": address_of(history.light, "webp"),
+        "sprite": sprite,
     }
 
 
-def recorded(models: dict[str, Model]) -> tuple[Model, History] | None:
+def recorded(models: Mapping[str, Model]) -> tuple[Model, History] | None:
     """The first model that has kept its history, with it."""
     histories = ((model, history_of(model)) for model in models.values())
     return next(((model, history) for model, history in histories if history is not None), None)
 
 
-def build(models: dict[str, Model]) -> None:
-    """Lay out the tab inside the current gr.Blocks, for the first model that has kept its history."""
+def opened_updates(model: Model) -> tuple[Any, ...]:
+    """What objective, remark and run become for a model that was opened: a run that is not there is said."""
+    history, said = history_of(model), labels()["opened_unrecorded"].format(name=model.name)
+    objective = gr.update(value=objective_message(model, history))
+    if history is None:
+        return objective, gr.update(value=said, visible=True), gr.update(visible=False)
+    run = history_message(model, history, data_url(history.light, "image/webp"))
+    return objective, gr.update(visible=False), gr.update(value=run, visible=True)
+
+
+def build(models: PixelModels, chosen: Any) -> None:
+    """Lay out the tab inside the current gr.Blocks, for the first model that has kept its history, or for one
+    that its visitor has opened.
+
+    Args:
+        chosen: the choice of the model.
+    """
     text = labels()
     found = recorded(models)
     if found is None:
@@ -188,7 +229,7 @@ def build(models: dict[str, Model]) -> None:
     model, history = found
 
     def predict(request: dict[str, Any]) -> dict[str, Any]:
-        return answer_for(model, request)
+        return answer_for(model_named(models, request.get("model", model.name)), request)
 
     parts = {
         "slider": text["level_slider"],
@@ -196,6 +237,27 @@ def build(models: dict[str, Model]) -> None:
         **picture_row(text["examples" if history.held_out else "examples_seen"]),
     }
     questions = [*asked_in_line(predict), open_picture, animation]
-    Scrubber("objective", in_a_file(objective_message(model, history)), questions, parts)
+    sprite = address_of(history.light, "webp")
+    first = [objective_message(model, history), history_message(model, history, sprite)]
+    first = [in_a_file(message) for message in first]
+    objective = Scrubber("objective", first[0], questions, parts)
+    unrecorded = gr.Markdown(visible=False, elem_classes="lead")
     parts = {"slider": text["training_slider"], "position": text["moment"]}
-    Scrubber("training", in_a_file(history_message(model, history)), [animation], parts)
+    run = Scrubber("training", first[1], [animation], parts)
+    follow(models, chosen, [objective, unrecorded, run], first)
+
+
+def follow(models: PixelModels, chosen: Any, views: list[Any], first: list[dict[str, str]]) -> None:
+    """Let objective, remark and run be of what a visitor has opened and chosen; otherwise as at first."""
+
+    def views_of(name: Any) -> tuple[Any, ...]:
+        model = model_named(models, name)
+        if name in models.own:
+            return (
+                gr.update(value=first[0]),
+                gr.update(visible=False),
+                gr.update(value=first[1], visible=True),
+            )
+        return opened_updates(model)
+
+    chosen.change(views_of, chosen, views, **PRIVATE)

@@ -3,6 +3,7 @@
 // What stands as it does at first is left out.
 import { asked, inAddress, queryOf, textOf } from "./address.js";
 import { elementById } from "./dom.js";
+import { ask, asked as opening, offer } from "./opened.js";
 import { fromLink, noteLink, noted, recall } from "./session.js";
 
 const SHARED = new Set(["tab", "t", "picture", "lesson"]);
@@ -18,6 +19,7 @@ waiting.delete("tab");
 const entries = new Map(); // by name: {read, first}
 const later = new Map(); // by the name of a control: a value that another model offers, which is chosen first
 const films = new Map(); // by view: a function that gives the settings of the film on show, by name
+const openings = new Map(); // by the name of a control that gets what visitors open: its own choices
 const rows = new Map(); // of tabs, by key: {ids, within}
 
 function wholeName(name) {
@@ -55,14 +57,21 @@ export const viewOf = (root) => /^(\w+)-1$/.exec(root.id)?.[1];
 
 // The values of the controls that are remembered under a key; nothing if they stand as at first.
 //   specs: for each {name, value, choices, minimum, maximum}; without a name it is not linked. With a
-//     `model`, the name of another control, the choices are by what that has.
+//     `model`, the name of another control, the choices are by what that has. One that `opens` gets what
+//     visitors open besides, in these [label, value] pairs.
 export function controls(key, specs) {
   const left = recall(key);
   const values = left ?? specs.map(({ value }) => value);
   let changed = left !== undefined;
   const named = [...specs.entries()].filter(([, { name }]) => name);
   for (const [i, spec] of named.sort(([, a], [, b]) => Boolean(a.model) - Boolean(b.model))) {
+    if (spec.opens) openings.set(spec.name, spec.opens);
     const write = (typed) => {
+      if (spec.opens && !spec.choices.includes(typed) && ask(typed)) return true;
+      if (spec.model && opening()) {
+        later.set(spec.name, typed);
+        return true;
+      }
       const [value, exact] = nearest(typed, spec, specs, values);
       const first = spec.model && spec.choices[specs.find(({ name }) => name === spec.model).value];
       if (!first || first.includes(value)) values[i] = value;
@@ -70,11 +79,15 @@ export function controls(key, specs) {
       changed = true;
       return exact;
     };
-    const read = () => String((noted(key) ?? values)[i]);
+    const read = () => (spec.opens && opening()) || String((noted(key) ?? values)[i]);
     link(spec.name, { read, write, first: String(spec.value) });
   }
-  return changed ? values : [];
+  const put = (value, { opens }) => (opens ? offer(opens, value) : value);
+  return changed ? values.map((value, i) => put(value, specs[i])) : [];
 }
+
+// A control that gets what was opened, with that as its value.
+export const withOpened = (name) => offer(openings.get(name));
 
 // What a control can have that comes nearest to a text, and whether it is the same.
 function nearest(typed, { value, choices, minimum, maximum, model }, specs, values) {

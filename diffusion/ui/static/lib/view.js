@@ -40,3 +40,17 @@ export class View {
     fill(this.root, values);
   }
 }
+
+// What receives the messages of a view that is about one model: for that of another, it is laid out anew.
+//   make: makes the view, which has a transport, from its first message {model, …}.
+export function ofOneModel({ element }, make) {
+  const rootOf = () => element.querySelector(".lab");
+  const blank = rootOf().cloneNode(true);
+  let shown; // {view, model}
+  return (message) => {
+    if (shown?.model === message.model) return;
+    shown?.view.transport.pause();
+    if (shown) rootOf().replaceWith(blank.cloneNode(true));
+    shown = { view: make(message), model: message.model };
+  };
+}

@@ -11,7 +11,7 @@ import { snr } from "../lib/schedules.js";
 import { Question } from "../lib/server.js";
 import { pixelsOf, state, subscribe } from "../lib/state.js";
 import { Transport } from "../lib/transport.js";
-import { View } from "../lib/view.js";
+import { View, ofOneModel } from "../lib/view.js";
 
 const NOISE_RANGE = 3;
 const LOWEST_LOSS = -4; // where the curve is cut off, as a power of ten
@@ -21,7 +21,7 @@ const BEND = 5; // γ of min-SNR
 const PICTURES = ["x_t", "eps", "eps_hat", "difference"];
 
 export function mount(context) {
-  return (message) => new Objective(context, message);
+  return ofOneModel(context, (message) => new Objective(context, message));
 }
 
 class Objective extends View {
@@ -29,8 +29,8 @@ class Objective extends View {
   answer = null; // {tile, x0, noise, epsHat, loss}: what is shown
   seed = 0;
 
-  // message: {image_shape, levels, alphas_cumprod, weights: {epsilon, …}, of each level as powers
-  // of ten, examples: [{pixels, label, name}], typical, data, credit, note}
+  // message: {model, image_shape, levels, alphas_cumprod, weights: {epsilon, …}, of each level as powers
+  // of ten, examples: [{pixels, label, name}], typical, null if nobody knows, data, credit, note}
   constructor(context, message) {
     super(context);
     this.about = message;
@@ -113,7 +113,7 @@ class Objective extends View {
     const { predict, waiting } = this.server;
     this.question = new Question(predict, this.row.part("problem"), this.text, waiting);
     subscribe(({ picture }) => {
-      if (!picture) return;
+      if (!picture || !this.root.isConnected) return;
       this.row.showOwn();
       if (!this.wanted && !this.about.examples.length) this.choose(this.row.tiles[0]);
     });
@@ -152,7 +152,8 @@ class Objective extends View {
     this.row.mark(tile);
     this.question.moveTo(place);
     const bytes = await this.bytesOf(tile);
-    const request = { pixels: base64From(bytes), label: tile.label ?? null, seed: this.seed };
+    const { model } = this.about;
+    const request = { model, pixels: base64From(bytes), label: tile.label ?? null, seed: this.seed };
     const reply = await this.question.answer(request, () => this.row.mark(this.answer?.tile));
     if (!reply) return;
     this.row.mark(tile);
@@ -183,7 +184,7 @@ class Objective extends View {
       t: String(levels[k]),
       snr: decibels(snr(alphaBars[k])),
       loss: fixed(this.answer.loss[k], 5),
-      typical: fixed(typical[quarter]),
+      typical: typical ? fixed(typical[quarter]) : "–",
       quarter: `${this.endOf(quarter - 1) + 1} … ${this.endOf(quarter)}`,
     });
   }

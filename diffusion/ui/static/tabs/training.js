@@ -5,19 +5,19 @@ import { decades, fixed, short } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
 import { Save } from "../lib/save.js";
 import { Transport } from "../lib/transport.js";
-import { View } from "../lib/view.js";
+import { View, ofOneModel } from "../lib/view.js";
 
 const QUARTILES = [0, 1, 2, 3];
 
 export function mount(context) {
-  return (message) => new Training(context, message);
+  return ofOneModel(context, (message) => new Training(context, message));
 }
 
 class Training extends View {
   sprite = null; // when it is decoded
 
-  // message: {lead, remark, made, rows: of the moments, count, shape: of the samples, sprite: their picture's
-  // address, a row for each sample and a column for each moment}
+  // message: {model, lead, remark, made, rows: of the moments, count, shape: of the samples, sprite: their
+  // picture's address, a row for each sample and a column for each moment}
   constructor(context, message) {
     super(context);
     const { rows, count, shape } = message;
