@@ -147,7 +147,9 @@ def test_private_repos_are_for_those_whose_machine_it_is(hub, three):
 def test_a_file_that_is_not_what_was_listed_is_refused(hub, three, tmp_path):
     listing = downloads.look_up(RepoAddress("user/b"), None)
     file = "unet/diffusion_pytorch_model.safetensors"
-    hub.repos["user/b"].files[file] += b"more"
+    repo = hub.repos["user/b"]
+    repo.files[file] += b"more"
+    repo.others[listing.commit] = repo.files
     with pytest.raises(HubError, match="not what the Hub has listed"):
         list(downloads.fetch(listing, [file], tmp_path / "new", None))
 
