@@ -166,13 +166,9 @@ def test_what_is_no_picture(server, image, told):
 
 
 def test_a_message_has_a_most(server):
-    """Which is refused before it comes."""
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
-    connection.putrequest("POST", PLACE)
-    connection.putheader("Content-Type", "application/json")
-    connection.putheader("Accept", "application/json, text/event-stream")
-    connection.putheader("Content-Length", str(5 * 2**20))
-    connection.endheaders()
+    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    connection.request("POST", PLACE, b" " * (5 * 2**20), headers)
     assert connection.getresponse().status == 413 and not server.logged_traceback()
     connection.close()
 
