@@ -30,8 +30,8 @@ TABS = {  # and the button that uses each, if there is one
     "Reverse": "Sample",
     "Training": None,
     "Text to image": "Draw",
-    "Interpolation": "Draw the way",
-    "Why latent?": "Measure here",
+    "Interpolation": "Interpolate",
+    "Why latent?": "Measure here and now",
 }
 SETTLE_SECONDS = 4.0
 

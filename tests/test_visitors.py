@@ -55,3 +55,20 @@ def test_an_end_that_is_no_picture_and_no_sentence_is_an_error():
     ):
         end = visitors.ended(wrong)
         assert Outcomes(ends=visitors.Counter([end])).errors == 1
+
+
+def test_what_a_page_offers_is_the_pages_to_know(server):
+    """The server forgets sessions, and with them which choices of a checkpoint they were told."""
+
+    async def ask():
+        async with httpx.AsyncClient(base_url=server.url, timeout=300) as client:
+            config = (await client.get("/config")).json()
+            request = asking_for(config, 1, 2)
+            labels = {each["id"]: each["props"].get("label") for each in config["components"]}
+            event = config["dependencies"][request["call"]["fn_index"]]
+            places = {labels[id_]: place for place, id_ in enumerate(event["inputs"])}
+            request["data"][places["Checkpoint"]] = "linear"
+            request["data"][places["Schedule"]] = "cosine"  # which the first checkpoint does not offer
+            return await Visitor(client, 1, 0).ask(request, Outcomes())
+
+    assert asyncio.run(ask()) == "picture"

@@ -46,6 +46,7 @@ from diffusion.ui.text import (
 )
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Noto Sans KR", "sans-serif"]
+MAX_SESSIONS = 64  # of which Gradio keeps what stands on the page, 0.6 MB each; no handler needs it
 DELETE_EVERY, DELETE_AFTER = 120, 300  # seconds: an upload is gone within seven minutes
 
 
@@ -167,6 +168,7 @@ def launch_options() -> dict:
         },
         "max_file_size": f"{MAX_MEGABYTES}mb",
         "run_history": False,
+        "state_session_capacity": MAX_SESSIONS,
         "ssr_mode": False,
         "footer_links": ["api"],
         "mcp_server": mcp_tools.is_offered(),

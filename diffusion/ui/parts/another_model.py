@@ -11,6 +11,7 @@ from diffusion.models.model import Model
 from diffusion.nets.step_cost import num_parameters
 from diffusion.pipelines.opening import Fetched
 from diffusion.ui.parts import controls
+from diffusion.ui.parts.controls import Choice
 from diffusion.ui.parts.kept_films import secret_name
 from diffusion.ui.parts.line import Line
 from diffusion.ui.parts.link import LINK, linked_opening
@@ -26,20 +27,10 @@ TO_TRY = "google/ddpm-cifar10-32"
 OPENED = imported("lib/opened.js")
 
 
-class ModelChoice(gr.Dropdown):
-    """A choice that the browser adds to: its value is passed on as it was sent, for the handler to check."""
-
-    def get_block_name(self) -> str:
-        return "dropdown"
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
-
-
-def model_choice(models: Mapping[str, Model]) -> ModelChoice:
+def model_choice(models: Mapping[str, Model]) -> Choice:
     """The choice between the page's models, of which the first is chosen, and those that are opened."""
     text = labels()
-    return ModelChoice(
+    return Choice(
         [(shown_name(name), name) for name in models],
         value=next(iter(models)),
         label=text["checkpoint"],
@@ -85,7 +76,7 @@ def what_it_is(model: Model) -> str:
     )
 
 
-def build(model: ModelChoice, more: gr.Accordion) -> None:
+def build(model: Choice, more: gr.Accordion) -> None:
     """Lay out the field inside the current gr.Blocks.
 
     Args:

@@ -13,6 +13,17 @@ from diffusion.ui.parts.scrubber import Scrubber, fill, static
 from diffusion.ui.text import labels
 
 
+class Choice(gr.Dropdown):
+    """A choice whose values change while a page is open, which only the page knows for sure: what it sends is
+    passed on as it is, for the handler to check."""
+
+    def get_block_name(self) -> str:
+        return "dropdown"
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
 @contextmanager
 def workspace() -> Iterator[tuple[gr.Column, gr.Column, gr.Column]]:
     """The places for the pictures, for what draws them, and for the other controls.

@@ -136,13 +136,13 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
 # ---- the layout ------------------------------------------------------------------------------------------
 
 
-def class_choice(model: Model, wanted: str = "") -> gr.Dropdown:
+def class_choice(model: Model, wanted: str = "") -> controls.Choice:
     """Which class to draw, `wanted` if the model has it; called by what classes are for this model."""
     text, classes = labels(), model.classes or ()
     names = {"": text["any_accessory" if model.cats else "none"]}
     names |= {} if EACH in classes else {EACH: text["each_another"]}
     info = "accessory_info" if model.cats else "class_info" if classes else "no_classes"
-    return gr.Dropdown(
+    return controls.Choice(
         [(names.get(value) or shown_name(value), value) for value in classes_offered(model)],
         value=wanted if wanted in classes else EACH if classes else "",
         label=text["accessory" if model.cats else "class"],
@@ -162,12 +162,12 @@ def opening_guidance(model: Model) -> float:
     return CAT_GUIDANCE if model.cats else CLASS_GUIDANCE
 
 
-def schedule_choice(model: Model, wanted: str = "") -> gr.Dropdown:
+def schedule_choice(model: Model, wanted: str = "") -> controls.Choice:
     """The model's own schedule, or another: `wanted` if it is another."""
     text, values = labels(), schedules_offered(model)
     own = text["own_schedule"].format(name=shown_name(model.schedule_name))
     choices = [(text[value] if value else own, value) for value in values]
-    return gr.Dropdown(choices, value=wanted if wanted in values else "", label=text["schedule"])
+    return controls.Choice(choices, value=wanted if wanted in values else "", label=text["schedule"])
 
 
 def schedules_offered(model: Model) -> list[str]:
@@ -238,7 +238,7 @@ def walk_to_try(changed: list[Any]) -> Callable[..., Any]:
 def follow(models: Mapping[str, Model], label: Any, schedule: Any, model: Any, guidance: Any) -> None:
     """Let controls offer what the chosen model has; a guidance that nobody has changed is its own."""
 
-    def choices_of(name: Any, label: str, schedule: str) -> tuple[gr.Dropdown, gr.Dropdown]:
+    def choices_of(name: Any, label: str, schedule: str) -> tuple[controls.Choice, controls.Choice]:
         network = model_named(models, name)
         return class_choice(network, label), schedule_choice(network, schedule)
 
