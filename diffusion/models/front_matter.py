@@ -1,11 +1,11 @@
 """What the Hub reads of a card: licence, task, data sets, results and pictures, as YAML."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from diffusion.files import to_json
 from diffusion.models.model import LatentModel, Model
 from diffusion.models.terms import UNKNOWN, terms_of
 
@@ -67,4 +67,4 @@ def _identifier(name: str) -> str:
 
 def _quoted(text: str) -> str:
     """A string as JSON has it, and so YAML."""
-    return json.dumps(text, ensure_ascii=False)
+    return to_json(text, ensure_ascii=False)

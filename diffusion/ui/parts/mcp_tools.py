@@ -3,7 +3,6 @@
 Of Gradio's server two things are replaced: how tools take pictures, and how they answer.
 """
 
-import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from gradio_client.utils import is_file_obj_with_meta
 
 from diffusion.data.grids import png_bytes
 from diffusion.data.images import centre_crop
+from diffusion.files import to_json
 from diffusion.ui.parts.example_pictures import SIZE
 from diffusion.ui.parts.inputs import refusal
 from diffusion.ui.parts.own_picture import sent_picture
@@ -87,7 +87,7 @@ def answering_in_full(answer: Callable[[Any, str], list[Any]]) -> Callable[[Any,
         if len(results) == 1 and isinstance(results[0], list | tuple):
             (results,) = results
         texts = [
-            each if is_file_obj_with_meta(each) else json.dumps(each, ensure_ascii=False) for each in results
+            each if is_file_obj_with_meta(each) else to_json(each, ensure_ascii=False) for each in results
         ]
         return answer(texts, root)
 
