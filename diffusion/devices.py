@@ -1,8 +1,10 @@
 """The device that networks run on: which there is, which number formats it computes in, how fast it is."""
 
+import ctypes
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,6 +16,12 @@ PEAK_ROUNDS = 20  # of which the best counts: whatever else the machine does slo
 def best_device() -> str:
     """Where a network runs if nobody chose: "cuda" or "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def return_freed_memory() -> None:
+    """Let the C library give the system what was freed; of itself glibc keeps most of what networks used."""
+    with suppress(AttributeError, OSError, TypeError):  # others have no such function, or no such library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def in_bf16(net: Callable[..., Any], device: torch.device) -> Callable[..., Any]:

@@ -1,12 +1,13 @@
 """How fast the device is, and which of its number formats are used."""
 
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from diffusion import devices
-from diffusion.devices import peak_flops, share_of_peak, use_tensor_cores
+from diffusion.devices import peak_flops, return_freed_memory, share_of_peak, use_tensor_cores
 
 
 def test_attention_does_without_cudnn():
@@ -34,3 +35,15 @@ def test_the_peak_is_that_of_real_numbers_undisturbed(monkeypatch):
 def test_no_share_exceeds_the_whole():
     assert share_of_peak(1.0, 4.0) == 0.25 and share_of_peak(4.0, 4.0) == 1
     assert share_of_peak(4.1, 4.0) is None
+
+
+def test_freed_memory_goes_back():
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    blocks = [bytes(1000) for _ in range(200_000)]
+    kept = blocks[::1000]  # so that the heap cannot shrink from its end
+    full = resident()
+    del blocks
+    return_freed_memory()
+    assert resident() < full - 20_000 and len(kept) == 200  # pages

@@ -20,6 +20,7 @@ from functools import partial, wraps
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
+from diffusion.devices import return_freed_memory
 from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
 from diffusion.ui.text import labels
 
@@ -121,6 +122,7 @@ class Line:
             worker.submit(close).add_done_callback(lambda _: self._end(ticket, worker))
 
     def _end(self, ticket: Ticket, worker: ThreadPoolExecutor) -> None:
+        return_freed_memory()
         if worker is not self.worker:
             self.sharers.append(worker)
         self.leave(ticket)
@@ -153,6 +155,7 @@ class Line:
             self.preparations[0]()
         finally:
             del self.preparations[0]
+            return_freed_memory()
             if self.preparations:
                 self.worker.submit(self._prepare_next)
 
