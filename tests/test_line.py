@@ -74,7 +74,8 @@ def test_turns_come_one_after_the_other_and_all_are_told_who_is_before():
         b.work.go.release(2)
         c.work.go.release(2)
         await asyncio.gather(b.task, c.task)
-        assert b.heard[-2:] == c.heard[-2:] == [0, 1] and line.tickets == []
+        assert b.heard[-2:] == c.heard[-2:] == [0, 1]
+        await until(lambda: not line.tickets)
         assert len({*a.work.made, *b.work.made, *c.work.made}) == 1, "in one thread"
 
     run(scenario)
