@@ -88,7 +88,7 @@ def visit(browser, app):
 
 def unfold(page):
     """The field, in what it is folded in."""
-    field = page.get_by_label("Repo")
+    field = page.get_by_label("Name or address")
     for name in ("More", "Another checkpoint"):
         if not field.is_visible():
             page.locator(".side:visible").get_by_role("button", name=name).first.click()
@@ -127,7 +127,7 @@ def test_a_repo_is_opened_and_sampled(visit, name):
     page = visit()
     open_checkpoint(page, f"https://huggingface.co/{name}/tree/main" if name == THEIRS else name)
     named = f"{name}@main" if name == THEIRS else name
-    expect(page.locator(".lab.checkpoint [data-role=said]")).to_contain_text(f"{named}: ")
+    expect(page.locator(".lab.checkpoint [data-role=said]")).to_contain_text(f"{named} is chosen now")
     expect(chosen(page)).to_have_value(named)
     expect(sample(page)).to_contain_text(f"4 images drawn by the model “{named}”, seed 0")
     expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute("data-made", "4")

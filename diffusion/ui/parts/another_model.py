@@ -24,6 +24,7 @@ from diffusion.ui.text import in_each_language, labels, shown_name
 FETCHING = Line(longest=8)  # in a thread of its own: the networks work on meanwhile
 TELL_SECONDS = 0.2  # between two words about how far it is
 TO_TRY = "google/ddpm-cifar10-32"
+PREDICTED = {"epsilon": "ε", "v": "v", "sample": "x_0"}  # in any language
 OPENED = imported("lib/opened.js")
 
 
@@ -67,10 +68,10 @@ def what_it_is(model: Model) -> str:
     text = labels()
     return text["opened"].format(
         name=model.name,
-        parameters=f"{num_parameters(model.net) / 1e6:,.1f}",
+        parameters=f"{num_parameters(model.net):,}",
         width=width,
         height=height,
-        predicts=text[f"predicts_{model.prediction}"],
+        predicts=PREDICTED[model.prediction],
         schedule=shown_name(model.schedule_name),
         T=f"{model.schedule.num_timesteps:,}",
     )
@@ -85,7 +86,7 @@ def build(model: Choice, more: gr.Accordion) -> None:
     """
     text = labels()
     has_diffusers = find_spec("diffusers") is not None
-    lead = text["another_lead" if has_diffusers else "another_lead_ours"].format(example=TO_TRY)
+    lead = text["another_lead" if has_diffusers else "another_lead_ours"]
     with gr.Accordion(text["another_checkpoint"], open=False, elem_classes="another-checkpoint") as fold:
         controls.lead(lead)
         name = gr.Textbox(
@@ -94,6 +95,9 @@ def build(model: Choice, more: gr.Accordion) -> None:
             placeholder=TO_TRY if has_diffusers else "user/name",
             max_lines=1,
         )
+        if has_diffusers:
+            example = gr.Button(TO_TRY, size="sm")
+            example.click(None, None, name, js=f"() => '{TO_TRY}'", **PRIVATE)
         with gr.Row():
             start = gr.Button(text["open_it"], min_width=100)
             stop = gr.Button(text["stop"], min_width=100)
