@@ -69,14 +69,15 @@ export function whenFound(find, { attributes = false } = {}) {
 // A promise of the element with this id: Gradio may add it later.
 export const elementById = (id) => whenFound(() => document.getElementById(id));
 
-// Resolves when some of an element is on the screen.
-export function whenSeen(element) {
+// Resolves when some of an element is on the screen, or so far from it, in CSS.
+export function whenSeen(element, ahead = "0px") {
   return new Promise((resolve) => {
-    const observer = new IntersectionObserver((entries) => {
+    const look = (entries) => {
       if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
       observer.disconnect();
       resolve();
-    });
+    };
+    const observer = new IntersectionObserver(look, { rootMargin: ahead });
     observer.observe(element);
   });
 }

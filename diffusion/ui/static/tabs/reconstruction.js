@@ -35,7 +35,7 @@ class Reconstruction extends View {
     if (message.examples) this.open(message);
     else if (message.model !== (this.wished ?? this.model)) {
       this.wished = message.model;
-      await whenSeen(this.root);
+      await whenSeen(this.root, "400%"); // the tab is open: what stands below is there when it is scrolled to
       if (this.wished !== message.model) return;
       this.question.drop();
       const answer = await this.opening.answer({ model: message.model });
