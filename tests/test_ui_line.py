@@ -244,16 +244,15 @@ def test_a_closed_page_gives_up_its_turn(visitor, gate):
     assert gate.calls < 100
 
 
-def test_a_picture_for_the_autoencoder_waits_in_the_line_too(visitor, gate):
+def test_the_pictures_for_the_autoencoder_wait_in_the_line_too(visitor, gate):
     first, page = visitor("Reverse"), visitor("Text to image")
     sample(first, Steps=5)
     until(page, lambda: len(LINE.tickets) == 2)  # the other draws by itself
     page.get_by_role("tab", name="Why latent?").click()
     lab = page.locator(".lab.reconstruction")
-    lab.locator(".preset").nth(2).click()
     problem = lab.locator(".picture-row [data-role=problem]")
     expect(problem).to_have_text("2 before you in the queue …", timeout=WAIT)
-    expect(lab.locator(".preset").nth(2)).to_have_attribute("aria-pressed", "true")
     gate.opened.set()
     expect(problem).to_be_hidden(timeout=WAIT)
+    lab.locator(".preset").nth(2).click()
     expect(lab.locator(".preset").nth(2)).to_have_attribute("aria-pressed", "true")
