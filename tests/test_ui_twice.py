@@ -11,6 +11,8 @@ from diffusion.films.folder import load_film
 from diffusion.ui import page as whole_page
 from diffusion.ui import tabs
 from diffusion.ui.parts.files import in_a_file, words
+from diffusion.ui.parts.opened import PixelModels
+from diffusion.ui.parts.requests import Page
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.text_models import choose_model
 
@@ -29,8 +31,7 @@ def build(models, text_model) -> None:
     Scrubber("hero", shown, parts=languages, words=words(), space="")
     tabs.forward.build(first, film)
     tabs.schedules.build(models)
-    tabs.reverse.build(models, film)
-    tabs.training.build(models)
+    tabs.training.build(models, tabs.reverse.build(models, film))
     text_models = choose_model({text_model.name: text_model})
     tabs.text_to_image.build(text_models)
     tabs.latent.build(text_models)
@@ -40,8 +41,8 @@ def build(models, text_model) -> None:
 
 @pytest.fixture(scope="module")
 def address(trained_pair, model):
-    models = {model.name: model for model in map(load_model, trained_pair)}
-    with gr.Blocks() as page:
+    models = PixelModels({model.name: model for model in map(load_model, trained_pair)})
+    with Page() as page:
         for copy in COPIES:
             with gr.Column(elem_id=copy):
                 build(models, model)

@@ -112,14 +112,14 @@ def build(model: Choice, more: gr.Accordion) -> None:
         [stop],
         line=FETCHING,
     )
-    chosen = gr.Button(visible="hidden", elem_id="opened-checkpoint")
+    chosen = gr.Button(visible="hidden", elem_classes="opened-checkpoint")
     own = f"{LINK}.withOpened"
     chosen.click(None, None, model, js=f"async () => {own}('reverse.model')", **PRIVATE)
 
 
 def _linked(name: Any, folds: list[gr.Accordion]) -> Any:
     """The event of a checkpoint that a link names, which the page puts into the field."""
-    asked = gr.Button(visible="hidden", elem_id="open-linked")
+    asked = gr.Button(visible="hidden", elem_classes="open-linked")
     unfolded = ", ".join(["{ __type__: 'update', open: true }"] * len(folds))
     js = f"async () => [{OPENED}.asked(), {unfolded}]"
     return asked.click(None, None, [name, *folds], js=js, **PRIVATE).then

@@ -1,5 +1,5 @@
 // The checkpoints that this visitor has opened, by name: in this browser tab, also after a reload.
-import { elementById } from "./dom.js";
+import { whenFound } from "./dom.js";
 import { note, recall } from "./session.js";
 
 const PLACE = /^(\/.+|[\w.-]+\/[\w.-]+(@[\w.-]+)?)$/; // of a checkpoint: a folder, or a repo
@@ -40,4 +40,4 @@ export function giveUp() {
   return name;
 }
 
-const press = (id) => elementById(id).then((button) => button.click());
+const press = (name) => whenFound(() => document.querySelector(`.${name}`)).then((button) => button.click());
