@@ -1,7 +1,9 @@
 """Walks of several visitors share the calls of one network, and each gets what it would get alone."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -65,6 +67,17 @@ def test_a_walk_alone_waits_for_nobody(tiny_model, monkeypatch):
     monkeypatch.setattr(together, "PATIENCE", 60.0)
     request = requests(tiny_model)[0]
     assert len(list(class_frames(tiny_model, request))) == 7
+
+
+def test_a_network_that_nobody_walks_with_any_more_can_go(tiny_model):
+    net = Counting(tiny_model.net)
+    assert together.shared(net) is not None
+    network = together.shared(net)
+    assert together.shared(net) is network
+    gone = weakref.ref(net)
+    del net, network
+    gc.collect()
+    assert gone() is None
 
 
 def test_who_does_not_come_is_waited_for_no_longer_than_patience(tiny_model):

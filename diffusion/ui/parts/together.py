@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Condition, Lock
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +73,7 @@ def _joined(parts: tuple[Any, ...]) -> Tensor | None:
     return None if parts[0] is None else torch.cat(parts)
 
 
-_shared: WeakKeyDictionary[nn.Module, SharedNetwork] = WeakKeyDictionary()
+_shared: WeakValueDictionary[nn.Module, SharedNetwork] = WeakValueDictionary()  # while somebody walks
 _lock = Lock()
 
 
