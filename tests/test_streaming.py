@@ -13,6 +13,7 @@ from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts import streaming
 from diffusion.ui.parts.inputs import InputError
+from diffusion.ui.parts.line import Line
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import encode, in_line, per_step, stream_frames, whole_film
 
@@ -65,7 +66,7 @@ def told(messages, *values, visitor="visitor", when=0.0):
     """What the page is told, but how long it took."""
 
     async def collect():
-        ask, _ = in_line(messages)
+        ask, _ = in_line(messages, line=Line())
         return [sent async for sent in ask(gr.Request(session_hash=visitor), *values, when)]
 
     found = asyncio.run(collect())

@@ -122,10 +122,10 @@ class Line:
             worker.submit(close).add_done_callback(lambda _: self._end(ticket, worker))
 
     def _end(self, ticket: Ticket, worker: ThreadPoolExecutor) -> None:
-        return_freed_memory()
         if worker is not self.worker:
             self.sharers.append(worker)
         self.leave(ticket)
+        return_freed_memory()
 
     async def take(self, work: Callable[[], T], ticket: Ticket | None = None) -> T | None:
         """What `work` returns, at its turn; None if a newer ticket has replaced this one.
