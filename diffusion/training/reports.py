@@ -16,6 +16,7 @@ BOARD_FOLDER = "tensorboard"  # in the run's folder
 
 Row = dict[str, Any]
 Report = Callable[[Row], None]
+Start = Callable[[bool], None]  # told whether the log has rows already
 
 
 def why_no_reports(tracker: str | None) -> str | None:
@@ -38,12 +39,20 @@ def reporting(tracker: str | None, folder: Path, project: str) -> Iterator[Calla
         folder: of the run.
         project: what runs are compared within.
     """
-    with TRACKERS[tracker](folder, project) if tracker else nullcontext(ignoring) as begin:
+    opened = TRACKERS[tracker](folder, project) if tracker else nullcontext((_ignore, _ignore))
+    with opened as (start, report):
+
+        def begin(rows: list[Row]) -> Report:
+            start(bool(rows))
+            for row in rows:
+                report(row)
+            return report
+
         yield begin
 
 
-def ignoring(_: list[Row]) -> Report:
-    return lambda row: None
+def _ignore(_: Any) -> None:
+    pass
 
 
 def numbers(row: Row) -> dict[str, float]:
@@ -52,7 +61,7 @@ def numbers(row: Row) -> dict[str, float]:
 
 
 @contextmanager
-def _tensorboard(folder: Path, _: str) -> Iterator[Callable[[list[Row]], Report]]:
+def _tensorboard(folder: Path, _: str) -> Iterator[tuple[Start, Report]]:
     from torch.utils.tensorboard import SummaryWriter
 
     shutil.rmtree(folder / BOARD_FOLDER, ignore_errors=True)
@@ -62,19 +71,14 @@ def _tensorboard(folder: Path, _: str) -> Iterator[Callable[[list[Row]], Report]
         for name, value in numbers(row).items():
             writer.add_scalar(name, value, row[STEP])
 
-    def begin(rows: list[Row]) -> Report:
-        for row in rows:
-            report(row)
-        return report
-
     try:
-        yield begin
+        yield _ignore, report
     finally:
         writer.close()
 
 
 @contextmanager
-def _trackio(folder: Path, project: str) -> Iterator[Callable[[list[Row]], Report]]:
+def _trackio(folder: Path, project: str) -> Iterator[tuple[Start, Report]]:
     import trackio
 
     name = str(folder.resolve())
@@ -82,16 +86,13 @@ def _trackio(folder: Path, project: str) -> Iterator[Callable[[list[Row]], Repor
     def report(row: Row) -> None:
         trackio.log(numbers(row), step=row[STEP])
 
-    def begin(rows: list[Row]) -> Report:
-        if rows:
+    def start(resumed: bool) -> None:
+        if resumed:
             forget(trackio, project, name)
         trackio.init(project, name, embed=False, auto_log_gpu=False, auto_log_cpu=False)
-        for row in rows:
-            report(row)
-        return report
 
     try:
-        yield begin
+        yield start, report
     finally:
         trackio.finish()
 
