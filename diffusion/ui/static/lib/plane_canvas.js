@@ -148,7 +148,7 @@ export class PlaneCanvas {
       context.lineTo(toX, toY);
       context.lineTo(toX - HEAD * (dx + 0.6 * dy), toY - HEAD * (dy - 0.6 * dx));
     }
-    this.stroke(colour, { width: 1.4, opacity: 0.8 });
+    this.stroke(colour, { width: 1.3, opacity: 0.75 });
   }
 
   // A line from each place to another.

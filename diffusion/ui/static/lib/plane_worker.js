@@ -2,7 +2,7 @@
 // {step, loss, weights}; a start without points stops it.
 import { Training } from "./plane_training.js";
 
-const SLICE = 120; // milliseconds between two looks at whether it is to stop
+const SLICE = 250; // milliseconds between two looks at whether it is to stop
 
 let current = null;
 

@@ -1,6 +1,6 @@
 // The Plane tab: points instead of pictures, so that all of diffusion is seen at once; nothing asks the server.
 import { Chart } from "../lib/chart.js";
-import { node, onChoice, onNextFrame, phrase, tell } from "../lib/dom.js";
+import { node, onChoice, onNextFrame, phrase, tell, whenSeen } from "../lib/dom.js";
 import { link } from "../lib/link.js";
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { PlaneCanvas } from "../lib/plane_canvas.js";
@@ -58,6 +58,7 @@ class Plane extends View {
     this.listen();
     listTries(this);
     drawTiles(this);
+    whenSeen(this.root).then(() => this.learner.worker); // it is there when the server is gone
   }
 
   listen() {
@@ -74,7 +75,7 @@ class Plane extends View {
     const seed = Number(typed);
     const valid = typed !== "" && Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32;
     tell(this.part("seed-problem"), valid ? "" : this.text.seed_range);
-    if (valid) this.changed({ seed, start: null });
+    if (valid) this.changed({ seed });
     this.part("seed").value = this.scene.seed;
   }
 

@@ -6,6 +6,7 @@ import { OWN_THICKNESS, SHAPES, draw, strokesAsText, strokesFromText } from "../
 import { remember } from "../lib/session.js";
 
 const TILE = 96; // pixels
+const WIDE = 5.2; // what it shows of the plane
 const LIMIT = 3; // how far from the middle one can draw, as a link has it
 const FAINT = 0.4;
 
@@ -23,6 +24,7 @@ export class Drawing {
       this.pad.clear();
       this.setOpen(true);
     });
+    this.offer();
     const take = (text) => {
       const strokes = strokesFromText(text);
       if (!strokes) return false;
@@ -61,9 +63,13 @@ export class Drawing {
 
   // While it is being drawn nothing is made of it.
   drawn() {
-    for (const role of ["pad-undo", "pad-clear"]) this.view.part(role).disabled = !this.strokes.length;
+    this.offer();
     if (this.isOpen) this.view.redraw();
     else this.settle();
+  }
+
+  offer() {
+    for (const role of ["pad-undo", "pad-clear"]) this.view.part(role).disabled = !this.strokes.length;
   }
 
   settle() {
@@ -104,7 +110,7 @@ function drawTile(view, name, shape) {
   context.clearRect(0, 0, TILE, TILE);
   context.fillStyle = "#0d9488"; // seen in both themes
   for (let i = 0; i < points.length; i += 2) {
-    const [x, y] = [points[i], -points[i + 1]].map((value) => TILE / 2 + (value * TILE) / 4.6);
+    const [x, y] = [points[i], -points[i + 1]].map((value) => TILE / 2 + (value * TILE) / WIDE);
     context.fillRect(x - 1, y - 1, 2.2, 2.2);
   }
 }

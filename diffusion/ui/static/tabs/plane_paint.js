@@ -9,8 +9,9 @@ const TRAILS = 3; // chains of which the whole way is drawn
 const LINED = 2; // of x̂_0 every other place of the grid has a line
 const ARROW = { most: (1.7 * RANGE) / SIDE }; // the longest
 // Of each form its colour, and the length from which on arrows are as long as the longest.
-const FORMS = { score: ["ink", 6], eps: ["eps", 2.5], v: ["soft", 2.5] };
+const FORMS = { score: ["soft", 6], eps: ["eps", 2.5], v: ["soft", 2.5] };
 export const COLOURS = { ddpm: "eps", ddim: "xt", "dpm++2m": "x0" };
+const THIN = { ddpm: [1.1, 0.6], ddim: [1.8, 0.8], "dpm++2m": [1.8, 0.8] }; // width and opacity if not chosen
 const DASHES = { ddpm: [], ddim: [], "dpm++2m": [7, 4] };
 
 const density = new Density(CELLS);
@@ -83,12 +84,13 @@ const setsOf = (taken) => [taken[0].x_t, ...taken.map(({ x_s }) => x_s)];
 
 // The way of the start that is taken by a hand, by all samplers.
 function paintOwn(on, scene, t) {
-  for (const sampler of SAMPLERS) {
-    const taken = scene.ownWalks[sampler];
-    const mine = sampler === scene.sampler;
-    on.way(setsOf(taken), 0, "card", { width: 5, opacity: 0.75 });
-    on.way(setsOf(taken), 0, COLOURS[sampler], { width: mine ? 3 : 2, dash: DASHES[sampler] });
+  const inOrder = [...SAMPLERS.filter((sampler) => sampler !== scene.sampler), scene.sampler];
+  for (const sampler of inOrder) {
+    const sets = setsOf(scene.ownWalks[sampler]);
+    const [width, opacity] = sampler === scene.sampler ? [3.2, 1] : THIN[sampler];
+    on.way(sets, 0, "card", { width: width + 2, opacity: 0.7 });
+    on.way(sets, 0, COLOURS[sampler], { width, opacity, dash: DASHES[sampler] });
   }
-  for (const sampler of SAMPLERS)
+  for (const sampler of inOrder)
     on.dots(placeAt(scene.ownWalks[sampler], t), COLOURS[sampler], { width: 12, round: true, edge: "card" });
 }

@@ -9,7 +9,7 @@ import { OWN_THICKNESS, SHAPES, draw } from "../lib/plane_shapes.js";
 import { SAMPLERS, chainOf, freshPoints, timesteps, walk } from "../lib/plane_walk.js";
 
 export const SIDE = 17; // arrows in a row
-export const COPY = 0.005; // whatever is nearer to a training point is a copy of it
+const COPY = 0.1; // whatever is nearer to a training point than this share of what new points are is its copy
 const WALKERS = 24; // beside the one whose start is taken by a hand, which is number 0
 const CHAINED = 250; // points that take single steps
 const MEASURED = 400; // new points, to compare with
@@ -34,7 +34,7 @@ export class Scene {
   denoiser = "exact";
   arrows = "score";
   sampler = "ddim";
-  steps = 20;
+  steps = 50;
   points = 2000;
   seed = 0;
   markov = false;
@@ -47,7 +47,7 @@ export class Scene {
   set(changes) {
     const gone = new Set(Object.keys(changes).filter((name) => changes[name] !== this[name]));
     Object.assign(this, changes);
-    if (this.start) this.start = this.start.map((value) => Math.min(Math.max(value, -RANGE), RANGE));
+    if (this.start) this.start = this.start.map(asInLinks);
     for (const [name, needs] of Object.entries(FOLLOWS))
       if (needs.some((each) => gone.has(each))) {
         gone.add(name);
@@ -149,7 +149,7 @@ export class Scene {
     return this.#once("memory_", () => {
       const ends = [this.walks, this.ownWalks[this.sampler]].map((taken) => taken.at(-1).x_s);
       const distances = ends.flatMap((places) => [...distancesTo(points, places)]);
-      const copies = distances.filter((distance) => distance < COPY).length;
+      const copies = distances.filter((distance) => distance < COPY * nearest).length;
       return { ends: median(distances), others: nearest, copies, all: distances.length };
     });
   }
@@ -164,6 +164,9 @@ export class Scene {
     return both.flatMap((taken, which) => taken.flatMap((step) => rowsOfStep(step, which)));
   }
 }
+
+// A coordinate within the picture, to the digits that a link has.
+const asInLinks = (value) => Math.round(100 * Math.min(Math.max(value, -RANGE), RANGE)) / 100;
 
 function rowsOfStep({ t, s, x_t, x_0_hat, x_s }, from) {
   return Array.from({ length: x_t.length / 2 }, (_, i) => {

@@ -7,7 +7,7 @@ const TRIES = [
   { key: "drag", set: { direction: "reverse", denoiser: "exact", arrows: "none", steps: 50 }, t: 0, focus: "handle" },
   { key: "jump", set: { direction: "reverse", denoiser: "exact", arrows: "x_0", steps: 1 }, t: 1000 },
   { key: "score", set: { direction: "reverse", denoiser: "exact", arrows: "score", steps: 20 }, t: 150 },
-  { key: "memory", set: { direction: "reverse", denoiser: "exact", arrows: "none", points: "20", steps: 50 }, t: 0 },
+  { key: "memory", set: { direction: "reverse", denoiser: "exact", arrows: "none", points: "20", steps: 100 }, t: 0 },
   { key: "learn", set: { direction: "reverse", denoiser: "network", points: "200", steps: 50 }, t: 0 },
 ];
 
