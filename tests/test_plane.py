@@ -1,4 +1,4 @@
-"""The Plane tab's arithmetic, in a browser, against Python's: denoiser, samplers, gradients, distributions."""
+"""The Plane tab's arithmetic, in a browser, against Python's: denoiser, samplers, gradients, points."""
 
 import math
 
@@ -123,7 +123,8 @@ def test_walks_are_those_of_sample(js, schedule, sampler, eta, num_steps):
 
 
 def test_where_a_walk_stands_is_the_last_step_that_it_has_reached(js):
-    body = """const taken = [[1000, 600], [600, 200], [200, 0]].map(([t, s]) => ({ t, s, x_t: [t], x_s: [s] }));
+    body = """const steps = [[1000, 600], [600, 200], [200, 0]];
+    const taken = steps.map(([t, s]) => ({ t, s, x_t: [t], x_s: [s] }));
     return [1000, 900, 600, 599, 200, 1, 0].map((t) => all.placeAt(taken, t)[0])"""
     assert js(body) == [1000, 1000, 600, 600, 200, 200, 0]
 
@@ -132,7 +133,7 @@ def test_where_a_walk_stands_is_the_last_step_that_it_has_reached(js):
 
 
 def test_single_steps_lead_to_the_same_distribution_as_a_jump(js, schedule):
-    """Of x_t − √ᾱ_t x_0: mean 0, variance 1 − ᾱ_t, and normal; the next step knows the present place alone."""
+    """What is added to √ᾱ_t x_0 has mean 0 and variance 1 − ᾱ_t, and is normal."""
     x_0 = points_of(js, "spiral", 500)
     body = "return all.chainOf(table, Float32Array.from(points), 9).filter((_, t) => t % 125 === 0)"
     table = schedule.alphas_cumprod.tolist()
@@ -194,7 +195,7 @@ def test_new_points_are_others_of_the_same_shape(js):
     points, others = (torch.tensor(drawn[name]).view(-1, 2) for name in ("points", "others"))
     exactly = "donot_use_mm_for_euclid_dist"
     nearest = torch.cdist(others, points, compute_mode=exactly).min(1).values
-    assert 0 < nearest.min() and nearest.median() < 0.05
+    assert nearest.min() > 0 and nearest.median() < 0.05
 
 
 def test_a_spot_counts_as_a_stroke(js):
@@ -281,7 +282,7 @@ def test_a_batch_covers_all_t_and_follows_from_seed_and_step(js, schedule):
     one, again, other = js(body, points=points.flatten().tolist(), table=table)
     assert one == again and one["noise"] != other["noise"] and one["t"] != other["t"]
     parts = (np.array(one["t"]) - 1) * 256 // 1000
-    assert np.abs(parts - np.arange(256)).max() <= 1 and 1 <= min(one["t"]) and max(one["t"]) <= 1000
+    assert np.abs(parts - np.arange(256)).max() <= 1 and min(one["t"]) >= 1 and max(one["t"]) <= 1000
     noise = torch.tensor(one["noise"])
     assert abs(noise.mean()) < 0.2 and abs(noise.std() - 1) < 0.15
     known = {tuple(point) for point in points.tolist()}

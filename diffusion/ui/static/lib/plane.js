@@ -1,5 +1,5 @@
 // Diffusion of points in the plane, x and y in turn: their x_t, how densely it lies, and the denoiser that is
-// exact for a finite set. A denoiser here is a function (x_t, level) → x̂_0, where level is what levelAt tells.
+// exact for a finite set. A denoiser here is a function (x_t, level) → x̂_0; level is what levelAt tells.
 
 export const RANGE = 3.4; // what is shown of the plane, from −RANGE to RANGE in x and y
 const FAR = 20; // points that weigh e^−FAR of the nearest one or less are left out
@@ -54,7 +54,7 @@ function split(points) {
   return { x: take(0), y: take(1) };
 }
 
-// The same at all places of gridOf(side), where a weight is a product of two, one of x and one of y: that takes
+// The same at all places of gridOf(side), where a weight is a product of two, one of x and one of y: it takes
 // side times fewer exponentials. Where all weights are too small for that, at places far from all points and
 // where there is little noise, the denoiser itself is asked.
 export function exactField(points, side) {
@@ -130,9 +130,9 @@ function bell(deviation) {
   return values.map((value) => value / sum);
 }
 
-// How densely x_t lies, by cell of a grid of side × side over the plane, rows upwards; its integral is 1 but for
-// what lies outside. Each point becomes a bell of √(1 − ᾱ_t), the exact density of x_t, but none narrower than
-// a cell.
+// How densely x_t lies, by cell of a grid of side × side over the plane, rows upwards; its integral is 1 but
+// for what lies outside. Each point becomes a bell of √(1 − ᾱ_t), which is the exact density of x_t; none is
+// narrower than a cell.
 export class Density {
   constructor(side) {
     this.side = side;
@@ -159,7 +159,8 @@ export class Density {
     const { counts, wide, margin, cell } = this;
     counts.fill(0);
     const weight = 2 / points.length / cell ** 2;
-    const place = (value) => Math.min(Math.max((alpha * value + RANGE) / cell - 0.5 + margin, 0), wide - 1.001);
+    const within = (place) => Math.min(Math.max(place, 0), wide - 1.001);
+    const place = (value) => within((alpha * value + RANGE) / cell - 0.5 + margin);
     for (let i = 0; i < points.length; i += 2) {
       const [x, y] = [place(points[i]), place(points[i + 1])];
       const at = Math.floor(y) * wide + Math.floor(x);
@@ -175,7 +176,8 @@ export class Density {
   marginal(axis) {
     const { side, cell, values } = this;
     const out = new Float32Array(side);
-    for (let i = 0; i < values.length; i++) out[axis === "x" ? i % side : Math.floor(i / side)] += cell * values[i];
+    const place = (i) => (axis === "x" ? i % side : Math.floor(i / side));
+    for (let i = 0; i < values.length; i++) out[place(i)] += cell * values[i];
     return out;
   }
 }

@@ -1,4 +1,4 @@
-// A canvas that shows a square of the plane: a density, points, arrows, ways. Colours are the page's variables.
+// A canvas that shows a square of the plane: a density, points, arrows, ways, in the page's colours.
 import { RANGE } from "./plane.js";
 
 const HEAT = { opacity: 0.62, power: 0.62 }; // how strong the densest place is, and how fast it fades
@@ -15,7 +15,7 @@ function rgbOf(colour) {
 }
 
 export class PlaneCanvas {
-  // Of a fixed size in pixels, or else as large as it is laid out, for which it calls `redraw` when that changes.
+  // Of a fixed size in pixels, or else as large as it is laid out; when that changes, `redraw` is called.
   constructor(canvas, { size, redraw }) {
     Object.assign(this, { canvas, context: canvas.getContext("2d") });
     this.heatCanvas = new OffscreenCanvas(1, 1);
@@ -124,14 +124,15 @@ export class PlaneCanvas {
 
   stroke(colour, { width = 1.5, opacity = 1, dash = [] } = {}) {
     const { context } = this;
-    Object.assign(context, { strokeStyle: this.colours[colour].text, lineWidth: width, globalAlpha: opacity });
+    const strokeStyle = this.colours[colour].text;
+    Object.assign(context, { strokeStyle, lineWidth: width, globalAlpha: opacity });
     context.setLineDash(dash);
     context.stroke();
     context.setLineDash([]);
     context.globalAlpha = 1;
   }
 
-  // Arrows at places; one of length `full` or more is as long as `most` of the plane, shorter ones in proportion.
+  // Arrows at places; one of length `full` or more is `most` long on the plane, shorter ones in proportion.
   arrows(places, vectors, colour, { full, most }) {
     const { context } = this;
     const scale = this.size / (2 * RANGE);
@@ -162,11 +163,14 @@ export class PlaneCanvas {
     this.stroke(colour, style);
   }
 
-  // Point number `which` of each of these sets, one after the other.
-  way(sets, which, colour, style) {
+  // The ways of points: of each number in `which` its place in each of these sets, one after the other.
+  ways(sets, which, colour, style) {
     const { context } = this;
     context.beginPath();
-    for (const set of sets) context.lineTo(this.xAt(set[2 * which]), this.yAt(set[2 * which + 1]));
+    for (const i of which) {
+      context.moveTo(this.xAt(sets[0][2 * i]), this.yAt(sets[0][2 * i + 1]));
+      for (const set of sets) context.lineTo(this.xAt(set[2 * i]), this.yAt(set[2 * i + 1]));
+    }
     this.stroke(colour, style);
   }
 
@@ -197,9 +201,8 @@ const bell = (x) => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 
 function colourTable() {
   const style = getComputedStyle(document.body);
-  const names = { x0: "--x0", eps: "--eps", xt: "--xt", ink: "--ink", soft: "--soft", line: "--line", card: "--card" };
-  const entries = Object.entries(names).map(([name, variable]) => {
-    const text = style.getPropertyValue(variable).trim();
+  const entries = ["x0", "eps", "xt", "ink", "soft", "line", "card"].map((name) => {
+    const text = style.getPropertyValue(`--${name}`).trim();
     return [name, { text, rgb: rgbOf(text) }];
   });
   return Object.fromEntries(entries);

@@ -28,7 +28,7 @@ export function initial(normal) {
   return parameters;
 }
 
-// What the network is told of a batch (B, INPUTS): x_t, √ᾱ, √(1 − ᾱ), waves of λ. Levels: one for each, or one.
+// What the network is told of a batch (B, INPUTS): x_t, √ᾱ, √(1 − ᾱ), waves of λ. Levels: one each, or one.
 function told(x_t, levels) {
   const number = x_t.length / 2;
   const out = new Float32Array(number * INPUTS);
@@ -65,7 +65,8 @@ function addProduct(out, a, b, { row, step, K }) {
       const b1 = b0 + C;
       const b2 = b1 + C;
       const b3 = b2 + C;
-      for (let c = 0; c < C; c++) out[to + c] += a0 * b[b0 + c] + a1 * b[b1 + c] + a2 * b[b2 + c] + a3 * b[b3 + c];
+      for (let c = 0; c < C; c++)
+        out[to + c] += a0 * b[b0 + c] + a1 * b[b1 + c] + a2 * b[b2 + c] + a3 * b[b3 + c];
     }
     for (; k < K; k++) {
       const value = a[r * row + k * step];
@@ -77,7 +78,8 @@ function addProduct(out, a, b, { row, step, K }) {
 function transposed(matrix, columns) {
   const rows = matrix.length / columns;
   const out = new Float32Array(matrix.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = matrix[r * columns + c];
+  for (let r = 0, from = 0; r < rows; r++)
+    for (let c = 0; c < columns; c++, from++) out[c * rows + r] = matrix[from];
   return out;
 }
 

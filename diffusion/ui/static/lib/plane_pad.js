@@ -1,4 +1,4 @@
-// A canvas to draw on, with a mouse, a pen, a finger, or keys: arrows move the pen, Space puts it down and up.
+// A canvas to draw on, with a mouse, a pen, a finger, or keys: arrows move the pen, Space puts it down or up.
 
 const CLOSE = 0.03; // of the plane: places of a stroke are not nearer to each other
 const MOST = 4000; // places in all

@@ -1,6 +1,6 @@
-// Distributions in the plane. A shape is {strokes, thickness}: a point of its distribution lies anywhere on the
-// strokes, as likely on one piece as on another as long, and then off them by a little normal noise. A stroke
-// is [[x, y], …], with y upwards; one of a single place is a spot.
+// Distributions in the plane. A shape is {strokes, thickness}: a point of its distribution lies anywhere on
+// the strokes, as likely on one piece as on another as long, and then off them by a little normal noise. A
+// stroke is [[x, y], …], with y upwards; one of a single place is a spot.
 import { boxMuller, philox } from "./noise.js";
 
 export const NUMBER = 2000; // points of a set
@@ -39,7 +39,8 @@ export const SHAPES = {
   han: {
     strokes: [
       [[-0.6, 0.98], [-0.12, 0.98]], [[-0.86, 0.7], [0.14, 0.7]], arc(-0.36, 0.3, 0.27, 0, 1),
-      [[0.5, 1.02], [0.5, -0.18]], [[0.5, 0.46], [0.88, 0.46]], [[-0.56, -0.32], [-0.56, -0.92], [0.74, -0.92]],
+      [[0.5, 1.02], [0.5, -0.18]], [[0.5, 0.46], [0.88, 0.46]],
+      [[-0.56, -0.32], [-0.56, -0.92], [0.74, -0.92]],
     ],
     thickness: 0.02,
   },
@@ -95,8 +96,8 @@ export function scaleOf(points) {
   return { middle, gain: 1 / Math.sqrt(square / points.length || 1) };
 }
 
-// Two sets of NUMBER points of a shape's distribution, x and y in turn, both shifted and scaled alike, so that
-// the first has mean 0 and variance 1: the data, and others that nobody trains on.
+// Two sets of NUMBER points of a shape's distribution, x and y in turn, both shifted and scaled alike, so
+// that the first has mean 0 and variance 1: the data, and others that nobody trains on.
 export function draw(shape, seed) {
   const [points, others] = [0, 1].map((set) => drawn(shape, seed, set));
   const { middle, gain } = scaleOf(points);
@@ -136,7 +137,7 @@ export function simplified(stroke, most) {
   return [...before, ...simplified(stroke.slice(furthest), most).slice(1)];
 }
 
-// Strokes as text, four characters a place, strokes apart by a dot; of many places only as many as are needed.
+// Strokes as text, four characters a place, strokes apart by a dot; of many places only those that count.
 export function strokesAsText(strokes) {
   let few = strokes;
   for (let most = 0.01; few.flat().length > MOST_PLACES && most < 2 * EDGE; most *= 1.5)
@@ -145,11 +146,11 @@ export function strokesAsText(strokes) {
 }
 
 // The strokes of such a text; null if it is none.
-export function strokesFromText(text) {
-  if (!/^([\w-]{4})+(\.([\w-]{4})+)*$/.test(text) || text.length > 5 * MOST_PLACES) return null;
+export function strokesFromText(typed) {
+  if (!/^([\w-]{4})+(\.([\w-]{4})+)*$/.test(typed) || typed.length > 5 * MOST_PLACES) return null;
   const most = DIGITS.length ** 2 - 1;
   const valueOf = (two) =>
     EDGE * ((2 * (DIGITS.indexOf(two[0]) * DIGITS.length + DIGITS.indexOf(two[1]))) / most - 1);
   const placesOf = (stroke) => stroke.match(/.{4}/g).map((place) => place.match(/../g).map(valueOf));
-  return text.split(".").map(placesOf);
+  return typed.split(".").map(placesOf);
 }

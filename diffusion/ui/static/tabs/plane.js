@@ -1,4 +1,4 @@
-// The Plane tab: points instead of pictures, so that all of diffusion is seen at once; nothing asks the server.
+// The Plane tab: points instead of pictures, so that all of diffusion is seen at once. It asks no server.
 import { Chart } from "../lib/chart.js";
 import { node, onChoice, onNextFrame, phrase, tell, whenSeen } from "../lib/dom.js";
 import { link } from "../lib/link.js";
@@ -46,7 +46,8 @@ class Plane extends View {
       backward: () => this.scene.direction === "reverse",
     });
     this.lossChart = new Chart(this.chart("loss"), {
-      lines: ["loss"], y: [0, 1], yTicks: [[0, "0"], [0.5, "0.5"], [1, "1"]], xTicks: [[0, "0"], [1, String(STEPS)]],
+      lines: ["loss"], y: [0, 0.6], yTicks: [[0, "0"], [0.2, "0.2"], [0.4, "0.4"], [0.6, "0.6"]],
+      xTicks: [[0, "0"], [1, String(STEPS)]],
     });
     this.save = new Save(this, {
       name: () => ["plane", this.scene.shape, this.scene.direction, `seed${this.scene.seed}`],
@@ -62,10 +63,12 @@ class Plane extends View {
   }
 
   listen() {
+    const typed = (name, value) => (name === "points" ? Number(value) : value);
     for (const name of CHOICES)
-      onChoice(this.part(name), (value) => this.changed({ [name]: name === "points" ? Number(value) : value }));
+      onChoice(this.part(name), (value) => this.changed({ [name]: typed(name, value) }));
     this.part("markov").addEventListener("change", ({ target }) => this.changed({ markov: target.checked }));
-    this.part("steps").addEventListener("input", ({ target }) => this.changed({ steps: Number(target.value) }));
+    const steps = this.part("steps");
+    steps.addEventListener("input", () => this.changed({ steps: Number(steps.value) }));
     this.part("seed").addEventListener("change", ({ target }) => this.changeSeed(target.value));
     this.part("anew").addEventListener("click", () => this.changeSeed((this.scene.seed + 1) % 2 ** 32));
     this.part("train").addEventListener("click", () => this.train());
@@ -188,8 +191,8 @@ class Plane extends View {
     else paint(screen, scene, t);
     this.placeHandle();
     this.fill({
-      t: String(t), steps: String(scene.steps), alpha_bar: scientific(level.alphaBar), sigma: fixed(level.sigma),
-      snr: decibels(snr(level.alphaBar)), ...this.memory(),
+      t: String(t), steps: String(scene.steps), ...this.memory(),
+      alpha_bar: scientific(level.alphaBar), sigma: fixed(level.sigma), snr: decibels(snr(level.alphaBar)),
     });
     const told = said(this, level);
     if (this.part("told").textContent !== told) this.part("told").textContent = told;

@@ -8,7 +8,8 @@ import { remember } from "../lib/session.js";
 const TILE = 96; // pixels
 const WIDE = 5.2; // what it shows of the plane
 const LIMIT = 3; // how far from the middle one can draw, as a link has it
-const FAINT = 0.4;
+const FAINT = { width: 2, opacity: 0.4, dash: [2, 6] }; // what could be drawn
+const PEN = { width: 12, round: true, edge: "card" };
 
 export class Drawing {
   placeOf = null; // from an event to a place of the plane; the view has it
@@ -84,12 +85,12 @@ export class Drawing {
     on.begin();
     for (const stroke of this.strokes) {
       const sets = stroke.length > 1 ? stroke : [stroke[0], stroke[0]];
-      on.way(sets, 0, "x0", { width: 5 });
+      on.ways(sets, [0], "x0", { width: 5 });
     }
     if (!this.strokes.length)
-      for (const stroke of SHAPES.cat.strokes) on.way(stroke, 0, "soft", { width: 2, opacity: FAINT, dash: [2, 6] });
+      for (const stroke of SHAPES.cat.strokes) on.ways(stroke, [0], "soft", FAINT);
     const isKeyed = on.canvas.matches(":focus-visible");
-    if (isKeyed) on.dots(this.pad.pen, this.pad.isDown ? "x0" : "ink", { width: 12, round: true, edge: "card" });
+    if (isKeyed) on.dots(this.pad.pen, this.pad.isDown ? "x0" : "ink", PEN);
   }
 }
 

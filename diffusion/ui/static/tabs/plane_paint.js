@@ -40,8 +40,7 @@ function paintForward(on, scene, level) {
   const { chain } = scene;
   on.dots(cloud, "xt", { width: 2, opacity: 0.2 });
   const taken = chain.slice(0, level.t + 1);
-  for (let i = 0; i < Math.min(TRAILS, chain[0].length / 2); i++)
-    on.way(taken, i, "ink", { width: 1.1, opacity: 0.75 });
+  on.ways(taken, numbers(Math.min(TRAILS, chain[0].length / 2)), "ink", { width: 1.1, opacity: 0.75 });
   on.dots(chain[level.t], "eps", { width: 3.4, opacity: 0.9 });
   on.dots(chain[level.t].subarray(0, 2 * TRAILS), "ink", { width: 9, round: true, edge: "card" });
   on.dots(chain[0].subarray(0, 2 * TRAILS), "x0", { width: 9, round: true, edge: "card" });
@@ -76,9 +75,11 @@ function paintWalks(on, scene, t) {
   const { walks, sampler } = scene;
   const sets = setsOf(walks);
   const colour = COLOURS[sampler];
-  for (let i = 0; i < sets[0].length / 2; i++) on.way(sets, i, colour, { width: 1, opacity: 0.38 });
+  on.ways(sets, numbers(sets[0].length / 2), colour, { width: 1, opacity: 0.38 });
   on.dots(placeAt(walks, t), colour, { width: 7, round: true, edge: "card" });
 }
+
+const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 
 const setsOf = (taken) => [taken[0].x_t, ...taken.map(({ x_s }) => x_s)];
 
@@ -88,8 +89,8 @@ function paintOwn(on, scene, t) {
   for (const sampler of inOrder) {
     const sets = setsOf(scene.ownWalks[sampler]);
     const [width, opacity] = sampler === scene.sampler ? [3.2, 1] : THIN[sampler];
-    on.way(sets, 0, "card", { width: width + 2, opacity: 0.7 });
-    on.way(sets, 0, COLOURS[sampler], { width, opacity, dash: DASHES[sampler] });
+    on.ways(sets, [0], "card", { width: width + 2, opacity: 0.7 });
+    on.ways(sets, [0], COLOURS[sampler], { width, opacity, dash: DASHES[sampler] });
   }
   for (const sampler of inOrder)
     on.dots(placeAt(scene.ownWalks[sampler], t), COLOURS[sampler], { width: 12, round: true, edge: "card" });

@@ -24,7 +24,8 @@ function forwardSaid(scene, text, level, values) {
   if (level.t === 0) return text.plane_said_data;
   if (scene.markov) {
     const measured = fixed(scene.chainVariance(level), 3);
-    Object.assign(values, { measured, variance: fixed(1 - level.alphaBar, 3), count: scene.chain[0].length / 2 });
+    const variance = fixed(1 - level.alphaBar, 3);
+    Object.assign(values, { measured, variance, count: scene.chain[0].length / 2 });
     return text.plane_said_chain;
   }
   return drowned(level.alphaBar) ? text.plane_said_noise : text.plane_said_cloud;

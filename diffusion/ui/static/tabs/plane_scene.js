@@ -1,5 +1,5 @@
-// What the Plane tab shows, as numbers: points, noise, denoiser, walks; each made when it is asked for, and kept
-// until something that it follows from changes.
+// What the Plane tab shows, as numbers: points, noise, denoiser, walks; each made when it is asked for, and
+// kept until something that it follows from changes.
 import { drawNoise, freshNoise } from "../lib/noise.js";
 import {
   RANGE, distancesTo, exactDenoiser, exactField, gridOf, median, noised,
@@ -9,7 +9,7 @@ import { OWN_THICKNESS, SHAPES, draw } from "../lib/plane_shapes.js";
 import { SAMPLERS, chainOf, freshPoints, timesteps, walk } from "../lib/plane_walk.js";
 
 export const SIDE = 17; // arrows in a row
-const COPY = 0.1; // whatever is nearer to a training point than this share of what new points are is its copy
+const COPY = 0.1; // of how near new points are to training points: what is nearer is a copy
 const WALKERS = 24; // beside the one whose start is taken by a hand, which is number 0
 const CHAINED = 250; // points that take single steps
 const MEASURED = 400; // new points, to compare with
@@ -75,7 +75,8 @@ export class Scene {
     return this.#once("data", () => {
       const own = this.shape === "own";
       if (own && !this.strokes.length) return { points: new Float32Array(0), others: new Float32Array(0) };
-      const made = draw(own ? { strokes: this.strokes, thickness: OWN_THICKNESS } : SHAPES[this.shape], this.seed);
+      const mine = { strokes: this.strokes, thickness: OWN_THICKNESS };
+      const made = draw(own ? mine : SHAPES[this.shape], this.seed);
       return { points: made.points.slice(0, 2 * this.points), others: made.others };
     });
   }
@@ -129,7 +130,8 @@ export class Scene {
 
   // The others' walk by the chosen sampler; null while there is no denoiser.
   get walks() {
-    return this.#once("walks", () => this.predictor && this.#walk(this.startsDrawn.subarray(2), this.sampler, 1));
+    const walked = () => this.#walk(this.startsDrawn.subarray(2), this.sampler, 1);
+    return this.#once("walks", () => this.predictor && walked());
   }
 
   // By sampler the walk from the start that is taken by a hand.
@@ -158,7 +160,8 @@ export class Scene {
   rows() {
     if (this.direction === "forward" || !this.predictor) {
       const { points } = this.data;
-      return Array.from({ length: points.length / 2 }, (_, i) => ({ x_0: points[2 * i], y_0: points[2 * i + 1] }));
+      const row = (_, i) => ({ x_0: points[2 * i], y_0: points[2 * i + 1] });
+      return Array.from({ length: points.length / 2 }, row);
     }
     const both = [this.ownWalks[this.sampler], this.walks];
     return both.flatMap((taken, which) => taken.flatMap((step) => rowsOfStep(step, which)));
@@ -173,7 +176,8 @@ function rowsOfStep({ t, s, x_t, x_0_hat, x_s }, from) {
     const [x, y] = [2 * i, 2 * i + 1];
     const [at, hat, next] = [x_t, x_0_hat, x_s].map((values) => [values[x], values[y]]);
     return {
-      walker: from + i, t, s, x_t: at[0], y_t: at[1], x_0_hat: hat[0], y_0_hat: hat[1], x_s: next[0], y_s: next[1],
+      walker: from + i, t, s, x_t: at[0], y_t: at[1],
+      x_0_hat: hat[0], y_0_hat: hat[1], x_s: next[0], y_s: next[1],
     };
   });
 }

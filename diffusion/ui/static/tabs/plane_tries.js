@@ -1,13 +1,15 @@
 // Things to try in the Plane tab: the controls are set as a hand would, then the slider.
 import { button, node } from "../lib/dom.js";
 
+const DRAWN = 100; // milliseconds until what is set is seen
+const EXACT = { direction: "reverse", denoiser: "exact" };
 const TRIES = [
   { key: "drown", set: { direction: "forward", markov: false }, t: 0, play: true },
   { key: "chain", set: { direction: "forward", markov: true }, t: 300 },
-  { key: "drag", set: { direction: "reverse", denoiser: "exact", arrows: "none", steps: 50 }, t: 0, focus: "handle" },
-  { key: "jump", set: { direction: "reverse", denoiser: "exact", arrows: "x_0", steps: 1 }, t: 1000 },
-  { key: "score", set: { direction: "reverse", denoiser: "exact", arrows: "score", steps: 20 }, t: 150 },
-  { key: "memory", set: { direction: "reverse", denoiser: "exact", arrows: "none", points: "20", steps: 100 }, t: 0 },
+  { key: "drag", set: { ...EXACT, arrows: "none", steps: 50 }, t: 0, focus: "handle" },
+  { key: "jump", set: { ...EXACT, arrows: "x_0", steps: 1 }, t: 1000 },
+  { key: "score", set: { ...EXACT, arrows: "score", steps: 20 }, t: 150 },
+  { key: "memory", set: { ...EXACT, arrows: "none", points: "20", steps: 100 }, t: 0 },
   { key: "learn", set: { direction: "reverse", denoiser: "network", points: "200", steps: 50 }, t: 0 },
 ];
 
@@ -29,7 +31,7 @@ function attempt(view, { set, t, play, focus }) {
   view.transport.userSet(t);
   view.find(".stage").scrollIntoView({ block: "nearest" });
   if (play) view.transport.play();
-  if (focus) requestAnimationFrame(() => requestAnimationFrame(() => view.part(focus).focus({ preventScroll: true })));
+  if (focus) setTimeout(() => view.part(focus).focus({ preventScroll: true }), DRAWN);
 }
 
 function put(part, value) {
