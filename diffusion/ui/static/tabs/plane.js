@@ -9,7 +9,7 @@ import { Handle } from "../lib/plane_start.js";
 import { STEPS } from "../lib/plane_training.js";
 import { Save } from "../lib/save.js";
 import { levelAt, snr } from "../lib/schedules.js";
-import { remember } from "../lib/session.js";
+import { keep, kept, remember } from "../lib/session.js";
 import { Transport } from "../lib/transport.js";
 import { View } from "../lib/view.js";
 import { Drawing, drawTiles } from "./plane_drawing.js";
@@ -18,7 +18,7 @@ import { said, startSaid } from "./plane_said.js";
 import { Scene } from "./plane_scene.js";
 import { listTries } from "./plane_tries.js";
 
-const FILM = 384; // pixels of a saved film's pictures
+const FILM = 256; // pixels of a saved film's pictures
 const CHOICES = ["direction", "schedule", "shape", "denoiser", "arrows", "sampler", "points"];
 
 export function mount(context) {
@@ -54,6 +54,7 @@ class Plane extends View {
       film: () => this.tables && this.film(),
       table: () => this.tables && this.scene.rows(),
     });
+    this.remembered = kept(this.keptAs).then((found) => found && this.learner.trained.set(found.key, found));
     this.drawing = new Drawing(this, (strokes) => this.changed({ strokes }));
     this.addHandle();
     this.listen();
@@ -98,7 +99,7 @@ class Plane extends View {
     this.part("pad").hidden = shape !== "own";
     this.part("learning").hidden = denoiser !== "network";
     if ("shape" in changes) this.drawing.chosen(shape === "own");
-    if (this.tables && denoiser === "network" && !this.learner.get(this.scene.key)) this.train();
+    if (this.tables && denoiser === "network") this.remembered.then(() => this.trainFirst());
     this.learned();
     this.transport.slider.setAttribute("aria-valuetext", this.describe(this.transport.value));
   }
@@ -140,6 +141,17 @@ class Plane extends View {
 
   // ---- the network --------------------------------------------------------------------------------------
 
+  get keptAs() {
+    return `${this.root.id} network`;
+  }
+
+  // Unless there is a network for these points.
+  trainFirst() {
+    const { key, denoiser } = this.scene;
+    if (denoiser === "network" && !this.learner.get(key)) this.train();
+    else this.learned();
+  }
+
   // Begin, or end, or begin anew.
   train() {
     tell(this.part("train-problem"), "");
@@ -153,6 +165,7 @@ class Plane extends View {
     const { key, denoiser } = this.scene;
     const mine = this.learner.get(key);
     this.scene.set({ weights: mine?.weights ?? null });
+    if (mine?.weights) keep(this.keptAs, () => ({ key, ...mine }));
     const isShown = denoiser === "network" && mine;
     this.part("loss").hidden = !isShown;
     if (isShown) this.drawLearning(mine);
