@@ -15,7 +15,7 @@ DRAWS = {
     "Interpolation": (".lab.interpolation[data-done=true]", "Interpolate"),
 }
 TEXT_TABS = ("Draw", "Interpolation", "Why latent?", "A large one")
-TABS = ("Forward", "Schedules", "Reverse", "Training", *TEXT_TABS)
+TABS = ("Forward", "Schedules", "Reverse", "Training", *TEXT_TABS, "Plane")
 
 # What is in sight of the open tab; `top` is the tabs' own.
 MEASURE = """() => {
@@ -52,6 +52,8 @@ def open_tab(page: Page, name: str) -> None:
         expect(page.locator(".lab.objective b[data-n=loss]")).not_to_have_text("–", timeout=WAIT)
     if name == "Why latent?":
         expect(page.locator(".lab.reconstruction [data-n=psnr]")).to_contain_text("dB", timeout=WAIT)
+    if name == "Plane":
+        expect(page.locator(".lab.plane [data-n=copies]")).not_to_have_text("–", timeout=WAIT)
     frames(page)
 
 

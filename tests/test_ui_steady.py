@@ -75,6 +75,7 @@ def scrub(page: Page, view: str) -> float:
         ("Training", "objective"),
         ("Training", "training"),
         ("Draw", "text_to_image"),
+        ("Plane", "plane"),
     ],
 )
 def test_scrubbing_moves_no_slider(page, tab, view):
@@ -142,6 +143,8 @@ def test_the_first_interpolation_moves_no_button_and_its_steps_no_slider(page):
         ("Training", ".lab.objective [data-role=other-noise]"),
         ("Draw", ".lab.text_to_image .chip"),
         ("Why latent?", ".lab.reconstruction .preset:nth-of-type(2)"),
+        ("Plane", ".lab.plane [value=x_0]"),
+        ("Plane", ".lab.plane [value=forward]"),
     ],
 )
 def test_a_choice_stays_where_it_was_pressed(page, tab, choice):

@@ -85,7 +85,7 @@ export function philox([a, b, c, d], [first, second]) {
 }
 
 // Two words of 32 random bits as two normal numbers (Box and Muller 1958).
-function boxMuller(one, other) {
+export function boxMuller(one, other) {
   const radius = Math.sqrt(-2 * Math.log((one + 0.5) * 2 ** -32));
   const angle = 2 * Math.PI * ((other + 0.5) * 2 ** -32);
   return [radius * Math.cos(angle), radius * Math.sin(angle)];

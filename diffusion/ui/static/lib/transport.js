@@ -9,8 +9,9 @@ const STEPS = { ArrowRight: 1, ArrowLeft: -1, PageUp: PAGE, PageDown: -PAGE };
 
 export class Transport {
   // A shared transport moves the others, in other tabs, and with them: state.progress is t / T.
-  constructor(root, { seconds, describe, onChange, shared = false }) {
-    Object.assign(this, { root, seconds, describe, onChange, shared, value: 0, last: 0 });
+  // As long as `backward` says so, it plays from the end to the beginning.
+  constructor(root, { seconds, describe, onChange, shared = false, backward = () => false }) {
+    Object.assign(this, { root, seconds, describe, onChange, shared, backward, value: 0, last: 0 });
     const part = (role) => root.querySelector(`.transport [data-role="${role}"]`);
     this.slider = part("t");
     this.number = part("number");
@@ -126,16 +127,18 @@ export class Transport {
 
   play() {
     if (!this.slider.isConnected || this.last === 0) return;
-    if (this.value >= this.last) this.set(0);
-    const start = performance.now() - (this.value / this.last) * this.seconds * 1000;
+    const back = this.backward();
+    const place = (gone) => (back ? this.last - gone : gone); // a film in the making gets longer meanwhile
+    if (place(this.value) >= this.last) this.set(place(0));
+    const start = performance.now() - (place(this.value) / this.last) * this.seconds * 1000;
     const tick = (now) => {
-      const value = Math.floor(((now - start) / (this.seconds * 1000)) * this.last);
-      if (value >= this.last || !this.slider.isConnected) {
+      const gone = Math.floor(((now - start) / (this.seconds * 1000)) * this.last);
+      if (gone >= this.last || !this.slider.isConnected) {
         this.pause();
-        this.set(this.last);
+        this.set(place(this.last));
         return;
       }
-      if (value > this.value) this.set(value);
+      if (gone > place(this.value)) this.set(place(gone));
       this.frame = requestAnimationFrame(tick);
     };
     this.frame = requestAnimationFrame(tick);

@@ -55,7 +55,7 @@ export const noiseIn = ({ alphas_cumprod_t: alphaBar }, x_t, x_0) =>
   (x_t - Math.sqrt(alphaBar) * x_0) / Math.sqrt(1 - alphaBar);
 
 // The update of Python's samplers.py.
-function advance({ x_t, x_0_hat, before, z }, row, known) {
+export function advance({ x_t, x_0_hat, before, z }, row, known) {
   const { x_0_weight, eps_weight, noise_weight } = row;
   const eps_hat = new Float32Array(x_t.length);
   const x_s = new Float32Array(x_t.length);
