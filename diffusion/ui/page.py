@@ -13,6 +13,7 @@ from diffusion.models.model import LatentModel, Model
 from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api
 from diffusion.ui.parts import files, mcp_tools
+from diffusion.ui.parts.another_model import choose_alike
 from diffusion.ui.parts.class_film import shipped_film
 from diffusion.ui.parts.files import in_a_file, words
 from diffusion.ui.parts.gate import Gate
@@ -30,6 +31,7 @@ from diffusion.ui.tabs import (
     interpolation,
     latent,
     pipeline,
+    race,
     reverse,
     schedules,
     text_to_image,
@@ -112,6 +114,11 @@ def build_all_tabs(
         if text_models:
             with gr.Tab(text["tab_text_to_image"], id="text"):
                 build_text_tabs(choose_model(text_models))
+        if pixel_models:
+            with gr.Tab(text["tab_race"], id="race"):
+                choices = [chosen, race.build(PixelModels(pixel_models))]
+    if pixel_models:
+        choose_alike(choices)
 
 
 def other_languages() -> str:
