@@ -1,6 +1,6 @@
 // What the judges say of what each lane has drawn, when all have arrived.
-import { outcomeOf } from "./outcomes.js";
 import { phrase } from "./dom.js";
+import { outcomeOf } from "./outcomes.js";
 import { Question } from "./server.js";
 
 const GOOD = ["cat_new", "cat_known"]; // outcomes
@@ -53,7 +53,8 @@ export class RaceVerdicts {
   // asked: which digit was asked for, if any.
   ofOne(verdict, asked) {
     const { outcome } = verdict;
-    if (outcome) return { words: outcomeOf(verdict, this.text), isGood: GOOD.includes(outcome) };
+    if (GOOD.includes(outcome)) return { words: this.text.race_sharp_cat, isGood: true };
+    if (outcome) return { words: outcomeOf(verdict, this.text), isGood: false };
     const percent = Math.floor(100 * verdict.certainty);
     const words = phrase(this.text.race_recognised, { digit: verdict.digit, percent });
     const isAsked = asked === undefined || asked === verdict.digit;

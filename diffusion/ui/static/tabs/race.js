@@ -117,10 +117,13 @@ class Race extends View {
       this.begin(new RaceFilm(message));
       this.transport.live = true;
     }
-    this.film.add(message).info.progress = message.progress;
-    this.grow(this.transport.live ? this.film.calls : this.transport.value);
-    if (!isNew || this.film.calls < this.film.info.num_calls) return;
-    this.transport.live = false; // it was run before, for others
+    this.film.add(message);
+    const { calls, info } = this.film;
+    const ranBefore = calls === info.num_calls && (isNew || !info.progress); // for others: it came whole
+    if (!ranBefore) info.progress = message.progress;
+    this.grow(this.transport.live ? calls : this.transport.value);
+    if (!isNew || !ranBefore) return;
+    this.transport.live = false;
     this.transport.autoplay();
   }
 
@@ -209,7 +212,7 @@ class Race extends View {
     const [calls, N] = [film.callsOf(name, k), film.info.lanes[name].num_steps];
     const row = calls ? film.rowOf(name, calls - 1) : null;
     tile.classList.toggle("arrived", calls === N);
-    part("calls").textContent = phrase(this.text.race_calls, { calls, N });
+    part("calls").textContent = `${calls}/${N}`;
     part("distance").textContent = row ? row.distance.toFixed(3) : "–";
     part("seconds").textContent = row ? time(film.secondsOf(name, k)) : "–";
     const said = calls === N ? this.text.race_canvas_arrived : this.text.race_canvas;
