@@ -16,6 +16,7 @@ import { spoken } from "../lib/text.js";
 import { View } from "../lib/view.js";
 
 const PLANES = ["x_t", "x_0_hat"];
+const GREY = 128;
 const OPENING = "opening"; // the race that is run before anybody has asked for one
 
 export function mount(context) {
@@ -133,9 +134,10 @@ class Race extends View {
     this.seen.add(film.id);
     const { walk, reference, lanes } = film.info;
     const [count, ...shape] = walk.shape;
-    for (const { name, tile, grids } of this.lanes) {
-      tile.classList.toggle("off", !lanes[name]);
-      for (const plane of PLANES) grids[plane].resize(count, shape);
+    for (const lane of this.lanes) {
+      for (const plane of PLANES) lane.grids[plane].resize(count, shape);
+      lane.tile.classList.toggle("off", !lanes[lane.name]);
+      if (!lanes[lane.name]) this.blank(lane, walk.shape);
     }
     this.target.resize(count, shape);
     this.target.show(bytesFrom(reference));
@@ -144,6 +146,17 @@ class Race extends View {
     for (const { name } of this.lanes) this.curves.clear(name);
     this.verdicts.prepare(film);
     this.root.dataset.film = film.id;
+  }
+
+  // A lane that does not run.
+  blank({ part, grids }, shape) {
+    const nothing = new Uint8Array(shape.reduce((a, b) => a * b)).fill(GREY);
+    const said = phrase(this.text.race_off, { lane: part("name").textContent });
+    for (const plane of PLANES) {
+      grids[plane].show(nothing);
+      grids[plane].canvas.setAttribute("aria-label", said);
+    }
+    for (const role of ["calls", "seconds", "distance"]) part(role).textContent = "–";
   }
 
   get shownLanes() {
@@ -205,13 +218,12 @@ class Race extends View {
     this.verdicts.draw(k);
   }
 
-  drawLane({ name, tile, part, grids }, k) {
+  drawLane({ name, part, grids }, k) {
     const { film } = this;
     const pictures = film.after(k, name);
     for (const plane of PLANES) if (!grids[plane].canvas.hidden) grids[plane].show(pictures[plane]);
     const [calls, N] = [film.callsOf(name, k), film.info.lanes[name].num_steps];
     const row = calls ? film.rowOf(name, calls - 1) : null;
-    tile.classList.toggle("arrived", calls === N);
     part("calls").textContent = `${calls}/${N}`;
     part("distance").textContent = row ? row.distance.toFixed(3) : "–";
     part("seconds").textContent = row ? time(film.secondsOf(name, k)) : "–";
