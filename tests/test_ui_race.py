@@ -16,7 +16,7 @@ from diffusion.ui.parts.race_request import LANES, checked_race_request
 
 pytestmark = needs_browser
 SLIDER = ".lab.race input[data-role=t]"
-UNJUDGED = "nobody here can judge these pictures"
+UNJUDGED = "no judge for these"
 
 
 @pytest.fixture
