@@ -4,6 +4,7 @@
     python -m benchmarks.quality      recognised samples, Fréchet distance, bits/dim, steps against quality
     python -m benchmarks.cats         whether cats are new ones, and those that were asked for
     python -m benchmarks.prompts      whether a text model draws what its prompt says
+    python -m benchmarks.race         samplers side by side: shared calls, the reference, equal quality
     python -m benchmarks.sampling     seconds per network call and per picture, against diffusers
     python -m benchmarks.drawing      seconds until a prompt is drawn, as the page does it
     python -m benchmarks.startup      until the page answers, against importing its two libraries

@@ -2,10 +2,12 @@
 
     python -m benchmarks.classifier --data-dir data
     python -m benchmarks.classifier cifar10 --data-dir data --device cuda
+    python -m benchmarks.classifier --data-dir data --into checkpoints/mnist
 
 Trains one on the training images, keeps it in runs/benchmarks and prints its accuracy on the test images.
 Where that file exists it is used instead of training again. The one for MNIST takes a few minutes on two
-CPU cores; the one for CIFAR-10 needs a GPU.
+CPU cores; the one for CIFAR-10 needs a GPU. With --into, that for MNIST goes into models' folders, in
+float16, for the page to tell which digits they have drawn; their cards say so.
 """
 
 import argparse
@@ -27,42 +29,14 @@ from diffusion.data.images import to_signed
 from diffusion.data.sources import CIFAR10_CLASSES, load_data
 from diffusion.devices import in_bf16
 from diffusion.files import write_atomically
-from diffusion.models.folder import CheckpointError
+from diffusion.models.card import load_metrics, write_model_card
+from diffusion.models.digit_judge import DIGITS, save_classifier
+from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import Model
+from diffusion.nets.digit_classifier import DigitClassifier, convolution, stage
 
 CACHE = Path("runs/benchmarks")
-DIGITS = tuple(map(str, range(10)))
 HEAD_SCALE = 1 / 8  # keeps the first logits of the wide features small
-
-
-def _stage(in_channels: int, out_channels: int, kernel_size: int) -> list[nn.Module]:
-    """A convolution that keeps the size, then half the resolution."""
-    return [*_convolution(in_channels, out_channels, kernel_size), nn.MaxPool2d(2)]
-
-
-def _convolution(in_channels: int, out_channels: int, kernel_size: int = 3) -> list[nn.Module]:
-    convolution = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(out_channels), nn.ReLU()]
-
-
-class DigitClassifier(nn.Module):
-    """Three convolutions and a layer of features; (B, 1, 28, 28) in [−1, 1] → (B, 10) logits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            *_stage(1, 32, 5),  # 28 → 14
-            *_stage(32, 64, 3),  # 14 → 7
-            *_stage(64, 128, 3),  # 7 → 3
-            nn.Flatten(),
-            nn.Linear(128 * 3 * 3, 128, bias=False),
-            nn.BatchNorm1d(128),
-            nn.ReLU(),
-        )
-        self.head = nn.Linear(128, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
 
 
 class Residual(nn.Module):
@@ -70,7 +44,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(*_convolution(channels, channels), *_convolution(channels, channels))
+        self.inner = nn.Sequential(*convolution(channels, channels), *convolution(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.inner(x)
@@ -82,12 +56,12 @@ class PhotoClassifier(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            *_convolution(3, width),
-            *_stage(width, 2 * width, 3),  # 32 → 16
+            *convolution(3, width),
+            *stage(width, 2 * width, 3),  # 32 → 16
             Residual(2 * width),
-            *_stage(2 * width, 4 * width, 3),  # 16 → 8
+            *stage(2 * width, 4 * width, 3),  # 16 → 8
             Residual(4 * width),
-            *_stage(4 * width, 4 * width, 3),  # 8 → 4
+            *stage(4 * width, 4 * width, 3),  # 8 → 4
             Residual(4 * width),
             nn.AdaptiveMaxPool2d(1),
             nn.Flatten(),
@@ -253,18 +227,37 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where the data is, or will be")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
     parser.add_argument("--epochs", type=int, help="fewer for a rehearsal; default: enough")
+    parser.add_argument("--into", type=Path, nargs="+", default=[], help="folders of models of digits")
     return parser.parse_args(arguments)
+
+
+def put_into(folder: Path, net: DigitClassifier, test: ImageData) -> None:
+    """Write the classifier into the folder of a model of digits, and tell of it in its card.
+
+    Raises:
+        CheckpointError: there is no such model.
+    """
+    model = load_folder(folder)
+    if data_of(model) != "mnist":
+        raise CheckpointError(f"{folder} draws no digits.")
+    half = DigitClassifier().eval().requires_grad_(False)
+    half.load_state_dict({name: value.half() for name, value in net.state_dict().items()})
+    save_classifier(folder, net, accuracy(half, test))
+    write_model_card(folder, model, load_metrics(folder))
 
 
 def main(options: argparse.Namespace) -> None:
     net = load_or_train(options.data, options.data_dir, options.device, options.epochs)
-    share = accuracy(net, load_data(options.data, options.data_dir, train=False))
+    test = load_data(options.data, options.data_dir, train=False)
+    share = accuracy(net, test)
     title = RECIPES[options.data].title
     print(f"{cache_file(options.data)} recognises {share:.2%} of the {title} test set.")
+    for folder in options.into:
+        put_into(folder, net, test)
 
 
 if __name__ == "__main__":
     try:
         main(parse_arguments())
-    except DataError as error:
+    except (DataError, CheckpointError) as error:
         sys.exit(str(error))

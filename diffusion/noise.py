@@ -7,7 +7,7 @@ its own, whatever is drawn beside it. The page's `lib/noise.js` draws the very s
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -52,6 +52,11 @@ def fresh_noise(seed: int, shape: Sequence[int], t: int) -> Tensor:
     words = philox(torch.stack(counter), (seed & WORD, seed >> 32 & WORD))
     z = box_muller(words).movedim(0, -1).flatten(1)[:, :number]
     return z.reshape(tuple(shape)).float().half().float()  # from float64 by way of float32, as in JavaScript
+
+
+def no_noise(shape: Sequence[int]) -> Callable[[int], Tensor]:
+    """Zeros of this shape in the place of the z that a step adds, for `sample`."""
+    return lambda t: torch.zeros(*shape)
 
 
 def philox(counter: Tensor, key: tuple[int, int]) -> Tensor:

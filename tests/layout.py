@@ -13,9 +13,10 @@ DRAWS = {
     "Reverse": (".lab.reverse[data-film]", "Sample"),
     "Draw": (".lab.text_to_image .neighbour", "Draw"),
     "Interpolation": (".lab.interpolation[data-done=true]", "Interpolate"),
+    "Race": (".lab.race[data-film]", "Race"),
 }
 TEXT_TABS = ("Draw", "Interpolation", "Why latent?", "A large one")
-TABS = ("Forward", "Schedules", "Reverse", "Training", *TEXT_TABS, "Plane")
+TABS = ("Forward", "Schedules", "Reverse", "Training", *TEXT_TABS, "Plane", "Race")
 
 # What is in sight of the open tab; `top` is the tabs' own.
 MEASURE = """() => {
@@ -46,7 +47,7 @@ def open_tab(page: Page, name: str) -> None:
     if name in TEXT_TABS:
         page.get_by_role("tab", name="Text to image", exact=True).click()
     page.get_by_role("tab", name=name, exact=True).click()
-    if name in ("Reverse", "Draw"):
+    if name in ("Reverse", "Draw", "Race"):
         page.wait_for_selector(DRAWS[name][0], timeout=WAIT)
     if name == "Training":
         expect(page.locator(".lab.objective b[data-n=loss]")).not_to_have_text("–", timeout=WAIT)

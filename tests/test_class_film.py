@@ -12,9 +12,9 @@ from diffusion.films.film import as_pixels, run_sampler
 from diffusion.films.samples import film_settings
 from diffusion.models.folder import load_folder
 from diffusion.schedules import SCHEDULES
+from diffusion.ui.parts.class_choice import class_choice
 from diffusion.ui.parts.class_film import checked_class_request, class_frames
 from diffusion.ui.parts.inputs import InputError
-from diffusion.ui.tabs.reverse import class_choice
 
 
 def class_request(tiny_model, **changes):

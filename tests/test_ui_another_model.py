@@ -257,6 +257,8 @@ def test_training_shows_the_objective_of_what_was_opened(visit):
     expect(page.get_by_text(f"{THEIRS} has no record of its training here")).to_be_visible()
     expect(page.locator(".lab.training")).to_be_hidden()
     assert lab.locator("canvas[data-c=x_t]").evaluate("canvas => [canvas.width, canvas.height]") == [16, 16]
+    page.get_by_role("tab", name="Race").click()
+    expect(chosen(page)).to_have_value(THEIRS)
     page.get_by_role("tab", name="Reverse").click()
     chosen(page).click()
     page.get_by_role("option", name="tiny").click()

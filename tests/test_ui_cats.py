@@ -148,3 +148,11 @@ def test_sixteen_pictures_have_their_room(browser, server, window):
             problems[tab] = found
     assert problems == {} and page.errors == []
     page.close()
+
+
+@needs_browser
+def test_the_lanes_of_a_race_are_judged(page):
+    open_tab(page, "Race")
+    verdicts = page.locator(".lab.race [data-role=verdict]")
+    expect(verdicts).to_have_text(["not a possible cat"] * 5)  # of an untrained network
+    assert verdicts.evaluate_all("all => all.map(({ dataset }) => dataset.mark)") == ["bad"] * 5

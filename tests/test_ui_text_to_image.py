@@ -289,8 +289,8 @@ def test_an_emptied_number_has_its_last_value_again(opened):
 
 
 @needs_browser
-def test_five_tabs_fit_a_phone(opened):
+def test_all_tabs_fit_a_phone(opened):
     page = opened(360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    for name in ("Forward", "Schedules", "Reverse", "Training", "Text to image"):
+    for name in ("Forward", "Schedules", "Reverse", "Training", "Text to image", "Race"):
         expect(page.get_by_role("tab", name=name)).to_be_visible()

@@ -22,10 +22,10 @@ from diffusion.data.images import to_signed
 from diffusion.films.coding import Coding
 from diffusion.films.film import Film, make_film
 from diffusion.models.model import Model
+from diffusion.ui.parts.class_choice import CAT_GUIDANCE, class_choice, class_words
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.verdicts import MAX_CHARTED, OPENING, DrawnCats, DrawnFilms, judged_steps
 from diffusion.ui.tabs import reverse
-from diffusion.ui.tabs.reverse import CAT_GUIDANCE, class_choice, class_words
 from diffusion.ui.text import labels, shown_name, speaking
 
 BODY, FUR, EYES, MOUTH, ACCESSORY = range(5)

@@ -25,6 +25,7 @@ TABS = (
     ("tab_schedules",),
     ("tab_reverse",),
     ("tab_training",),
+    ("tab_race",),
     ("tab_text_to_image", "draw"),
     ("tab_text_to_image", "interpolation"),
     ("tab_text_to_image", "why_latent"),

@@ -18,6 +18,7 @@ from diffusion.films.samples import SAMPLES_FILE
 from diffusion.films.training_history import HISTORY_FILES
 from diffusion.hub.client import HubError, client, reason_of, why_unreachable
 from diffusion.models.card import CARD_FILE, METRICS_FILE
+from diffusion.models.digit_judge import CLASSIFIER_FILE
 from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder
 from diffusion.models.model import Model
 from diffusion.names import on_disk
@@ -32,6 +33,7 @@ HUB_FILES = (  # of a model's folder, as globs: all but a run's state
     *HISTORY_FILES,
     *ATLAS_FILES,
     CURVES_FILE,
+    CLASSIFIER_FILE,
     LOG_FILE,
 )
 CALLED = {"model": "models", "dataset": "data sets", "space": "Spaces"}

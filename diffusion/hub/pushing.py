@@ -15,6 +15,7 @@ from diffusion.films.training_history import EXAMPLES_FILE, HISTORY_FILES, NUMBE
 from diffusion.hub.client import HubError, client, reason_of, why_not_pushable, why_unreachable
 from diffusion.hub.loading import HUB_FILES, page
 from diffusion.models.card import CARD_FILE, is_generated
+from diffusion.models.digit_judge import CLASSIFIER_FILE
 from diffusion.models.folder import CheckpointError, is_of_cats, load_folder
 from diffusion.models.model import Model
 from diffusion.models.stored import TOKENIZER_FILE
@@ -133,4 +134,5 @@ class _Repo:
         # Only with its table is a picture of this name surely no one else's.
         film = {*FILM_FILES, LOSSLESS_FILE} if TABLE_FILE in self.names else set()
         history = set(HISTORY_FILES) if NUMBERS_FILE in self.names else set()
-        return self.names & {WEIGHTS_FILE, INDEX_FILE, *shards, *told_by_text, *parts, *film, *history}
+        others = {*shards, *told_by_text, *parts, *film, *history}
+        return self.names & {WEIGHTS_FILE, INDEX_FILE, CLASSIFIER_FILE, *others}

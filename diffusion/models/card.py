@@ -8,6 +8,7 @@ from typing import Any
 from diffusion.data.cats import AUTHOR, SOURCE
 from diffusion.files import to_json, write_atomically
 from diffusion.models.diffusers_format import has_expressible_classes, why_not_expressible
+from diffusion.models.digit_judge import CLASSIFIER_FILE, draws_digits, stated_accuracy
 from diffusion.models.front_matter import front_matter
 from diffusion.models.model import LatentModel, Model
 from diffusion.models.terms import UNKNOWN, other_data, terms_of
@@ -65,6 +66,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         diffusers=_diffusers(model),
         cats=_cats(model),
         judged=JUDGED if model.cats else "",
+        classifier=_classifier(path, model),
         history=HISTORY.format(sprite=sprite.name) if sprite else "",
         **{k: about[k] for k in ("data", "images_seen")},
     )
@@ -132,6 +134,12 @@ def _cats(model: Model) -> str:
     return CATS + WORDS if isinstance(model, LatentModel) else CATS
 
 
+def _classifier(path: Path, model: Model) -> str:
+    """What the folder of a model of digits has to judge them; nothing of any other."""
+    accuracy = stated_accuracy(path) if draws_digits(model) else None
+    return "" if accuracy is None else CLASSIFIER.format(file=CLASSIFIER_FILE, accuracy=accuracy)
+
+
 EMOJI_PROMPTS = 'prompts=["red heart", "고양이 얼굴", "chien", "车"], guidance_scale=3.0'
 
 CAT_PROMPTS = """
@@ -149,6 +157,10 @@ are in `film.json`.
 
 HISTORY = """`{sprite}` shows what the network drew from the same noise while it learned, a column for
 each of the moments in `training.json`.
+"""
+
+CLASSIFIER = """`{file}` tells which digit a picture shows: a small network, which recognises
+{accuracy:.2%} of the 10,000 test images of MNIST.
 """
 
 JUDGED = """
@@ -224,7 +236,7 @@ for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), 
 {judged}```
 {diffusers}
 The losses of the run are in `log.jsonl`.
-{film}{history}{cats}
+{film}{history}{cats}{classifier}
 ## Measured
 
 {metrics}

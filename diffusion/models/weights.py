@@ -77,7 +77,7 @@ def check_layout(path: Path, shapes: dict[str, list[int]]) -> dict[Path, list[st
     """
     layout = _layout(path, shapes)
     for file, keys in layout.items():
-        with _opened(file) as stored:
+        with opened_weights(file) as stored:
             found = {k: stored.get_slice(k).get_shape() for k in stored.keys()}  # noqa: SIM118
         if found != {k: shapes[k] for k in keys}:
             raise CheckpointError(f"{file} holds another network than {CONFIG_FILE} describes.")
@@ -92,7 +92,7 @@ def read_weights(path: Path, shapes: dict[str, list[int]]) -> dict[str, Tensor]:
     """
     weights: dict[str, Tensor] = {}
     for file, keys in check_layout(path, shapes).items():
-        with _opened(file) as stored:
+        with opened_weights(file) as stored:
             read = {k: stored.get_tensor(k).float() for k in keys}
         if not all_finite(read):
             raise CheckpointError(f"{file} holds weights that are not finite.")
@@ -127,8 +127,24 @@ def _is_shard(name: Any) -> bool:
     return isinstance(name, str) and SHARD_NAME.fullmatch(name) is not None
 
 
+def read_tensors(file: Path, shapes: dict[str, list[int]]) -> dict[str, Tensor]:
+    """The tensors of one file, which are to have these names and shapes, as float32.
+
+    Raises:
+        CheckpointError: it is broken, holds others, or one is not finite.
+    """
+    with opened_weights(file) as stored:
+        if {k: stored.get_slice(k).get_shape() for k in stored.keys()} != shapes:  # noqa: SIM118
+            raise CheckpointError(f"{file} holds another network than its name says.")
+        read = {k: stored.get_tensor(k).float() for k in shapes}
+    if not all_finite(read):
+        raise CheckpointError(f"{file} holds weights that are not finite.")
+    return read
+
+
 @contextmanager
-def _opened(file: Path) -> Iterator[Any]:
+def opened_weights(file: Path) -> Iterator[Any]:
+    """A safetensors file, to be read. Raises CheckpointError: it is none."""
     try:
         with safe_open(file, "pt") as stored:
             yield stored

@@ -13,6 +13,7 @@ from diffusion.models.model import LatentModel, Model
 from diffusion.pipelines.loading import missing_packages
 from diffusion.ui import api
 from diffusion.ui.parts import files, mcp_tools
+from diffusion.ui.parts.another_model import choose_alike
 from diffusion.ui.parts.class_film import shipped_film
 from diffusion.ui.parts.files import in_a_file, words
 from diffusion.ui.parts.gate import Gate
@@ -31,6 +32,7 @@ from diffusion.ui.tabs import (
     latent,
     pipeline,
     plane,
+    race,
     reverse,
     schedules,
     text_to_image,
@@ -115,6 +117,11 @@ def build_all_tabs(
                 build_text_tabs(choose_model(text_models))
         with gr.Tab(text["tab_plane"], id="plane"):
             plane.build()
+        if pixel_models:
+            with gr.Tab(text["tab_race"], id="race"):
+                choices = [chosen, race.build(PixelModels(pixel_models))]
+    if pixel_models:
+        choose_alike(choices)
 
 
 def other_languages() -> str:

@@ -1,12 +1,13 @@
 """The field that opens another checkpoint, and the choice that then has it, for this visitor alone."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
 
+from diffusion.files import to_json
 from diffusion.models.model import Model
 from diffusion.nets.step_cost import num_parameters
 from diffusion.pipelines.opening import Fetched
@@ -77,12 +78,26 @@ def what_it_is(model: Model) -> str:
     )
 
 
-def build(model: Choice, more: gr.Accordion) -> None:
+def choose_alike(models: Sequence[Any]) -> None:
+    """Let these choices, which are linked, follow each other: what is chosen by hand in one is chosen in all,
+    and so is what a visitor opens."""
+    names = [model.in_link["name"] for model in models]
+    for model, name in zip(models, names):
+        linked_opening(model)
+        others = [other for other in models if other is not model]
+        other_names = to_json([other for other in names if other != name])
+        if others:
+            js = f"async (name) => {LINK}.withChosen({other_names}, name)"
+            model.input(None, model, others, js=js, **PRIVATE)
+    opened = gr.Button(visible="hidden", elem_classes="opened-checkpoint")
+    opened.click(None, None, list(models), js=f"async () => {LINK}.withOpened({to_json(names)})", **PRIVATE)
+
+
+def build(more: gr.Accordion) -> None:
     """Lay out the field inside the current gr.Blocks.
 
     Args:
-        model: the choice that gets what was opened.
-        more: what the choice is folded in.
+        more: what the choice is folded in that gets what was opened: see `choose_alike`.
     """
     text = labels()
     has_diffusers = find_spec("diffusers") is not None
@@ -103,7 +118,6 @@ def build(model: Choice, more: gr.Accordion) -> None:
             stop = gr.Button(text["stop"], min_width=100)
         view = Scrubber("checkpoint")
         problem = controls.problem_line()
-    linked_opening(model)
     wish(
         opening_messages,
         [start.click, name.submit, _linked(name, [fold, more])],
@@ -112,9 +126,6 @@ def build(model: Choice, more: gr.Accordion) -> None:
         [stop],
         line=FETCHING,
     )
-    chosen = gr.Button(visible="hidden", elem_classes="opened-checkpoint")
-    own = f"{LINK}.withOpened"
-    chosen.click(None, None, model, js=f"async () => {own}('reverse.model')", **PRIVATE)
 
 
 def _linked(name: Any, folds: list[gr.Accordion]) -> Any:

@@ -15,6 +15,7 @@ from diffusion.films.folder import load_film
 from diffusion.films.samples import each_another
 from diffusion.models.model import Model
 from diffusion.nets.unet import UNet
+from diffusion.noise import no_noise
 from diffusion.samplers import SAMPLERS
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts.gpu import borrow_gpu, on_gpu, walking
@@ -22,7 +23,7 @@ from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, choice, real_numbe
 from diffusion.ui.parts.opened import model_named
 from diffusion.ui.parts.streaming import Planes, Row
 from diffusion.ui.parts.together import shared
-from diffusion.ui.parts.variants import CLIPPED, VARIANTS, WITHOUT_Z, ClippedDenoiser, adds_noise, no_noise
+from diffusion.ui.parts.variants import CLIPPED, VARIANTS, WITHOUT_Z, ClippedDenoiser, adds_noise
 from diffusion.ui.parts.watched import WatchedDenoiser
 from diffusion.ui.text import labels
 

@@ -3,10 +3,8 @@
 No sampler does this by itself, and no denoiser: it is put around them here.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from diffusion.denoiser import Denoiser
@@ -23,11 +21,6 @@ class ClippedDenoiser:
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         return self.denoise(x_t, t).clamp(-1, 1)
-
-
-def no_noise(shape: tuple[int, ...]) -> Callable[[int], Tensor]:
-    """Zeros of this shape in the place of the z that a step adds, for `sample`."""
-    return lambda t: torch.zeros(shape)
 
 
 def adds_noise(sampler: str, eta: float) -> bool:

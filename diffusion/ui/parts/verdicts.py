@@ -56,6 +56,12 @@ class DrawnCats:
         return judge(self.cats, _as_tensor(self.result))
 
     @property
+    def outcomes(self) -> list[dict[str, Any]]:
+        """For each cat the "outcome" and whether the mouth is "hidden", as `_verdict` tells them."""
+        hidden = [self._is_hidden(cat) for cat in self.judged.cats]
+        return [{"outcome": self._outcome(i), "hidden": each} for i, each in enumerate(hidden)]
+
+    @property
     def verdicts(self) -> list[dict[str, Any]]:
         """For each cat what `_verdict` tells, in the language that is spoken."""
         if language() not in self._told:

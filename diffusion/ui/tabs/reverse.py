@@ -11,8 +11,15 @@ from diffusion.models.model import Model
 from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts import another_model, controls
 from diffusion.ui.parts.another_model import model_choice
+from diffusion.ui.parts.class_choice import (
+    CAT_GUIDANCE,
+    CLASS_GUIDANCE,
+    class_choice,
+    class_words,
+    classes_offered,
+    opening_guidance,
+)
 from diffusion.ui.parts.class_film import (
-    EACH,
     MAX_CLASS_STEPS,
     MAX_IMAGES,
     ClassRequest,
@@ -37,10 +44,6 @@ from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole
 from diffusion.ui.parts.variants import VARIANTS, WITHOUT_Z
 from diffusion.ui.parts.verdicts import OPENING, judged_film, judged_later
 from diffusion.ui.text import in_each_language, labels, shown_name
-
-# What the tab opens with, which draws well.
-CLASS_GUIDANCE = 1.5  # of four digits without class and guidance, one is none
-CAT_GUIDANCE = 1.0  # no more cats are sharp at 1.5 … 3, and each step costs twice: docs/cats.md
 
 
 def film_info(
@@ -100,20 +103,6 @@ def saved_as(
     return {"file": [*words, settings.get("variant", "")], "code": values}
 
 
-def class_words(model: Model, indices: Sequence[int] | None) -> str:
-    """In words, which classes the images are of."""
-    text, classes = labels(), model.classes or ()
-    if indices is None:
-        return text["no_accessory" if model.cats else "no_class"]
-    chosen = sorted(set(indices))
-    if len(chosen) == len(classes) > 1:
-        return text["each_accessory" if model.cats else "each_class"]
-    names = ", ".join(shown_name(classes[i]) for i in chosen)
-    if model.cats:
-        return text["accessories_of"].format(names=names)
-    return text["class_of" if len(chosen) == 1 else "classes_of"].format(names=names)
-
-
 def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any]]:
     """Sample, and yield messages for the page."""
     info = film_info(model, asdict(request), request.classes_in(model.classes or ()), "film_on_show")
@@ -134,32 +123,6 @@ def shipped_message(model: Model, film: Film) -> dict[str, Any]:
 
 
 # ---- the layout ------------------------------------------------------------------------------------------
-
-
-def class_choice(model: Model, wanted: str = "") -> controls.Choice:
-    """Which class to draw, `wanted` if the model has it; called by what classes are for this model."""
-    text, classes = labels(), model.classes or ()
-    names = {"": text["any_accessory" if model.cats else "none"]}
-    names |= {} if EACH in classes else {EACH: text["each_another"]}
-    info = "accessory_info" if model.cats else "class_info" if classes else "no_classes"
-    return controls.Choice(
-        [(names.get(value) or shown_name(value), value) for value in classes_offered(model)],
-        value=wanted if wanted in classes else EACH if classes else "",
-        label=text["accessory" if model.cats else "class"],
-        info=text[info],
-        elem_classes=controls.asks("null_class"),
-    )
-
-
-def classes_offered(model: Model) -> list[str]:
-    """What can be chosen: each another, one, or none."""
-    classes = model.classes or ()
-    return [*([EACH] if classes and EACH not in classes else []), *classes, ""]
-
-
-def opening_guidance(model: Model) -> float:
-    """The guidance that this kind of model is shown with."""
-    return CAT_GUIDANCE if model.cats else CLASS_GUIDANCE
 
 
 def schedule_choice(model: Model, wanted: str = "") -> controls.Choice:
@@ -211,7 +174,7 @@ def settings(models: Mapping[str, Model]) -> list[Any]:
     told: dict[str, Any] = {"class": label, "images": images, "sampler": sampler, "seed": seed}
     told |= {"model": model, "steps": steps, "schedule": schedule, "guidance": guidance, "eta": eta}
     linked("reverse", told | {"variant": variant}, offered)
-    another_model.build(model, more)
+    another_model.build(more)
     say_why(guidance, {"label": label, "guidance": guidance}, reasons)
     say_why(eta, {"sampler": sampler}, {"sampler !== 'ddim'": "eta_needs_ddim"})
     silent = f"variant === '{WITHOUT_Z}' && sampler !== 'ddpm' && !(sampler === 'ddim' && eta > 0)"

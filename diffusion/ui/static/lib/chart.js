@@ -10,7 +10,7 @@ const FIRST_SIZE = { width: 320, height: 150 }; // until there is a place
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Chart {
-  lines = {}; // by name: {values, step}
+  lines = {}; // by name: {values, step, places}
   bands = {}; // by name: the share of the way where it starts, to the end; null where there is none
   cursors = {}; // by name: where it stands, a share of the way
 
@@ -45,9 +45,10 @@ export class Chart {
     this.draw();
   }
 
-  // A value that is NaN interrupts the line; of a single point it is a dot.
-  plot(name, values, step = 1) {
-    this.lines[name] = { values, step };
+  // A value that is NaN interrupts the line; of a single point it is a dot. Values stand evenly spread, or at
+  // these shares of the way.
+  plot(name, values, step = 1, places = null) {
+    this.lines[name] = { values, step, places };
     this.drawLine(name);
   }
 
@@ -140,13 +141,14 @@ export class Chart {
   }
 
   drawLine(name) {
-    const { values, step } = this.lines[name];
+    const { values, step, places } = this.lines[name];
+    const shareOf = (i) => (places ? places[i] : i / (values.length - 1));
     let path = "";
     let pen = "M";
     for (let i = 0; i < values.length; i += step) {
       if (Number.isNaN(values[i])) pen = "M";
       else {
-        path += `${pen}${this.xAt(i / (values.length - 1)).toFixed(1)} ${this.yAt(values[i]).toFixed(1)}`;
+        path += `${pen}${this.xAt(shareOf(i)).toFixed(1)} ${this.yAt(values[i]).toFixed(1)}`;
         pen = "L";
       }
     }

@@ -86,8 +86,11 @@ export function controls(key, specs) {
   return changed ? values.map((value, i) => put(value, specs[i])) : [];
 }
 
-// A control that gets what was opened, with that as its value.
-export const withOpened = (name) => offer(openings.get(name));
+// Controls that get what was opened, with that as their value.
+export const withOpened = (names) => names.map((name) => offer(openings.get(name)));
+
+// The same with a value that was chosen by hand in another one.
+export const withChosen = (names, value) => names.map((name) => offer(openings.get(name), value));
 
 // What a control can have that comes nearest to a text, and whether it is the same.
 function nearest(typed, { value, choices, minimum, maximum, model }, specs, values) {
@@ -214,7 +217,7 @@ export function restored() {
 export function offered(names) {
   if (!names.some((name) => later.has(name))) return [];
   const values = names.map((name) => later.get(name) ?? valueOf(name));
-  later.clear();
+  for (const name of names) later.delete(name);
   return values;
 }
 

@@ -1,0 +1,49 @@
+"""How many steps the lanes of a race have: presets, and the control that sets them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from diffusion.files import to_json
+from diffusion.models.digit_judge import draws_digits
+from diffusion.models.model import Model
+from diffusion.ui.parts.class_film import MAX_CLASS_STEPS
+from diffusion.ui.parts.race_request import LANES
+from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.text import labels
+
+# Of each of LANES, in their order.
+EQUAL_CALLS = [20, 20, 20, 20, 20]
+ONE_STEP = [1, 1, 1, 1, 1]
+# What is about as good, by kind of model: docs/measurements.md. Without z no number of steps is.
+EQUAL_QUALITY = {"cats": [50, 50, 20, 20, 20], "digits": [20, 20, 10, 10, 5], "others": [20, 20, 10, 10, 5]}
+# How far 100 steps of the reference are from 1,000, as root mean squares: the median of seeds.
+OWN_ERROR: dict[str, float] = {}
+
+
+def kind_of(model: Model) -> str:
+    """A key of EQUAL_QUALITY."""
+    return "cats" if model.cats is not None else "digits" if draws_digits(model) else "others"
+
+
+def own_error(model: Model) -> str:
+    """A sentence about how far the reference is from more steps; nothing where that was not measured."""
+    error = OWN_ERROR.get(kind_of(model))
+    return "" if error is None else labels()["race_own_error"].format(error=f"{error:.3f}")
+
+
+def lanes_choice(models: Mapping[str, Model]) -> Scrubber:
+    """The control: a list of numbers, one for each of LANES."""
+    text, kinds = labels(), {name: kind_of(model) for name, model in models.items()}
+    presets: dict[str, Any] = {
+        "of": {
+            kind: {"calls": EQUAL_CALLS, "quality": steps, "one": ONE_STEP}
+            for kind, steps in EQUAL_QUALITY.items()
+        },
+        "models": kinds,
+        "first": next(iter(kinds.values())),
+    }
+    field = '<label class="{lane}"><span class="key {lane}">{name}</span> <input type="number" {of}></label>'
+    of = f'data-role="{{lane}}" min="0" max="{MAX_CLASS_STEPS}" step="1"'
+    fields = (field.format(lane=n, name=text[f"race_{n}"], of=of.format(lane=n)) for n in LANES)
+    parts = {"fields": "".join(fields), "most": str(MAX_CLASS_STEPS), "presets": to_json(presets)}
+    return Scrubber("lanes", EQUAL_CALLS, parts=parts)
