@@ -20,6 +20,7 @@ from diffusion.hub.client import HubError, client, reason_of, why_unreachable
 from diffusion.models.card import CARD_FILE, METRICS_FILE
 from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder
 from diffusion.models.model import Model
+from diffusion.models.typical import TYPICAL_FILE
 from diffusion.names import on_disk
 from diffusion.training.progress import LOG_FILE
 
@@ -32,6 +33,7 @@ HUB_FILES = (  # of a model's folder, as globs: all but a run's state
     *HISTORY_FILES,
     *ATLAS_FILES,
     CURVES_FILE,
+    TYPICAL_FILE,
     LOG_FILE,
 )
 CALLED = {"model": "models", "dataset": "data sets", "space": "Spaces"}

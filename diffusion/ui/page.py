@@ -30,6 +30,7 @@ from diffusion.ui.tabs import (
     interpolation,
     latent,
     pipeline,
+    rebuild,
     reverse,
     schedules,
     text_to_image,
@@ -112,6 +113,9 @@ def build_all_tabs(
         if text_models:
             with gr.Tab(text["tab_text_to_image"], id="text"):
                 build_text_tabs(choose_model(text_models))
+        if pixel_models:
+            with gr.Tab(text["tab_rebuild"], id="rebuild"):
+                rebuild.build(PixelModels(pixel_models))
 
 
 def other_languages() -> str:
