@@ -1,10 +1,10 @@
-"""Which pictures a checkpoint of pixels does not know: the sentence about that on the page, tried on thousands.
+"""Which pictures a checkpoint of pixels does not know: the page's sentence about that, tried on many.
 
     python -m benchmarks.typical checkpoints/mnist checkpoints/cats --data-dir data
 
-Writes what is usual for held-out pictures into the checkpoint's typical.json, and prints how often the sentence comes
-on other held-out pictures, where it is a false alarm, and on pictures of another kind, where it should come. Held out
-are MNIST's test digits, or cats that were never trained on.
+Writes what is usual for held-out pictures into the checkpoint's typical.json, and prints how often the
+sentence comes on other held-out pictures, where it is a false alarm, and on pictures of another kind, where it
+should. Held out are MNIST's test digits, or cats that were never trained on.
 """
 
 import argparse
@@ -27,7 +27,6 @@ from diffusion.models.model import Model
 from diffusion.models.typical import Typical, measured, picture_losses, save_typical
 
 BATCH = 25
-SHARE_OUTSIDE = 0.02  # of held-out pictures, by definition; half of them on either side
 LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 BLANKS = 11  # greys, evenly from black to white
 COLOURS = ("ff0000", "00ff00", "0000ff", "ffff00", "00ffff", "ff00ff")
@@ -92,7 +91,7 @@ def report(model: Model, folder: Path, options: argparse.Namespace) -> None:
     """Measure what is usual, keep it, and print the table."""
     sets = sets_of(model, options)
     usual, others = losses_of(model, sets.pop("held out"), "held out").chunk(2)
-    typical = measured(usual, SHARE_OUTSIDE)
+    typical = measured(usual)
     save_typical(folder, typical)
     rows = [row("other held-out pictures", typical, others)]
     rows += [row(name, typical, losses_of(model, images, name)) for name, images in sets.items()]

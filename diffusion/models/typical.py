@@ -30,16 +30,15 @@ class Typical:
     """The losses that a network has on held-out pictures.
 
     Args:
-        low, high: between them are those of all but a few: see `share_outside`.
+        low, high: the least and the most of them: of N pictures of the same kind as these one in (N + 1) / 2 is
+            outside, whatever their losses are like.
         median: of them.
-        share_outside: the share of the measured pictures that is below `low` or above `high`.
-        num_pictures: that were measured.
+        num_pictures: N, that were measured.
     """
 
     low: float
     median: float
     high: float
-    share_outside: float
     num_pictures: int
 
     def likeness(self, loss: float) -> Likeness:
@@ -76,12 +75,11 @@ def picture_losses(model: Model, x_0: Tensor) -> Tensor:
     return torch.stack(losses).mean(0).view(-1, NUM_NOISES).mean(1).float().cpu()
 
 
-def measured(losses: Tensor, share_outside: float) -> Typical:
-    """What (N,) losses on held-out pictures say, with as many of them below as above."""
-    tail = share_outside / 2
-    points = torch.tensor([tail, 0.5, 1 - tail], dtype=torch.float64)
-    low, median, high = (float(f"{value:.4g}") for value in losses.double().quantile(points).tolist())
-    return Typical(low, median, high, share_outside, len(losses))
+def measured(losses: Tensor) -> Typical:
+    """What (N,) losses on held-out pictures say."""
+    numbers = (losses.min().item(), losses.median().item(), losses.max().item())
+    low, median, high = (float(f"{number:.4g}") for number in numbers)
+    return Typical(low, median, high, len(losses))
 
 
 def save_typical(folder: Path, typical: Typical) -> None:

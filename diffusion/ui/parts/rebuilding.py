@@ -147,8 +147,8 @@ def _levels_work(model: Model, request: Rebuild) -> Work:
 
 @on_gpu(_levels_work)
 def rebuilt_levels(model: Model, request: Rebuild) -> Iterator[tuple[int, np.ndarray, bool, int]]:
-    """For each level its number and the pictures, (NUM_NOISES, H, W, C) uint8: as they are expected after each
-    step, and at the end as they are; whether that is the end; and how often the network was called so far."""
+    """For each level its number and its pictures, (NUM_NOISES, H, W, C) uint8: as they are expected after
+    each step, and at the end as they are; whether that is the end; and how often the network was called."""
     calls = 0
     for k, start in enumerate(levels(model.schedule.num_timesteps)):
         for step in _walk_back(model, request, start):
@@ -189,7 +189,6 @@ def likeness(model: Model, request: dict[str, Any]) -> dict[str, Any]:
     numbers = {"loss": loss, "low": typical.low, "high": typical.high}
     said = labels()[f"likeness_{found}"].format(
         **{name: f"{value:.3g}" for name, value in numbers.items()},
-        share=f"{100 * (1 - typical.share_outside):g}",
         count=typical.num_pictures,
     )
     return {"likeness": found, "said": said}

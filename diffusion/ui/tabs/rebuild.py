@@ -42,6 +42,7 @@ from diffusion.ui.parts.streaming import (
 from diffusion.ui.text import in_each_language, labels, shown_name
 
 NUM_STEPS = 12  # at first
+MOST_EXAMPLES = 6  # of a model's own kind, so that all pictures stand in one row
 DIGITS = 6  # of ᾱ_t as the page gets it
 UNLIKE = ("cat", "spiral")  # of the preset pictures, those offered to networks that do not know them
 
@@ -53,7 +54,7 @@ def about(models: Mapping[str, Model], model: Model) -> dict[str, Any]:
     """What the views must know of a model before anything is rebuilt: the pictures to try it on among it."""
     channels, height, width = model.sample_shape
     history = examples_for(models, model)
-    own = examples_of(model, history) if history else []
+    own = examples_of(model, history)[:MOST_EXAMPLES] if history else []
     others = [as_example(model, preset_pictures()[name], labels()[name]) for name in UNLIKE]
     if picture := photo():
         others.append(as_example(model, picture, labels()["photo"]))
@@ -74,7 +75,9 @@ def examples_for(models: Mapping[str, Model], model: Model) -> History | None:
     if history := history_of(model):
         return history
     data = model.about.get("data")
-    alike = [m for m in models.values() if data and m.about.get("data") == data and m.classes == model.classes]
+    alike = [
+        m for m in models.values() if data and m.about.get("data") == data and m.classes == model.classes
+    ]
     found = (history_of(other) for other in alike if other.sample_shape == model.sample_shape)
     return next((history for history in found if history is not None), None)
 
@@ -166,6 +169,7 @@ def settings(models: PixelModels) -> list[Any]:
     """Lay out what can be set, in the order in which `checked_rebuild` takes it after the picture."""
     text, first = labels(), next(iter(models.values()))
     model = model_choice(models)
+    model.info = text["rebuild_checkpoint_info"]
     label = class_choice(first)
     steps = controls.steps_choice("rebuild", MAX_REBUILD_STEPS, NUM_STEPS)
     with gr.Accordion(text["more"], open=False):
@@ -220,11 +224,19 @@ def build_film(models: PixelModels, sent: Scrubber) -> list[Any]:
     return chosen
 
 
+def title(part: str) -> None:
+    """The heading of a part of the room, and what it is for."""
+    text = labels()
+    heading = f"<h2>{text[f'{part}_title']}</h2>"
+    classes = ["scrubber", "part-title"]
+    gr.HTML(heading, js_on_load=None, elem_classes=classes, apply_default_css=False)
+    controls.lead(text[f"{part}_lead"])
+
+
 def build_levels(models: PixelModels, inputs: list[Any]) -> None:
     """Lay out the second part: the same picture, rebuilt from several t."""
     text, ids = labels(), {"start": new_id("levels-start")}
-    gr.HTML(f'<h2 class="part">{text["levels_title"]}</h2>', elem_classes="part-title", apply_default_css=False)
-    controls.lead(text["levels_lead"])
+    title("levels")
     with controls.workspace() as (stage, actions, _):
         with stage:
             view = Scrubber("levels", controls=ids)
@@ -250,7 +262,7 @@ def build(models: Mapping[str, Model]) -> Any:
     """
     pixel_models = models if isinstance(models, PixelModels) else PixelModels(models)
     controls.lead(labels()["rebuild_lead"])
-    sent = Scrubber("sent")
+    sent = Scrubber("sent", {"picture": 0})
     chosen = build_film(pixel_models, sent)
     build_levels(pixel_models, [sent, *chosen])
     return chosen[0]

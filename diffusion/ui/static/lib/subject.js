@@ -17,6 +17,9 @@ export const subject = {
   start: 1, // t up to which it is ruined
 };
 
+const { promise: firstSent, resolve: sent } = Promise.withResolvers();
+export { firstSent, sent }; // a promise that a picture stands where events of Gradio's find it; that it does
+
 const listeners = new Set();
 const kept = new Map(); // x0 by number
 

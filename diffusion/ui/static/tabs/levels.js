@@ -2,7 +2,7 @@
 import { Chart } from "../lib/chart.js";
 import { node, phrase } from "../lib/dom.js";
 import { Film } from "../lib/film.js";
-import { fixed } from "../lib/numbers.js";
+import { fixed, scaleTo } from "../lib/numbers.js";
 import { Grid, toBytes } from "../lib/pictures.js";
 import { Progress } from "../lib/progress.js";
 import { fromLink, keep, kept } from "../lib/session.js";
@@ -10,7 +10,6 @@ import { NUM_NOISES, pictureOf } from "../lib/subject.js";
 import { spoken } from "../lib/text.js";
 import { View } from "../lib/view.js";
 
-const FULL = 100; // grey levels at the top of the chart
 const LINES = ["q0", "q1", "q2", "q3"]; // a noise each
 
 export function mount(context) {
@@ -27,8 +26,7 @@ class Levels extends View {
     this.progress = new Progress(this, "picture");
     this.curves = new Chart(this.chart("off"), {
       lines: LINES,
-      y: [0, FULL],
-      yTicks: [0, 25, 50, 75, 100].map((value) => [value, String(value)]),
+      ...scaleTo(0),
       xTicks: [[0, "t = 0"], [1, "T"]],
     });
     this.restore();
@@ -115,6 +113,8 @@ class Levels extends View {
   // On an axis from 0 to T, on which the levels are evenly spaced.
   plot() {
     const { rows, info } = this.film;
+    const scale = scaleTo(Math.max(...rows.flatMap(({ off }) => off)));
+    if (scale.y[1] !== this.curves.axes.y[1]) this.curves.setAxes({ ...this.curves.axes, ...scale });
     LINES.forEach((name, i) => {
       const values = info.levels.map((_, k) => (rows[k]?.finished ? rows[k].off[i] : NaN));
       this.curves.plot(name, [0, ...values]);

@@ -1,10 +1,10 @@
 // The tab Your picture: it is ruined up to some t in the browser, at once; a network walks back from there.
 import { Chart } from "../lib/chart.js";
 import { base64From, bytesFrom } from "../lib/decode.js";
-import { node, onNextFrame, phrase } from "../lib/dom.js";
+import { node, onNextFrame, phrase, whenSeen } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { link, press } from "../lib/link.js";
-import { fixed } from "../lib/numbers.js";
+import { fixed, scaleTo } from "../lib/numbers.js";
 import { Pad } from "../lib/pad.js";
 import { Grid, distanceBetween, toBytes, withChannels } from "../lib/pictures.js";
 import { PictureRow } from "../lib/picture_row.js";
@@ -12,13 +12,14 @@ import { Save } from "../lib/save.js";
 import { Question } from "../lib/server.js";
 import { filmOf } from "../lib/sheet.js";
 import { pixelsOf } from "../lib/state.js";
-import { NUM_NOISES, listen, pictureOf, setModel, setPicture, setStart, subject } from "../lib/subject.js";
+import {
+  NUM_NOISES, firstSent, listen, pictureOf, setModel, setPicture, setStart, subject,
+} from "../lib/subject.js";
 import { spoken } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { ruinedBy } from "../lib/walk.js";
 
 const GREY = 128; // where nothing is expected yet
-const FULL = 100; // grey levels at the top of the chart
 const LINES = ["q0", "q1", "q2", "q3"]; // a noise each
 
 export function mount(context) {
@@ -52,8 +53,7 @@ class Rebuild extends View {
   addChart() {
     this.distances = new Chart(this.chart("distance"), {
       lines: LINES,
-      y: [0, FULL],
-      yTicks: [0, 25, 50, 75, 100].map((value) => [value, String(value)]),
+      ...scaleTo(0),
       xTicks: [[0, "t"], [1, this.text.data_at]],
       move: (share) => this.transport.goTo(share),
     });
@@ -186,6 +186,7 @@ class Rebuild extends View {
   // That of before a reload, or one of the first picture: then there is something to see at once.
   async openFilm() {
     if (await this.transport.restore()) return;
+    await Promise.all([firstSent, whenSeen(this.root)]);
     press(this.controls.start, "rebuild", { offers: true });
   }
 
@@ -252,6 +253,8 @@ class Rebuild extends View {
   drawDistances(film, k) {
     const N = film.info.num_steps;
     for (let j = 0; j <= film.last; j++) this.offAt(j);
+    const scale = scaleTo(Math.max(...this.off.flat()));
+    if (scale.y[1] !== this.distances.axes.y[1]) this.distances.setAxes({ ...this.distances.axes, ...scale });
     LINES.forEach((name, i) =>
       this.distances.plot(name, Array.from({ length: N + 1 }, (_, j) => this.off[j]?.[i] ?? NaN)),
     );
