@@ -3,7 +3,7 @@
     python -m benchmarks.typical checkpoints/mnist checkpoints/cats --data-dir data
 
 Writes what is usual for held-out pictures into the checkpoint's typical.json, and prints how often the
-sentence comes on other held-out pictures, where it is a false alarm, and on pictures of another kind, where it
+sentence comes on other held-out ones, where it is a false alarm, and on pictures of another kind, where it
 should. Held out are MNIST's test digits, or cats that were never trained on.
 """
 

@@ -30,8 +30,8 @@ class Typical:
     """The losses that a network has on held-out pictures.
 
     Args:
-        low, high: the least and the most of them: of N pictures of the same kind as these one in (N + 1) / 2 is
-            outside, whatever their losses are like.
+        low, high: the least and the most of them: of others of the kind one in (N + 1) / 2 is outside,
+            however losses are spread.
         median: of them.
         num_pictures: N, that were measured.
     """

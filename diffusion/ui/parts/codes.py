@@ -100,7 +100,7 @@ def there_and_back(model: Model, request: Coding) -> Iterator[Returned]:
 
 
 def statistics(code: Tensor) -> dict[str, float]:
-    """What of (C, H, W) would be 0, 1 and 0 of normal noise: mean, variance, the correlation of neighbours."""
+    """What is about 0, 1 and 0 of drawn noise (C, H, W): mean, variance, the correlation of neighbours."""
     return {
         "mean": code.mean().item(),
         "variance": code.var().item(),

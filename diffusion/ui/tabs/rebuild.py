@@ -7,7 +7,7 @@ import gradio as gr
 
 from diffusion.films.training_history import History
 from diffusion.models.model import Model
-from diffusion.ui.parts import controls
+from diffusion.ui.parts import code_panels, controls
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.another_model import model_choice
 from diffusion.ui.parts.credit import credit_of_drawn, credit_of_examples
@@ -35,6 +35,7 @@ from diffusion.ui.parts.streaming import (
     PRIVATE,
     Frame,
     film_message,
+    paced,
     per_step,
     stream_frames,
     wish,
@@ -133,7 +134,7 @@ def levels_messages(model: Model, request: Rebuild) -> Iterator[dict[str, Any]]:
     """
     starts = levels(model.schedule.num_timesteps)
     info = {
-        "levels": starts,
+        "columns": starts,
         "num_timesteps": model.schedule.num_timesteps,
         "picture": request.picture,
         "made": in_each_language(lambda: made(model, request, "{t}")),
@@ -142,7 +143,7 @@ def levels_messages(model: Model, request: Rebuild) -> Iterator[dict[str, Any]]:
         "file": ["levels", model.name, f"seed{request.seed}", request.sampler],
     }
     film, before = new_id(model.name), []
-    for k, pictures, finished, calls in rebuilt_levels(model, request):
+    for k, pictures, finished, calls in paced(rebuilt_levels(model, request), lambda look: look[2]):
         row = {"t": starts[k], "finished": finished, "off": grey_levels_off(pictures, request.x_0)}
         frame = Frame(k, {"pictures": pictures}, row)
         yield film_message(film, info, [*before, frame]) | {"calls": calls}
@@ -224,19 +225,10 @@ def build_film(models: PixelModels, sent: Scrubber) -> list[Any]:
     return chosen
 
 
-def title(part: str) -> None:
-    """The heading of a part of the room, and what it is for."""
-    text = labels()
-    heading = f"<h2>{text[f'{part}_title']}</h2>"
-    classes = ["scrubber", "part-title"]
-    gr.HTML(heading, js_on_load=None, elem_classes=classes, apply_default_css=False)
-    controls.lead(text[f"{part}_lead"])
-
-
 def build_levels(models: PixelModels, inputs: list[Any]) -> None:
     """Lay out the second part: the same picture, rebuilt from several t."""
     text, ids = labels(), {"start": new_id("levels-start")}
-    title("levels")
+    code_panels.title("levels")
     with controls.workspace() as (stage, actions, _):
         with stage:
             view = Scrubber("levels", controls=ids)
@@ -262,7 +254,8 @@ def build(models: Mapping[str, Model]) -> Any:
     """
     pixel_models = models if isinstance(models, PixelModels) else PixelModels(models)
     controls.lead(labels()["rebuild_lead"])
-    sent = Scrubber("sent", {"picture": 0})
+    sent = Scrubber("sent", {"picture": 0}, parts={"which": "subject"})
     chosen = build_film(pixel_models, sent)
     build_levels(pixel_models, [sent, *chosen])
+    code_panels.build(pixel_models, chosen[0], sent)
     return chosen[0]

@@ -1,7 +1,10 @@
 // What the views of the tab Your picture share: the model, the picture that is ruined, and the noises that ruin
 // it. What changes it tells `listen`ers which of it.
+import { bytesFrom } from "./decode.js";
+import { node } from "./dom.js";
 import { drawNoise } from "./noise.js";
-import { channelsLast } from "./pictures.js";
+import { Grid, channelsLast, withChannels } from "./pictures.js";
+import { pixelsOf } from "./state.js";
 
 const MOST_KEPT = 30; // pictures, for films that are still to come
 export const NUM_NOISES = 4; // as parts/rebuilding.py has it
@@ -15,6 +18,7 @@ export const subject = {
   seed: 0,
   noises: null, // Float32Array (NUM_NOISES · height · width · channels)
   start: 1, // t up to which it is ruined
+  other: {}, // a second picture, {tile, bytes, x0, number}
 };
 
 const { promise: firstSent, resolve: sent } = Promise.withResolvers();
@@ -33,14 +37,48 @@ function tell(changes) {
 }
 
 export function setModel(about) {
-  tell({ about, tile: null, bytes: null, x0: null, noises: noisesFor(about, subject.seed) });
+  tell({ about, tile: null, bytes: null, x0: null, other: {}, noises: noisesFor(about, subject.seed) });
 }
 
 export function setPicture(tile, bytes) {
-  const [number, x0] = [subject.number + 1, signed(bytes)];
+  tell(numbered(tile, bytes));
+}
+
+export function setOther(tile, bytes) {
+  tell({ other: numbered(tile, bytes) });
+}
+
+let count = 0;
+function numbered(tile, bytes) {
+  const [number, x0] = [++count, signed(bytes)];
   kept.set(number, x0);
   if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
-  tell({ tile, bytes, x0, number });
+  return { tile, bytes, x0, number };
+}
+
+// The bytes of a tile's picture as the network sees it: {bytes} or {address}.
+export async function bytesOf({ bytes, address }) {
+  if (bytes) return bytes;
+  const image = Object.assign(new Image(), { src: address });
+  await image.decode();
+  const [height, width, channels] = subject.about.image_shape;
+  return withChannels(pixelsOf(image, width, height), channels);
+}
+
+// What a tile shows: the same.
+export function faceOf(tile) {
+  const canvas = node("canvas", "");
+  const grid = new Grid(canvas);
+  grid.resize(1, subject.about.image_shape);
+  bytesOf(tile).then((bytes) => grid.show(bytes));
+  return canvas;
+}
+
+// The model's own pictures, as tiles.
+export function tilesOf({ examples, count: own, credit }) {
+  return examples.map(({ name, pixels, note }, i) => ({
+    key: String(i), name, bytes: bytesFrom(pixels), note, credit: i < own ? credit : "",
+  }));
 }
 
 // From a Gradio control, which may hold what is no seed: then the noises stay.

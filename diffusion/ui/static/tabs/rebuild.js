@@ -1,19 +1,18 @@
 // The tab Your picture: it is ruined up to some t in the browser, at once; a network walks back from there.
 import { Chart } from "../lib/chart.js";
-import { base64From, bytesFrom } from "../lib/decode.js";
-import { node, onNextFrame, phrase, whenSeen } from "../lib/dom.js";
+import { base64From } from "../lib/decode.js";
+import { onNextFrame, phrase, whenSeen } from "../lib/dom.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { link, press } from "../lib/link.js";
 import { fixed, scaleTo } from "../lib/numbers.js";
 import { Pad } from "../lib/pad.js";
-import { Grid, distanceBetween, toBytes, withChannels } from "../lib/pictures.js";
+import { Grid, distanceBetween, toBytes } from "../lib/pictures.js";
 import { PictureRow } from "../lib/picture_row.js";
 import { Save } from "../lib/save.js";
 import { Question } from "../lib/server.js";
 import { filmOf } from "../lib/sheet.js";
-import { pixelsOf } from "../lib/state.js";
 import {
-  NUM_NOISES, firstSent, listen, pictureOf, setModel, setPicture, setStart, subject,
+  NUM_NOISES, bytesOf, faceOf, firstSent, listen, pictureOf, setModel, setPicture, setStart, subject, tilesOf,
 } from "../lib/subject.js";
 import { spoken } from "../lib/text.js";
 import { View } from "../lib/view.js";
@@ -74,7 +73,7 @@ class Rebuild extends View {
   open(about) {
     if (about.model === subject.about?.model) return;
     const first = !subject.about;
-    const { image_shape: shape, alphas_cumprod: table, examples, credit } = about;
+    const { image_shape: shape, alphas_cumprod: table } = about;
     setModel(about);
     for (const [name, grid] of Object.entries(this.grids)) grid.resize(name === "x_0" ? 1 : NUM_NOISES, shape);
     const last = table.length - 1;
@@ -82,9 +81,7 @@ class Rebuild extends View {
     this.part("start").max = last;
     if (share !== null) this.part("start").value = Math.max(1, Math.round(share * last));
     setStart(Number(this.part("start").value));
-    const tiles = examples.map(({ name, pixels, note }, i) => ({
-      key: String(i), name, bytes: bytesFrom(pixels), note, credit: i < about.count ? credit : "",
-    }));
+    const tiles = tilesOf(about);
     if (first) this.addRow(tiles);
     else this.chooseAgain(tiles);
     this.pad.setChannels(shape[2]);
@@ -92,7 +89,7 @@ class Rebuild extends View {
 
   addRow(tiles) {
     const choose = (tile) => this.choose(tile);
-    this.row = new PictureRow(this, { tiles, face: (tile) => this.faceOf(tile), choose });
+    this.row = new PictureRow(this, { tiles, face: faceOf, choose });
     this.pad = new Pad(this, { row: this.row, choose: (own) => this.row.wish(this.row.ownTile(own)) });
     const { judge, waiting } = this.server;
     this.question = new Question(judge, this.row.part("problem"), this.text, waiting);
@@ -119,27 +116,10 @@ class Rebuild extends View {
     this.choose(chosen?.own ? this.row.tiles.find(({ key }) => key === chosen.key) : tiles[0]);
   }
 
-  faceOf(tile) {
-    const canvas = node("canvas", "");
-    const grid = new Grid(canvas);
-    grid.resize(1, subject.about.image_shape);
-    this.bytesOf(tile).then((bytes) => grid.show(bytes));
-    return canvas;
-  }
-
-  // As the network sees it.
-  async bytesOf({ bytes, address }) {
-    if (bytes) return bytes;
-    const image = Object.assign(new Image(), { src: address });
-    await image.decode();
-    const [height, width, channels] = subject.about.image_shape;
-    return withChannels(pixelsOf(image, width, height), channels);
-  }
-
   async choose(tile) {
     this.row.mark(tile);
     this.wanted = tile;
-    const bytes = await this.bytesOf(tile);
+    const bytes = await bytesOf(tile);
     if (tile === this.wanted) setPicture(tile, bytes);
   }
 

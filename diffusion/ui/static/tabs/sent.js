@@ -1,15 +1,16 @@
-// No view: what an event of Gradio's sends of the picture that the page has chosen.
+// No view: what an event of Gradio's sends of a picture that the page has chosen, the subject or the other one.
 import { base64From } from "../lib/decode.js";
 import { listen, sent, subject } from "../lib/subject.js";
 
-export function mount({ props }) {
+export function mount({ element, props }) {
+  const { which } = element.querySelector(".sent").dataset;
   let last = null;
   const send = () => {
-    const { bytes, number, start } = subject;
+    const { bytes, number } = which === "subject" ? subject : subject.other;
     if (!bytes) return;
-    last = { pixels: base64From(bytes), picture: number, start };
+    last = { pixels: base64From(bytes), picture: number, start: subject.start };
     props.value = last;
-    sent();
+    if (which === "subject") sent();
   };
   listen(send);
   send();
