@@ -32,6 +32,7 @@ from diffusion.samplers import timesteps
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)  # of T
 STEPS = 12  # of a walk back, as on the page
 INVERSION_STEPS = (10, 20, 50, 100)
+CORRECTIONS = (0, 1)  # of each step there
 BATCH = 8
 
 
@@ -50,11 +51,11 @@ def rebuilt(model: Model, x_0: Tensor, share: float) -> Tensor:
     return grey_levels_off(step.x_s, x_0)
 
 
-def there_and_back(model: Model, x_0: Tensor, num_steps: int) -> dict[str, Tensor]:
+def there_and_back(model: Model, x_0: Tensor, num_steps: int, corrections: int) -> dict[str, Tensor]:
     """Of each picture how far it is after its code was found and followed back, and what the code is like."""
     denoise = model.denoiser()
     steps = timesteps(model.schedule, num_steps)[::-1]
-    *_, rise = invert(denoise, model.schedule, x_0, steps)
+    *_, rise = invert(denoise, model.schedule, x_0, steps, corrections=corrections)
     code = rise.x_t
     *_, step = walk(model, denoise, x_T=code, num_steps=num_steps, sampler="ddim")
     return {
@@ -82,13 +83,19 @@ def report(model: Model, options: argparse.Namespace) -> None:
     row = [in_batches(x_0, lambda batch, share=share: rebuilt(model, batch, share)) for share in SHARES]
     print(f"\n{model.name}, {len(x_0)} held-out pictures\n")
     print(markdown_table(("ruined up to", *shares), [("grey levels off", *row)]), flush=True)
-    columns = []
-    for num_steps in INVERSION_STEPS:
-        parts = [there_and_back(model, batch, num_steps) for batch in x_0.split(BATCH)]
-        columns.append({name: said(torch.cat([part[name] for part in parts])) for name in parts[0]})
-    rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
+    rows = [row for corrections in CORRECTIONS for row in inversion_rows(model, x_0, corrections)]
     print()
     print(markdown_table(("steps there, and back", *INVERSION_STEPS), rows), flush=True)
+
+
+def inversion_rows(model: Model, x_0: Tensor, corrections: int) -> list[tuple[str, ...]]:
+    """Of the second table those with so many corrections of each step."""
+    columns = []
+    for num_steps in INVERSION_STEPS:
+        parts = [there_and_back(model, batch, num_steps, corrections) for batch in x_0.split(BATCH)]
+        columns.append({name: said(torch.cat([part[name] for part in parts])) for name in parts[0]})
+    how = f", corrected {corrections}×" if corrections else ""
+    return [(name + how, *(column[name] for column in columns)) for name in columns[0]]
 
 
 def main() -> None:

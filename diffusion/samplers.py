@@ -82,8 +82,7 @@ def sample(
     Args:
         denoise: (x_t, t) → x_0_hat.
         schedule: the noise schedule walked.
-        x_T: (B, *D) standard normal noise at the first timestep; if that is not T, a picture as noisy as
-            there: SDEdit (Meng et al. 2022).
+        x_T: (B, *D) noise at the first timestep; below T a picture that noisy: SDEdit (Meng et al. 2022).
         steps: descending timesteps ending in 0, from `timesteps`.
         sampler: "ddpm" (Ho et al. 2020), "ddim" (Song et al. 2021), "dpm++2m" (Lu et al. 2022, Algorithm 2).
         eta: "ddim" only: 0 is deterministic, 1 is DDPM.

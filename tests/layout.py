@@ -11,11 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 WAIT = 60_000  # milliseconds at most
 DRAWS = {
     "Reverse": (".lab.reverse[data-film]", "Sample"),
+    "Your picture": (".lab.rebuild[data-film]", "Rebuild"),
     "Draw": (".lab.text_to_image .neighbour", "Draw"),
     "Interpolation": (".lab.interpolation[data-done=true]", "Interpolate"),
 }
 TEXT_TABS = ("Draw", "Interpolation", "Why latent?", "A large one")
-TABS = ("Forward", "Schedules", "Reverse", "Training", *TEXT_TABS)
+TABS = ("Forward", "Schedules", "Reverse", "Training", "Your picture", *TEXT_TABS)
 
 # What is in sight of the open tab; `top` is the tabs' own.
 MEASURE = """() => {
@@ -46,7 +47,7 @@ def open_tab(page: Page, name: str) -> None:
     if name in TEXT_TABS:
         page.get_by_role("tab", name="Text to image", exact=True).click()
     page.get_by_role("tab", name=name, exact=True).click()
-    if name in ("Reverse", "Draw"):
+    if name in ("Reverse", "Draw", "Your picture"):
         page.wait_for_selector(DRAWS[name][0], timeout=WAIT)
     if name == "Training":
         expect(page.locator(".lab.objective b[data-n=loss]")).not_to_have_text("–", timeout=WAIT)

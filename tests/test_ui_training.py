@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from diffusion import cosine_schedule, draw_noise, q_sample
 from diffusion.data.images import to_signed, to_uint8
 from diffusion.losses import diffusion_loss
+from diffusion.ui.parts import model_pictures
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.tabs import training
 

@@ -29,6 +29,7 @@ TABS = (
     ("tab_text_to_image", "interpolation"),
     ("tab_text_to_image", "why_latent"),
     ("tab_text_to_image", "pipeline"),
+    ("tab_rebuild",),
 )  # by the keys of their names
 THEMES = ("light", "dark")
 PHONES, SCREENS = (360, 390, 820), (1280, 1920, 2560)  # pixels of CSS; fingers, and a mouse

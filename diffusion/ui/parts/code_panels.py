@@ -14,7 +14,9 @@ from diffusion.models.model import Model
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.codes import (
+    JOURNEY_CORRECTIONS,
     JOURNEY_STEPS,
+    MAX_CORRECTIONS,
     NUM_BETWEEN,
     Between,
     Coding,
@@ -24,6 +26,7 @@ from diffusion.ui.parts.codes import (
     steps_for,
     there_and_back,
 )
+from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.opened import PixelModels
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.rebuilding import grey_levels_off
@@ -57,7 +60,8 @@ def codes_messages(model: Model, request: Coding) -> Iterator[dict[str, Any]]:
     info = {
         "columns": numbers,
         "picture": request.pictures[0],
-        "made": in_each_language(lambda: labels()["codes_made"].format(model=shown_name(model.name))),
+        "corrections": request.corrections,
+        "made": in_each_language(lambda: codes_made(model, request)),
         "per_step": per_step([1.0]),
         "file": ["code", model.name],
     }
@@ -71,6 +75,12 @@ def codes_messages(model: Model, request: Coding) -> Iterator[dict[str, Any]]:
         yield film_message(film, info, [*before, frame]) | {"calls": look.calls}
         if look.finished:
             before = [frame]
+
+
+def codes_made(model: Model, request: Coding) -> str:
+    """How codes were found, in a sentence."""
+    text, name = labels(), shown_name(model.name)
+    return text["codes_made"].format(model=name, corrections=request.corrections)
 
 
 def between_messages(model: Model, request: Coding) -> Iterator[dict[str, Any]]:
@@ -123,12 +133,16 @@ def build(models: PixelModels, model: Any, sent: Scrubber) -> None:
         with actions:
             start, stop = controls.start_and_stop(text["codes"])
             problem = controls.problem_line()
+            corrections = gr.Slider(
+                0, MAX_CORRECTIONS, 0, step=1, label=text["corrections"], info=text["corrections_info"]
+            )
+    linked("codes", {"corrections": corrections})
 
     def codes(name: Any, *pictures: Any) -> Iterator[dict[str, Any]]:
         request = checked_coding(models, name, *pictures)
         return codes_messages(models[request.model], request)
 
-    wish(codes, [start.click], [model, sent], [view, problem], [stop])
+    wish(codes, [start.click], [model, corrections, sent], [view, problem], [stop])
     build_between(models, model, sent)
 
 
@@ -139,15 +153,15 @@ def build_between(models: PixelModels, model: Any, sent: Scrubber) -> None:
     other = Scrubber("sent", {"picture": 0}, parts={"which": "other"})
     with controls.workspace() as (stage, actions, _):
         with stage:
-            parts = {"slider": text["journey_slider"], "position": text["journey_position"]}
-            parts |= picture_row(text["between_pictures"])
+            row = picture_row(text["between_pictures"])
+            parts = {"slider": text["journey_slider"], "position": text["journey_position"], **row}
             view = Scrubber("between", None, [open_picture, animation], parts)
         with actions:
             start, stop = controls.start_and_stop(text["between"])
             problem = controls.problem_line()
 
     def between(name: Any, *pictures: Any) -> Iterator[dict[str, Any]]:
-        request = checked_coding(models, name, *pictures)
+        request = checked_coding(models, name, JOURNEY_CORRECTIONS, *pictures)
         return between_messages(models[request.model], request)
 
     wish(between, [start.click], [model, sent, other], [view, problem], [stop])

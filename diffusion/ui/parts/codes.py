@@ -18,7 +18,9 @@ from diffusion.ui.parts.model_pictures import checked_picture
 from diffusion.ui.parts.opened import model_named
 
 STEPS = (10, 20, 50, 100)  # there, and as many back: what the error is shown for
-JOURNEY_STEPS = 20  # to the codes of two pictures, and back from what lies between them
+JOURNEY_STEPS = 30  # to the codes of two pictures, and back from what lies between them
+JOURNEY_CORRECTIONS = 1  # of each step there: without any, the ends are often other pictures
+MAX_CORRECTIONS = 3
 NUM_BETWEEN = 7  # pictures, both ends counted
 
 
@@ -30,19 +32,22 @@ class Coding:
         model: a checkpoint's name.
         x_0: (B, C, H, W) in [−1, 1]: one picture, or the two at the ends.
         pictures: the page's numbers for them.
+        corrections: of each step to a code.
     """
 
     model: str
     x_0: Tensor
     pictures: tuple[int, ...]
+    corrections: int
 
 
-def checked_coding(models: Mapping[str, Model], name: Any, *sent: Any) -> Coding:
+def checked_coding(models: Mapping[str, Model], name: Any, corrections: Any, *sent: Any) -> Coding:
     """A request with every value checked.
 
     Args:
         models: by name.
         name: of one of them.
+        corrections: 0..MAX_CORRECTIONS.
         sent: of the page for each picture, {"pixels", "picture"}: base64 of (H, W, C) uint8, and its number.
 
     Raises:
@@ -54,7 +59,8 @@ def checked_coding(models: Mapping[str, Model], name: Any, *sent: Any) -> Coding
         raise refusal("rebuild_no_picture" if len(told) == 1 else "between_no_picture")
     x_0 = torch.stack([checked_picture(model, each.get("pixels")) for each in told])
     numbers = tuple(whole_number(each.get("picture"), "number", 0, MAX_SEED) for each in told)
-    return Coding(model.name, x_0, numbers)
+    number = whole_number(corrections, "corrections", 0, MAX_CORRECTIONS)
+    return Coding(model.name, x_0, numbers, number)
 
 
 class Returned(NamedTuple):
@@ -79,7 +85,7 @@ def steps_for(model: Model) -> list[int]:
 
 
 def _returning(model: Model, request: Coding) -> Work:
-    calls = 2 * sum(steps_for(model))
+    calls = (2 + request.corrections) * sum(steps_for(model))
     return Work(calls, calls)
 
 
@@ -88,8 +94,9 @@ def there_and_back(model: Model, request: Coding) -> Iterator[Returned]:
     """The picture to its code and back, once for each of `steps_for`, with every step on the way."""
     x_0, denoise, calls = request.x_0.to(model.device), model.denoiser(), 0
     for number in steps_for(model):
-        for rise in invert(denoise, model.schedule, x_0, timesteps(model.schedule, number)[::-1]):
-            calls += 1
+        steps = timesteps(model.schedule, number)[::-1]
+        for rise in invert(denoise, model.schedule, x_0, steps, corrections=request.corrections):
+            calls += 1 + request.corrections
             yield Returned(number, rise.x_t[0].cpu(), x_0[0].cpu(), False, calls)
         code = rise.x_t
         for step in walk(model, denoise, x_T=code, num_steps=number, sampler="ddim"):
@@ -129,14 +136,19 @@ class Between(NamedTuple):
     calls: int
 
 
-@on_gpu(lambda model, request: Work(2 * JOURNEY_STEPS, (2 + NUM_BETWEEN) * JOURNEY_STEPS))
+def _between_work(model: Model, request: Coding) -> Work:
+    asked = 1 + request.corrections
+    return Work((asked + 1) * JOURNEY_STEPS, (2 * asked + NUM_BETWEEN) * JOURNEY_STEPS)
+
+
+@on_gpu(_between_work)
 def between_codes(model: Model, request: Coding) -> Iterator[Between]:
     """Both pictures to their codes, an arc between these, and all that lies on it walked back."""
     number = min(JOURNEY_STEPS, model.schedule.num_timesteps)
     denoise, calls = model.denoiser(), 0
-    upwards = timesteps(model.schedule, number)[::-1]
-    for rise in invert(denoise, model.schedule, request.x_0.to(model.device), upwards):
-        calls += 1
+    x_0, upwards = request.x_0.to(model.device), timesteps(model.schedule, number)[::-1]
+    for rise in invert(denoise, model.schedule, x_0, upwards, corrections=request.corrections):
+        calls += 1 + request.corrections
         yield Between(rise.x_t.cpu(), None, None, False, calls)
     a, b = rise.x_t.cpu()
     codes = slerp(a, b, torch.linspace(0, 1, NUM_BETWEEN, dtype=torch.float64))

@@ -142,7 +142,7 @@ def levels_messages(model: Model, request: Rebuild) -> Iterator[dict[str, Any]]:
         "per_step": per_step([1.0]),
         "file": ["levels", model.name, f"seed{request.seed}", request.sampler],
     }
-    film, before = new_id(model.name), []
+    film, before = new_id(model.name), list[Frame]()
     for k, pictures, finished, calls in paced(rebuilt_levels(model, request), lambda look: look[2]):
         row = {"t": starts[k], "finished": finished, "off": grey_levels_off(pictures, request.x_0)}
         frame = Frame(k, {"pictures": pictures}, row)
@@ -200,8 +200,8 @@ def follow(models: PixelModels, model: Any, label: Any, view: Scrubber) -> None:
 def build_film(models: PixelModels, sent: Scrubber) -> list[Any]:
     """Lay out the room's first part: a picture, ruined and rebuilt. Returns what it is sent with."""
     text, ids, first = labels(), {"start": new_id("rebuild-start")}, next(iter(models.values()))
-    parts = {"slider": text["film_slider"], "position": text["film_position"]}
-    parts |= picture_row(text["rebuild_pictures"])
+    row = picture_row(text["rebuild_pictures"])
+    parts = {"slider": text["film_slider"], "position": text["film_position"], **row}
 
     def judge(request: dict[str, Any]) -> dict[str, Any]:
         return likeness(model_named(models, request.get("model", first.name)), request)

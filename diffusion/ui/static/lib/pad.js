@@ -37,13 +37,13 @@ export class Pad {
     this.blank();
   }
 
-  // What opens it stands in the row of pictures, before the camera.
+  // What opens it stands beside what adds a file, where it is in sight however long the row is.
   addTile() {
     this.tile = button("preset own", this.text.pad_open);
     Object.assign(this.tile, { title: this.text.pad_open, textContent: "✏️" });
     this.tile.setAttribute("aria-expanded", false);
     this.tile.addEventListener("click", () => this.open(this.root.hidden));
-    this.row.part("camera").before(this.tile);
+    this.row.part("add").before(this.tile);
   }
 
   open(isOpen) {

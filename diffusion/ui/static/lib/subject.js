@@ -1,5 +1,5 @@
-// What the views of the tab Your picture share: the model, the picture that is ruined, and the noises that ruin
-// it. What changes it tells `listen`ers which of it.
+// What the views of the tab Your picture share: the model, the picture that is ruined, and the noises that
+// ruin it. What changes is told to who listens.
 import { bytesFrom } from "./decode.js";
 import { node } from "./dom.js";
 import { drawNoise } from "./noise.js";

@@ -1,6 +1,6 @@
 // The walk of a sampler whose x̂_0 comes in the code of Python's films/coding.py: from a seed and the numbers
 // of its steps the page makes x_t and ε̂ by itself. A walk is {seed, shape, sent, start}, of which shape is
-// x_t's, sent the prediction that comes along under guidance, and start, if it is not noise that it starts from,
+// x_t's, sent the prediction that comes along under guidance, and start, if it begins with more than noise,
 // the picture in it: {x_0, alphas_cumprod}. A state is {x_t, known}.
 import { inflated } from "./inflate.js";
 import { drawNoise, freshNoise } from "./noise.js";

@@ -12,7 +12,8 @@ import { Save } from "../lib/save.js";
 import { Question } from "../lib/server.js";
 import { filmOf } from "../lib/sheet.js";
 import {
-  NUM_NOISES, bytesOf, faceOf, firstSent, listen, pictureOf, setModel, setPicture, setStart, subject, tilesOf,
+  NUM_NOISES, bytesOf, faceOf, firstSent, listen, pictureOf, setModel, setPicture, setStart, subject,
+  tilesOf,
 } from "../lib/subject.js";
 import { spoken } from "../lib/text.js";
 import { View } from "../lib/view.js";
@@ -75,7 +76,8 @@ class Rebuild extends View {
     const first = !subject.about;
     const { image_shape: shape, alphas_cumprod: table } = about;
     setModel(about);
-    for (const [name, grid] of Object.entries(this.grids)) grid.resize(name === "x_0" ? 1 : NUM_NOISES, shape);
+    const countOf = (name) => (name === "x_0" ? 1 : NUM_NOISES);
+    for (const [name, grid] of Object.entries(this.grids)) grid.resize(countOf(name), shape);
     const last = table.length - 1;
     const share = first ? null : this.part("start").value / this.part("start").max;
     this.part("start").max = last;
@@ -135,8 +137,10 @@ class Rebuild extends View {
     const { film } = this.transport;
     if (!film || !subject.bytes) return false;
     const { seed, shape, start } = film.info.walk;
-    const same = seed === subject.seed && start.t === subject.start && shape[3] === subject.about.image_shape[2];
-    return same && distanceBetween(subject.bytes, this.original) === 0;
+    const { bytes, about: { image_shape: size } } = subject;
+    const same = seed === subject.seed && start.t === subject.start && shape[3] === size[2];
+    const { original } = this;
+    return same && bytes.length === original.length && distanceBetween(bytes, original) === 0;
   }
 
   // By a hand on the transport, or as the film grows.

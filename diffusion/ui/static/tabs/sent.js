@@ -1,4 +1,4 @@
-// No view: what an event of Gradio's sends of a picture that the page has chosen, the subject or the other one.
+// No view: what events of Gradio's send of a picture that the page has chosen, the subject or the other one.
 import { base64From } from "../lib/decode.js";
 import { listen, sent, subject } from "../lib/subject.js";
 
