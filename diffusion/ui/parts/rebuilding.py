@@ -16,7 +16,6 @@ from diffusion.models.typical import PREDICTIONS, load_typical, picture_losses
 from diffusion.noise import draw_noise
 from diffusion.process import q_sample
 from diffusion.samplers import SAMPLERS, Step
-from diffusion.ui.parts.class_film import MAX_STEPS_TIMES_IMAGES
 from diffusion.ui.parts.gpu import Work, on_gpu, walking
 from diffusion.ui.parts.inputs import MAX_SEED, choice, refusal, whole_number
 from diffusion.ui.parts.model_pictures import checked_picture
@@ -26,7 +25,7 @@ from diffusion.ui.text import labels
 
 NUM_NOISES = 4  # of the seed: from each the picture is rebuilt
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)  # of T: the levels that are compared
-MAX_REBUILD_STEPS = 200
+MAX_REBUILD_STEPS = 200  # from each level: 4000 predictions of one picture in all, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ def checked_rebuild(
     chosen, sent = model_named(models, model), sent if isinstance(sent, dict) else {}
     if not sent.get("pixels"):
         raise refusal("rebuild_no_picture")
-    request = Rebuild(
+    return Rebuild(
         chosen.name,
         checked_picture(chosen, sent.get("pixels")),
         whole_number(sent.get("picture"), "number", 0, MAX_SEED),
@@ -88,9 +87,6 @@ def checked_rebuild(
         choice(sampler, "sampler", SAMPLERS),
         whole_number(seed, "seed", 0, MAX_SEED),
     )
-    if request.num_steps * NUM_NOISES * len(SHARES) > MAX_STEPS_TIMES_IMAGES:
-        raise refusal("too_many_frames", limit=f"{MAX_STEPS_TIMES_IMAGES:,}")
-    return request
 
 
 def ruined(model: Model, request: Rebuild, start: int) -> Tensor:

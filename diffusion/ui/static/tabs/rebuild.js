@@ -76,8 +76,6 @@ class Rebuild extends View {
     const first = !subject.about;
     const { image_shape: shape, alphas_cumprod: table } = about;
     setModel(about);
-    const countOf = (name) => (name === "x_0" ? 1 : NUM_NOISES);
-    for (const [name, grid] of Object.entries(this.grids)) grid.resize(countOf(name), shape);
     const last = table.length - 1;
     const share = first ? null : this.part("start").value / this.part("start").max;
     this.part("start").max = last;
@@ -182,8 +180,6 @@ class Rebuild extends View {
     this.original = toBytes(start.x_0);
     const xTicks = [[0, `t = ${start.t}`], [1, this.text.data_at]];
     this.distances.setAxes({ ...this.distances.axes, xTicks });
-    for (const name of ["x_t", "x_0_hat"]) this.grids[name].resize(NUM_NOISES, film.shape(name).slice(1));
-    this.grids.x_0.resize(1, film.shape("x_t").slice(1));
   }
 
   // How far the four pictures of a frame are from the one that was ruined.
@@ -212,15 +208,23 @@ class Rebuild extends View {
 
   drawRuined() {
     const { about, bytes, x0, noises, start } = subject;
-    for (const name of ["x_t", "x_0_hat"]) this.grids[name].resize(NUM_NOISES, about.image_shape);
-    this.grids.x_0.resize(1, about.image_shape);
+    this.fit(about.image_shape);
     this.grids.x_0.show(bytes);
     this.grids.x_t.show(toBytes(ruinedBy(noises, x0, about.alphas_cumprod[start])));
     this.grids.x_0_hat.show(new Uint8Array(noises.length).fill(GREY));
     this.fill({ start: String(start), t: String(start), state: this.text.rebuild_ruined, distances: "" });
   }
 
+  // Pictures of this shape: the film's may be another model's than that which is chosen.
+  fit(shape) {
+    if (String(shape) === this.fitted) return;
+    this.fitted = String(shape);
+    const countOf = (name) => (name === "x_0" ? 1 : NUM_NOISES);
+    for (const [name, grid] of Object.entries(this.grids)) grid.resize(countOf(name), shape);
+  }
+
   drawFrame(film, k) {
+    this.fit(film.shape("x_t").slice(1));
     this.grids.x_0.show(this.original);
     for (const name of ["x_t", "x_0_hat"]) this.grids[name].show(film.plane(k, name));
     const t = film.rows[k]?.t ?? 0;
