@@ -43,23 +43,27 @@ class Step(NamedTuple):
     update: Update
 
 
-def timesteps(schedule: NoiseSchedule, num_steps: int) -> list[int]:
-    """Evenly ("trailing") spaced timesteps T … 0.
+def timesteps(schedule: NoiseSchedule, num_steps: int, start: int | None = None) -> list[int]:
+    """Evenly ("trailing") spaced timesteps from `start` to 0.
 
     Args:
         schedule: gives T.
-        num_steps: 1..T.
+        num_steps: 1..start.
+        start: 1..T; None is T.
 
     Returns:
-        num_steps + 1 descending integers, the first T, the last 0.
+        num_steps + 1 descending integers, the first `start`, the last 0.
 
     Raises:
-        ValueError: num_steps is not in 1..T.
+        ValueError: start is not in 1..T, or num_steps is not in 1..start.
     """
     last = schedule.num_timesteps
-    if not 1 <= num_steps <= last:
-        raise ValueError(f"The number of steps must be from 1 to {last}, not {num_steps}.")
-    return [round(last * (1 - i / num_steps)) for i in range(num_steps + 1)]
+    first = last if start is None else start
+    if not 1 <= first <= last:
+        raise ValueError(f"A walk must start at a timestep from 1 to {last}, not {first}.")
+    if not 1 <= num_steps <= first:
+        raise ValueError(f"The number of steps must be from 1 to {first}, not {num_steps}.")
+    return [round(first * (1 - i / num_steps)) for i in range(num_steps + 1)]
 
 
 @torch.no_grad()
@@ -78,7 +82,7 @@ def sample(
     Args:
         denoise: (x_t, t) → x_0_hat.
         schedule: the noise schedule walked.
-        x_T: (B, *D) standard normal noise at the first timestep.
+        x_T: (B, *D) noise at the first timestep; below T a picture that noisy: SDEdit (Meng et al. 2022).
         steps: descending timesteps ending in 0, from `timesteps`.
         sampler: "ddpm" (Ho et al. 2020), "ddim" (Song et al. 2021), "dpm++2m" (Lu et al. 2022, Algorithm 2).
         eta: "ddim" only: 0 is deterministic, 1 is DDPM.

@@ -11,12 +11,13 @@ from playwright.sync_api import Browser, Page, expect
 WAIT = 60_000  # milliseconds at most
 DRAWS = {
     "Reverse": (".lab.reverse[data-film]", "Sample"),
+    "Your picture": (".lab.rebuild[data-film]", "Rebuild"),
     "Draw": (".lab.text_to_image .neighbour", "Draw"),
     "Interpolation": (".lab.interpolation[data-done=true]", "Interpolate"),
     "Race": (".lab.race[data-film]", "Race"),
 }
 TEXT_TABS = ("Draw", "Interpolation", "Why latent?", "A large one")
-TABS = ("Forward", "Schedules", "Reverse", "Training", *TEXT_TABS, "Plane", "Race")
+TABS = ("Forward", "Schedules", "Reverse", "Training", *TEXT_TABS, "Plane", "Race", "Your picture")
 
 # What is in sight of the open tab; `top` is the tabs' own.
 MEASURE = """() => {
@@ -47,7 +48,7 @@ def open_tab(page: Page, name: str) -> None:
     if name in TEXT_TABS:
         page.get_by_role("tab", name="Text to image", exact=True).click()
     page.get_by_role("tab", name=name, exact=True).click()
-    if name in ("Reverse", "Draw", "Race"):
+    if name in ("Reverse", "Draw", "Race", "Your picture"):
         page.wait_for_selector(DRAWS[name][0], timeout=WAIT)
     if name == "Training":
         expect(page.locator(".lab.objective b[data-n=loss]")).not_to_have_text("–", timeout=WAIT)

@@ -13,17 +13,10 @@ from diffusion.ui.text import labels, speaking
 pytestmark = needs_browser
 with speaking("ko"):
     KOREAN = labels()
-TABS = [
-    *(
-        "tab_forward",
-        "tab_schedules",
-        "tab_reverse",
-        "tab_training",
-        "tab_text_to_image",
-        "tab_plane",
-        "tab_race",
-    )
-]
+TABS = (
+    *("tab_forward", "tab_schedules", "tab_reverse", "tab_training", "tab_text_to_image"),
+    *("tab_plane", "tab_race", "tab_rebuild"),
+)
 # English that is nobody's to translate: a term in parentheses; names of keys, samplers, the test's models.
 NAMES = re.compile(
     r"\([^)]*\)|Page Up|Page Down|(?<![A-Za-z])(ddim|ddpm|dpm|tiny|text|linear|cosine|English|"

@@ -7,7 +7,17 @@ import pytest
 from conftest import ROOT
 
 WINGS = (
-    ("schedules", "process", "noise", "denoiser", "samplers", "losses", "likelihood", "interpolation"),
+    (
+        "schedules",
+        "process",
+        "noise",
+        "denoiser",
+        "samplers",
+        "losses",
+        "likelihood",
+        "interpolation",
+        "inversion",
+    ),
     ("devices", "files", "checks", "console", "names", "addresses"),
     ("nets",),
     ("data",),

@@ -103,7 +103,7 @@ def test_texts_stand_out_from_what_is_behind_them(browser, whole_server, theme):
 
 
 def test_arrow_keys_go_through_tabs(laptop):
-    names = ["Forward", "Schedules", "Reverse", "Training", "Text to image", "Plane", "Race"]
+    names = ["Forward", "Schedules", "Reverse", "Training", "Text to image", "Plane", "Race", "Your picture"]
     tabs = [laptop.get_by_role("tab", name=name, exact=True) for name in names]
     tabs[0].focus()
     last = len(tabs) - 1

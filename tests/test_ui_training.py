@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from diffusion import cosine_schedule, draw_noise, q_sample
 from diffusion.data.images import to_signed, to_uint8
 from diffusion.losses import diffusion_loss
+from diffusion.ui.parts import model_pictures
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.tabs import training
 
@@ -42,10 +43,10 @@ def test_a_request_for_the_objective_is_checked(tiny_model):
 def test_a_history_that_does_not_fit_the_model_is_not_shown(tiny_model, tmp_path, change):
     record(tmp_path, tiny_model)
     model = replace(tiny_model, folder=tmp_path)
-    assert training.history_of(model) is not None and training.history_of(tiny_model) is None
+    assert model_pictures.history_of(model) is not None and model_pictures.history_of(tiny_model) is None
     file = tmp_path / "training.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    assert training.history_of(model) is None
+    assert model_pictures.history_of(model) is None
 
 
 # ---- in a browser ----------------------------------------------------------------------------------------

@@ -25,12 +25,13 @@ TABS = (
     ("tab_schedules",),
     ("tab_reverse",),
     ("tab_training",),
-    ("tab_race",),
     ("tab_text_to_image", "draw"),
     ("tab_text_to_image", "interpolation"),
     ("tab_text_to_image", "why_latent"),
     ("tab_text_to_image", "pipeline"),
     ("tab_plane",),
+    ("tab_race",),
+    ("tab_rebuild",),
 )  # by the keys of their names
 THEMES = ("light", "dark")
 PHONES, SCREENS = (360, 390, 820), (1280, 1920, 2560)  # pixels of CSS; fingers, and a mouse

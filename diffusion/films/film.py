@@ -96,6 +96,7 @@ def walk(
     seed: int = 0,
     num_images: int = 1,
     x_T: Tensor | None = None,
+    start: int | None = None,
     noise: Callable[[int], Tensor] | None = None,
     sampler: str = "dpm++2m",
     eta: float = 0.0,
@@ -106,10 +107,11 @@ def walk(
     Args:
         model: gives the shape of x_T and the device.
         denoise: (x_t, t) → x_0_hat, on `schedule`.
-        num_steps: 1..T.
+        num_steps: 1..start.
         seed: of all noise; picture i is the same for every B.
         num_images: B, rows of x_T.
         x_T: (B, C, H, W) to start from; None draws it from the seed.
+        start: the timestep of x_T, 1..T; None is T.
         noise: as for `sample`; None draws it from the seed.
         sampler, eta: as for `sample`.
         schedule: the schedule that is sampled, if not the model's own.
@@ -121,7 +123,7 @@ def walk(
     if x_T is None:
         x_T = draw_noise((num_images, *model.sample_shape), torch.Generator().manual_seed(seed))
     noise = noise or partial(fresh_noise, seed, x_T.shape)
-    steps = timesteps(schedule, num_steps)
+    steps = timesteps(schedule, num_steps, start)
     return sample(denoise, schedule, x_T.to(model.device), steps, sampler=sampler, eta=eta, noise=noise)
 
 

@@ -21,6 +21,7 @@ from diffusion.models.card import CARD_FILE, METRICS_FILE
 from diffusion.models.digit_judge import CLASSIFIER_FILE
 from diffusion.models.folder import MODEL_FILES, CheckpointError, load_folder
 from diffusion.models.model import Model
+from diffusion.models.typical import TYPICAL_FILE
 from diffusion.names import on_disk
 from diffusion.training.progress import LOG_FILE
 
@@ -34,6 +35,7 @@ HUB_FILES = (  # of a model's folder, as globs: all but a run's state
     *ATLAS_FILES,
     CURVES_FILE,
     CLASSIFIER_FILE,
+    TYPICAL_FILE,
     LOG_FILE,
 )
 CALLED = {"model": "models", "dataset": "data sets", "space": "Spaces"}

@@ -29,6 +29,7 @@ from diffusion.hub.downloads import (
 from diffusion.models.digit_judge import CLASSIFIER_FILE
 from diffusion.models.folder import MODEL_FILES, load_folder
 from diffusion.models.model import LatentModel, Model
+from diffusion.models.typical import TYPICAL_FILE
 from diffusion.models.weights import INDEX_FILE, PICKLE_SUFFIXES, CheckpointError, read_object
 from diffusion.names import on_disk
 from diffusion.nets.step_cost import num_parameters
@@ -119,7 +120,7 @@ def needed_files(folder: Path, listing: Listing) -> list[str]:
         pickles = sorted(file for file in names if Path(file).suffix in PICKLE_SUFFIXES)
         hint = f": {pickles[0]} is a pickle, which is never opened" if pickles else ""
         raise PipelineError(f"{name} has no {WEIGHTS_FILE}{hint}.")
-    patterns = (*MODEL_FILES, *HISTORY_FILES, CLASSIFIER_FILE)
+    patterns = (*MODEL_FILES, *HISTORY_FILES, CLASSIFIER_FILE, TYPICAL_FILE)
     return [file for file in names if any(fnmatch(file, each) for each in patterns) and "/" not in file]
 
 

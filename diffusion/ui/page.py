@@ -33,6 +33,7 @@ from diffusion.ui.tabs import (
     pipeline,
     plane,
     race,
+    rebuild,
     reverse,
     schedules,
     text_to_image,
@@ -119,9 +120,10 @@ def build_all_tabs(
             plane.build()
         if pixel_models:
             with gr.Tab(text["tab_race"], id="race"):
-                choices = [chosen, race.build(PixelModels(pixel_models))]
-    if pixel_models:
-        choose_alike(choices)
+                raced = race.build(PixelModels(pixel_models))
+            with gr.Tab(text["tab_rebuild"], id="rebuild"):
+                rebuilt = rebuild.build(PixelModels(pixel_models))
+            choose_alike([chosen, raced, rebuilt])
 
 
 def other_languages() -> str:

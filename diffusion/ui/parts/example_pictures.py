@@ -3,8 +3,10 @@
 from functools import lru_cache
 
 import numpy as np
+from gradio import media
 from PIL import Image, ImageDraw
 
+from diffusion.data.images import centre_crop
 from diffusion.ui.parts.modules import STATIC
 from diffusion.ui.text import labels
 
@@ -139,3 +141,13 @@ def _card() -> Image.Image:
     for i in range(6):
         _disc(draw, 0.09 + 0.165 * i, 0.89, 0.075 - 0.011 * i, 0.075 - 0.011 * i, "#222222")
     return image
+
+
+@lru_cache(maxsize=1)
+def photo() -> Image.Image | None:
+    """A photo of a lion that Gradio's package has, 256×256; None where it has it no more."""
+    try:
+        with Image.open(media.get_image("lion.jpg")) as file:
+            return centre_crop(file.convert("RGB"), SIZE)
+    except OSError:
+        return None

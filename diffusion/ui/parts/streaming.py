@@ -11,7 +11,7 @@ import base64
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -30,6 +30,7 @@ Planes = dict[str, np.ndarray]  # uint8 arrays by name; of one dimension, in las
 Row = dict[str, Any] | None
 Message = dict[str, Any]
 Shares = Callable[..., Hashable]
+Look = TypeVar("Look")
 Handler = Callable[..., AsyncIterator[tuple[Any, str]]]
 
 
@@ -92,6 +93,15 @@ def stream_frames(
         if row is None or time.monotonic() - sent > MESSAGE_SECONDS * LINE.at_work():
             yield film_message(film, info, before + fresh)
             before, fresh, sent = fresh, [], time.monotonic()
+
+
+def paced(looks: Iterable[Look], is_finished: Callable[[Look], bool]) -> Iterator[Look]:
+    """Of looks at what is being made those that are finished, and of others no more than pages can show."""
+    sent = 0.0
+    for look in looks:
+        if is_finished(look) or time.monotonic() - sent > MESSAGE_SECONDS * LINE.at_work():
+            yield look
+            sent = time.monotonic()
 
 
 def per_step(guidance_scales: Sequence[float]) -> dict[str, int]:

@@ -1,28 +1,30 @@
 """The Training tab: the objective on one picture, and how a network learned."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion.data.images import to_signed
-from diffusion.films.training_history import History, load_history
+from diffusion.films.training_history import History
 from diffusion.losses import WEIGHTINGS
 from diffusion.models.model import Model
 from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.credit import credit_of_begun, credit_of_examples, source
-from diffusion.ui.parts.example_pictures import preset_pictures
 from diffusion.ui.parts.files import address_of, in_a_file
 from diffusion.ui.parts.gpu import Work, on_gpu
-from diffusion.ui.parts.inputs import MAX_SEED, refusal, whole_number
+from diffusion.ui.parts.inputs import MAX_SEED, whole_number
 from diffusion.ui.parts.line import asked_in_line
+from diffusion.ui.parts.model_pictures import (
+    checked_picture,
+    examples_of,
+    history_of,
+    note_of,
+    other_examples,
+)
 from diffusion.ui.parts.opened import PixelModels, model_named
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.scrubber import Scrubber, data_url
@@ -85,39 +87,9 @@ def answer_for(model: Model, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def checked_picture(model: Model, pixels: Any) -> Tensor:
-    """base64 of (H, W, C) uint8 → (C, H, W) in [−1, 1]. Raises InputError if it is anything else."""
-    channels, height, width = model.sample_shape
-    try:
-        values = bytearray(base64.b64decode(pixels or "", validate=True))
-    except (binascii.Error, TypeError, ValueError):
-        values = bytearray()
-    if len(values) != channels * height * width:
-        raise refusal("wrong_pixels")
-    return to_signed(
-        torch.frombuffer(values, dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
-    )
-
-
 def _half(x: Tensor) -> str:
     """(K, C, H, W) → base64 of (K, H, W, C) float16."""
     return encode(x.permute(0, 2, 3, 1).half().numpy())
-
-
-def history_of(model: Model) -> History | None:
-    """What the model's folder tells of its training; None if it tells nothing that fits the model."""
-    history = load_history(model.folder) if model.folder else None
-    if history is None:
-        return None
-    channels, height, width = model.sample_shape
-    example_labels = history.info.get("example_labels")
-    known = range(len(model.classes or ()))
-    fits = history.frames.shape[2:] == (height, width, channels) and (
-        example_labels is None
-        or len(example_labels) == len(history.examples)
-        and all(label in known for label in example_labels)
-    )
-    return history if fits else None
 
 
 def relative_weights(model: Model, levels: list[int]) -> dict[str, list[float]]:
@@ -143,35 +115,8 @@ def objective_message(model: Model, history: History | None) -> dict[str, Any]:
         "typical": history.info["moments"][-1]["loss_of_average"] if history else None,
         "data": shown_name(model.about.get("data", model.name)),
         "credit": credit_of_examples(model) if history else "",
-        "note": labels()["other_examples"] if history is None else _note(history),
+        "note": labels()["other_examples"] if history is None else note_of(history),
     }
-
-
-def _note(history: History) -> str:
-    return labels()["never_trained_on"] if history.held_out else ""
-
-
-def examples_of(model: Model, history: History) -> list[dict[str, Any]]:
-    """The pictures that the model's history has."""
-    example_labels = history.info.get("example_labels") or [None] * len(history.examples)
-    return [
-        {
-            "pixels": encode(picture),
-            "label": label,
-            "name": shown_name(model.classes[label]) if model.classes else "",
-        }
-        for picture, label in zip(history.examples, example_labels)
-    ]
-
-
-def other_examples(model: Model) -> list[dict[str, Any]]:
-    """The preset pictures, in the model's size and colours."""
-    channels, height, width = model.sample_shape
-    mode = "L" if channels == 1 else "RGB"
-    return [
-        {"pixels": encode(np.asarray(picture.convert(mode).resize((width, height)))), "name": labels()[name]}
-        for name, picture in preset_pictures().items()
-    ]
 
 
 def history_message(model: Model, history: History, sprite: str) -> dict[str, Any]:

@@ -26,3 +26,10 @@ export function short(number) {
   if (number >= 1e3) return `${+(number / 1e3).toFixed(number < 1e4 ? 1 : 0)} k`;
   return String(number);
 }
+
+// A chart's axis from 0 to a round number that is no less than `most`: {y, yTicks}.
+export function scaleTo(most) {
+  const full = [5, 10, 20, 50, 100, 150].find((each) => each >= most) ?? 255;
+  const ticks = full === 255 ? [0, 64, 128, 192, 255] : [0, 1, 2, 3, 4, 5].map((i) => (full * i) / 5);
+  return { y: [0, full], yTicks: ticks.map((value) => [value, String(value)]) };
+}

@@ -98,6 +98,7 @@ export class PictureRow {
       each.setAttribute("aria-pressed", each.dataset.key === tile?.key);
     this.scrollTo(this.element.querySelector('[aria-pressed="true"]'));
     this.part("own").hidden = !tile?.own;
+    this.part("fit").hidden = Boolean(tile?.own?.pad); // what was drawn is as it is
     this.part("credit").textContent = tile?.credit ?? "";
     for (const radio of this.part("fit").querySelectorAll("input"))
       radio.checked = radio.value === tile?.own?.fit;

@@ -1,6 +1,7 @@
 // The walk of a sampler whose x̂_0 comes in the code of Python's films/coding.py: from a seed and the numbers
-// of its steps the page makes x_t and ε̂ by itself. A walk is {seed, shape, sent}, of which shape is x_t's and
-// sent the prediction that comes along under guidance; a state is {x_t, known}.
+// of its steps the page makes x_t and ε̂ by itself. A walk is {seed, shape, sent, start}, of which shape is
+// x_t's, sent the prediction that comes along under guidance, and start, if it begins with more than noise,
+// the picture in it: {x_0, alphas_cumprod}. A state is {x_t, known}.
 import { inflated } from "./inflate.js";
 import { drawNoise, freshNoise } from "./noise.js";
 import { channelsLast } from "./pictures.js";
@@ -11,10 +12,17 @@ const MOST_BYTES = 3; // of a value
 const sizeOf = (shape) => shape.reduce((a, b) => a * b);
 
 // The state before the first step: x_T, and nothing known.
-export function begin({ seed, shape, sent }) {
+export function begin({ seed, shape, sent, start }) {
   const size = sizeOf(shape);
   const known = (sent ? ["x_0_hat", sent] : ["x_0_hat"]).map(() => new Float32Array(size));
-  return { x_t: channelsLast(drawNoise(seed, size), shape), known };
+  const noise = channelsLast(drawNoise(seed, size), shape);
+  return { x_t: start ? ruinedBy(noise, start.x_0, start.alphas_cumprod) : noise, known };
+}
+
+// √ᾱ x_0 + √(1 − ᾱ) ε of one picture and several noises.
+export function ruinedBy(noises, x_0, alphaBar) {
+  const [alpha, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
+  return noises.map((eps, i) => alpha * x_0[i % x_0.length] + sigma * eps);
 }
 
 // The step of a row, whose code this is, from a state: {x_t, eps_hat, x_0_hat, before, difference, z, next}.
