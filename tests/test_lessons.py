@@ -96,9 +96,11 @@ def what_to_know_first(page):
     slide(page, "forward", 990)
     page.locator(".lessons .now button").click()  # to the numbers
     done(page, 2)
-    go(page, "tab_reverse")
+    go(page, "tab_plane")
+    handle = page.locator(".lab.plane [data-role=handle]")
+    expect(handle).to_be_visible()
     done(page, 2)
-    sample(page, 3)
+    handle.press("ArrowRight")
 
 
 def schedules(page):
@@ -106,6 +108,14 @@ def schedules(page):
     slide(page, "schedules", 500)
     done(page, 1)
     page.locator(".lab.schedules [value=snr]").check()
+    done(page, 2)
+    go(page, "tab_rebuild")
+    whole = page.locator(".lab.rebuild input[data-role=t]")
+    expect(whole).to_have_attribute("data-made", re.compile("."))  # the film that it opens with
+    start = page.locator(".lab.rebuild [data-role=start]")
+    start.fill(str(int(start.get_attribute("max")) // 2))
+    done(page, 2)
+    page.get_by_role("button", name=KOREAN["rebuild"], exact=True).click()
 
 
 def training(page):
@@ -149,11 +159,14 @@ def models(page):
 
 
 def strengths(page):
-    go(page, "tab_reverse")
-    page.wait_for_timeout(700)
-    sample(page, 2)
+    go(page, "tab_race")
+    page.locator(".lanes [data-preset=one]").click()
+    done(page, 0)
+    start = page.get_by_role("button", name=KOREAN["race_start"], exact=True)
+    start.click()
     done(page, 1)
-    sample(page, 20)
+    page.locator(".lanes [data-preset=quality]").click()
+    start.click()
 
 
 WALKS = [what_a_diffusion_model_is, what_to_know_first, schedules, training, sampling, models, strengths]

@@ -56,23 +56,60 @@ function measuredNoise(least) {
   return { tab: ["tab_forward"], place, isDone: () => late() && isSeen() };
 }
 
-// A film of the Reverse tab that was sampled since then, whole, with so many steps.
-function sampled(least, most) {
+// Whether a view has another film than at the beginning, whole.
+function anew(lab) {
   let before; // the film that was there
-  const film = () => part("reverse")?.dataset.film ?? "";
-  const isDone = () => {
-    const { max, dataset } = slider("reverse");
-    const isNew = film() !== before && !film().endsWith("-shipped");
-    return isNew && dataset.made === max && least <= max && max <= most;
-  };
+  const film = () => part(lab)?.dataset.film ?? "";
+  const isWhole = () => film() !== before && slider(lab).dataset.made === slider(lab).max;
+  return { film, isWhole, begin: () => (before = film()) };
+}
+
+// The button that draws in a workspace.
+const drawButton = (lab) => part(lab).closest(".workspace").querySelector(".actions button");
+
+// A film of the Reverse tab that was sampled since then, with so many steps.
+function sampled(least, most) {
+  const { film, isWhole, begin } = anew("reverse");
+  const isFitting = (steps) => least <= steps && steps <= most;
+  const isDone = () => isWhole() && !film().endsWith("-shipped") && isFitting(slider("reverse").max);
   // The number of steps, or the button if that is right already.
   const place = () => {
     if (!slider("reverse")) return null; // the film is not there yet
-    const steps = Number(part("steps", "[data-role=number]").value);
-    if (steps < least || steps > most) return part("steps");
-    return part("reverse").closest(".workspace").querySelector(".actions button");
+    return isFitting(Number(part("steps", "[data-role=number]").value)) ? drawButton("reverse") : part("steps");
   };
-  return { tab: ["tab_reverse"], place, isDone, begin: () => (before = film()) };
+  return { tab: ["tab_reverse"], place, isDone, begin };
+}
+
+// A race that was run since then with the steps of a preset. The tab opens with one of its own.
+function raced(preset) {
+  const { isWhole, begin } = anew("race");
+  const button = () => part("lanes", `[data-preset=${preset}]`);
+  const isChosen = () => button().ariaPressed === "true";
+  const longest = () => Math.max(...[...part("lanes").querySelectorAll("input")].map(({ value }) => value));
+  const isDone = () => isWhole() && isChosen() && Number(slider("race").max) === longest();
+  const place = () => (button() && isChosen() ? drawButton("race") : button());
+  return { tab: ["tab_race"], place, isDone, begin };
+}
+
+// A picture that was rebuilt since then from t up to `most`, in thousandths of all.
+function rebuilt(most) {
+  const { isWhole, begin } = anew("rebuild");
+  const start = () => part("rebuild", "[data-role=start]");
+  const isFew = (t) => (1000 * t) / start().max <= most;
+  const isDone = () => isWhole() && isFew(part("rebuild").dataset.start);
+  const place = () => (start() && isFew(start().value) ? drawButton("rebuild") : start());
+  return { tab: ["tab_rebuild"], place, isDone, begin };
+}
+
+// The start of a path in the plane, moved by hand to another place.
+function startMoved() {
+  const handle = () => part("plane", "[data-role=handle]");
+  let before; // where it was
+  const isDone = (since) => {
+    before ??= handle().ariaLabel;
+    return handle().ariaLabel !== before && touched.get(part("plane")) > since;
+  };
+  return { tab: ["tab_plane"], place: handle, isDone, begin: () => (before = handle()?.ariaLabel) };
 }
 
 function chosen(tab, lab, selector) {
@@ -118,9 +155,13 @@ export const TASKS = [
   [
     chosen(["tab_forward"], "forward", "[data-role=markov]"),
     measuredNoise(950),
-    sampled(1, 1000),
+    startMoved(),
   ],
-  [dragged(["tab_schedules"], "schedules", 470, 530), chosen(["tab_schedules"], "schedules", "[value=snr]")],
+  [
+    dragged(["tab_schedules"], "schedules", 470, 530),
+    chosen(["tab_schedules"], "schedules", "[value=snr]"),
+    rebuilt(550),
+  ],
   [
     judged(900, 1000),
     judged(1, 50),
@@ -129,5 +170,5 @@ export const TASKS = [
   ],
   [sampled(1, 10), dragged(["tab_reverse"], "reverse", 0, 0), walked(["tab_reverse"], "reverse")],
   [drawn(), measured()],
-  [sampled(1, 2), sampled(20, 1000)],
+  [raced("one"), raced("quality")],
 ];

@@ -178,6 +178,7 @@ class Rebuild extends View {
     this.place = undefined;
     const { start } = film.info.walk;
     this.original = toBytes(start.x_0);
+    this.root.dataset.start = start.t;
     const xTicks = [[0, `t = ${start.t}`], [1, this.text.data_at]];
     this.distances.setAxes({ ...this.distances.axes, xTicks });
   }
