@@ -211,3 +211,7 @@ def test_a_network_learns_in_the_page_with_the_server_gone(page, lab):
     choose(lab, "denoiser", "network")  # what was learned for this distribution is still there
     assert learned.inner_text() == stopped
     page.context.set_offline(False)
+    page.wait_for_timeout(1500)  # it is kept within a second
+    page.reload()
+    lab = open_plane(page)
+    expect(lab.locator("[data-n=learned]")).to_have_text(stopped)  # and no training has begun

@@ -5,7 +5,7 @@ import { PARAMETERS, initial, lossOf } from "./plane_net.js";
 import { levelAt } from "./schedules.js";
 
 export const BATCH = 256;
-export const STEPS = 3000;
+export const STEPS = 2000;
 const RATE = 4e-3;
 const WARM_UP = 50; // steps in which the rate rises
 const [BETA_1, BETA_2, SMALL] = [0.9, 0.99, 1e-8];
