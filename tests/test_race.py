@@ -17,7 +17,7 @@ from diffusion.films.race import REFERENCE_STEPS, Lane, Start, distance, race, r
 from diffusion.models.digit_judge import save_classifier
 from diffusion.models.folder import load_folder
 from diffusion.nets.digit_classifier import DigitClassifier
-from diffusion.ui.parts import jump, race_film, race_messages
+from diffusion.ui.parts import jump, race_film, race_messages, race_presets
 from diffusion.ui.parts.class_film import class_frames
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.race_film import race_frames, reference_of
@@ -173,6 +173,11 @@ def test_until_the_reference_is_there_its_progress_is_told(tiny_model):
     told = [next(messages)["reference"] for _ in range(REFERENCE_STEPS - 1)]
     assert told[36] == {"k": 37, "N": 100, "calls": 37, "predictions": 37}
     assert "film" in next(messages)
+
+
+def test_the_page_says_how_far_the_reference_is_itself_from_more_steps(tiny_model, tiny_cats):
+    assert race_presets.own_error(tiny_cats) == "The reference itself is 0.005 from 1,000 steps."
+    assert race_presets.own_error(tiny_model) == ""  # which nobody has measured
 
 
 def test_the_opening_race_is_run_once(tiny_model, calls):
