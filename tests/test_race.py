@@ -26,6 +26,7 @@ from diffusion.ui.parts.race_verdicts import NO_CLASSIFIER, NOBODY, judge_of, ju
 from diffusion.ui.parts.variants import WITHOUT_Z
 from diffusion.ui.text import labels
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = {"ddpm": 5, "ddpm_without_z": 4, "ddim": 3, "ddim_eta": 6, "dpm": 2}
 
 
