@@ -43,7 +43,7 @@ from diffusion.ui.parts.streaming import (
 from diffusion.ui.text import in_each_language, labels, shown_name
 
 NUM_STEPS = 12  # at first
-MOST_EXAMPLES = 6  # of a model's own kind, so that all pictures stand in one row
+MOST_EXAMPLES = 5  # of a model's own kind, so that all pictures stand in one row
 DIGITS = 6  # of ᾱ_t as the page gets it
 UNLIKE = ("cat", "spiral")  # of the preset pictures, those offered to networks that do not know them
 
