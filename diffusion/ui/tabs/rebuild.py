@@ -254,7 +254,7 @@ def build(models: Mapping[str, Model]) -> Any:
     """
     pixel_models = models if isinstance(models, PixelModels) else PixelModels(models)
     controls.lead(labels()["rebuild_lead"])
-    sent = Scrubber("sent", {"picture": 0}, parts={"which": "subject"})
+    sent = Scrubber("sent", {"picture": 0}, parts={"name": "subject"})
     chosen = build_film(pixel_models, sent)
     build_levels(pixel_models, [sent, *chosen])
     code_panels.build(pixel_models, chosen[0], sent)
