@@ -9,7 +9,7 @@ after DDIM was run forwards to its code and back, over the number of steps, with
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -98,12 +98,17 @@ def inversion_rows(model: Model, x_0: Tensor, corrections: int) -> list[tuple[st
     return [(name + how, *(column[name] for column in columns)) for name in columns[0]]
 
 
-def main() -> None:
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, help="checkpoints of MNIST or of cats")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where MNIST is")
     parser.add_argument("--number", type=int, default=32, help="pictures")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse_arguments()
     try:
         for folder in options.folders:
             report(load_folder(folder).to(best_device()), options)

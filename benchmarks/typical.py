@@ -9,6 +9,7 @@ should. Held out are MNIST's test digits, or cats that were never trained on.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -99,7 +100,8 @@ def report(model: Model, folder: Path, options: argparse.Namespace) -> None:
     print(markdown_table(("pictures", "number", "too easy", "unlike", "said", "losses"), rows), flush=True)
 
 
-def main() -> None:
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, help="checkpoints of MNIST or of cats")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where MNIST and CIFAR-10 are")
@@ -107,7 +109,11 @@ def main() -> None:
         "--number", type=int, default=500, help="held-out pictures to measure, and to try it on"
     )
     parser.add_argument("--others", type=int, default=200, help="pictures of each other kind")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse_arguments()
     try:
         for folder in options.folders:
             report(load_folder(folder).to(best_device()), folder, options)

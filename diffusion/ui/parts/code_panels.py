@@ -150,7 +150,7 @@ def build_between(models: PixelModels, model: Any, sent: Scrubber) -> None:
     """Lay out the second panel."""
     text = labels()
     title("between")
-    other = Scrubber("sent", {"picture": 0}, parts={"which": "other"})
+    other = Scrubber("sent", {"picture": 0}, parts={"name": "other"})
     with controls.workspace() as (stage, actions, _):
         with stage:
             row = picture_row(text["between_pictures"])

@@ -43,7 +43,7 @@ from diffusion.ui.parts.streaming import (
 from diffusion.ui.text import in_each_language, labels, shown_name
 
 NUM_STEPS = 12  # at first
-MOST_EXAMPLES = 6  # of a model's own kind, so that all pictures stand in one row
+MOST_EXAMPLES = 5  # of a model's own kind, so that all pictures stand in one row
 DIGITS = 6  # of ᾱ_t as the page gets it
 UNLIKE = ("cat", "spiral")  # of the preset pictures, those offered to networks that do not know them
 
@@ -254,7 +254,7 @@ def build(models: Mapping[str, Model]) -> Any:
     """
     pixel_models = models if isinstance(models, PixelModels) else PixelModels(models)
     controls.lead(labels()["rebuild_lead"])
-    sent = Scrubber("sent", {"picture": 0}, parts={"which": "subject"})
+    sent = Scrubber("sent", {"picture": 0}, parts={"name": "subject"})
     chosen = build_film(pixel_models, sent)
     build_levels(pixel_models, [sent, *chosen])
     code_panels.build(pixel_models, chosen[0], sent)

@@ -8,8 +8,7 @@ import { pictureOf } from "./subject.js";
 import { View } from "./view.js";
 
 // What is needed of a view: `columnFor(k)` gives {column, show(film)} of a frame, an element and what puts
-// the frame's pictures and numbers there; `firstColumn()` is the element before them; `showAll()` shows what
-// else there is.
+// the frame's pictures and numbers there; `firstColumn()` what stands before them; `showAll()` the rest.
 export class Columns extends View {
   film = null; // a frame is a column: its rows tell whether it is finished
   columns = [];

@@ -73,7 +73,7 @@ class BetweenCodes extends View {
       const { chosen } = this.row;
       this.row.setFixed(tiles);
       this.row.showOwn();
-      this.choose(chosen?.own ? this.row.tiles.find(({ key }) => key === chosen.key) : tiles[FIRST]);
+      this.choose(this.row.tiles.find(({ key }) => key === chosen?.key) ?? tiles[FIRST]);
       return;
     }
     this.row = new PictureRow(this, { tiles, face: faceOf, choose: (tile) => this.choose(tile) });

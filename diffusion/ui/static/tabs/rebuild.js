@@ -94,7 +94,7 @@ class Rebuild extends View {
     const { judge, waiting } = this.server;
     this.question = new Question(judge, this.row.part("problem"), this.text, waiting);
     let linked;
-    link("rebuild.picture", {
+    link("rebuild.tile", {
       read: () => (subject.tile?.own ? undefined : subject.tile?.key),
       write: (key) => {
         linked = this.row.tiles.find((tile) => tile.key === key);
@@ -104,16 +104,16 @@ class Rebuild extends View {
     });
     if (linked) choose(linked);
     this.row.rememberTile();
-    if (!subject.tile) choose(tiles[0]);
+    if (!this.wanted) choose(tiles[0]);
     this.openFilm();
   }
 
-  // The same tile of another model, if it is one's own.
+  // The tile in the same place of another model's.
   chooseAgain(tiles) {
     const { chosen } = this.row;
     this.row.setFixed(tiles);
     this.row.showOwn();
-    this.choose(chosen?.own ? this.row.tiles.find(({ key }) => key === chosen.key) : tiles[0]);
+    this.choose(this.row.tiles.find(({ key }) => key === chosen?.key) ?? tiles[0]);
   }
 
   async choose(tile) {
