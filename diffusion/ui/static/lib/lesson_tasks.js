@@ -75,7 +75,8 @@ function sampled(least, most) {
   // The number of steps, or the button if that is right already.
   const place = () => {
     if (!slider("reverse")) return null; // the film is not there yet
-    return isFitting(Number(part("steps", "[data-role=number]").value)) ? drawButton("reverse") : part("steps");
+    const steps = Number(part("steps", "[data-role=number]").value);
+    return isFitting(steps) ? drawButton("reverse") : part("steps");
   };
   return { tab: ["tab_reverse"], place, isDone, begin };
 }
