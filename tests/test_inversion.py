@@ -4,21 +4,10 @@ import math
 
 import pytest
 import torch
+from gaussian import MEAN, STD, gaussian_denoiser
 
 from diffusion import ideal_denoiser, sample, timesteps
 from diffusion.inversion import invert, neighbour_correlation
-
-MEAN, STD = 0.3, 0.5
-
-
-def gaussian_denoiser(schedule):
-    """E[x_0 | x_t] for data N(0.3, 0.5²)."""
-
-    def denoise(x_t, t):
-        alpha, sigma = schedule.alpha_sigma(t, x_t)
-        return MEAN + alpha * STD**2 * (x_t - alpha * MEAN) / (alpha**2 * STD**2 + sigma**2)
-
-    return denoise
 
 
 def code_of(denoise, schedule, x_0, num_steps, corrections=0):

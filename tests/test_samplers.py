@@ -4,6 +4,7 @@ import diffusers
 import pytest
 import torch
 from conftest import randomised
+from gaussian import MEAN, STD, exact_flow, gaussian_denoiser
 
 from diffusion import (
     UNet,
@@ -16,24 +17,6 @@ from diffusion import (
 )
 from diffusion.noise import fresh_noise
 from diffusion.samplers import SAMPLERS
-
-MEAN, STD = 0.3, 0.5
-
-
-def gaussian_denoiser(schedule):
-    """E[x_0 | x_t] for data N(0.3, 0.5²)."""
-
-    def denoise(x_t, t):
-        alpha, sigma = schedule.alpha_sigma(t, x_t)
-        return MEAN + alpha * STD**2 * (x_t - alpha * MEAN) / (alpha**2 * STD**2 + sigma**2)
-
-    return denoise
-
-
-def exact_flow(schedule, x_T):
-    """Where the probability-flow ODE carries x_T: the map between the two Gaussians."""
-    a = schedule.alphas_cumprod[-1]
-    return MEAN + STD * (x_T - a.sqrt() * MEAN) / (a * STD**2 + 1 - a).sqrt()
 
 
 def error(schedule, sampler, num_steps):

@@ -1,10 +1,12 @@
 """The choice of the class to draw, and the guidance that a kind of model is shown with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from diffusion.models.model import Model
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.class_film import EACH
+from diffusion.ui.parts.opened import model_named
 from diffusion.ui.text import labels, shown_name
 
 # What a tab opens with, which draws well.
@@ -55,3 +57,9 @@ def class_words(model: Model, indices: Sequence[int] | None) -> str:
     if model.cats:
         return text["accessories_of"].format(names=names)
     return text["class_of" if len(chosen) == 1 else "classes_of"].format(names=names)
+
+
+def guidance_of(models: Mapping[str, Model], name: Any, chosen: float) -> float:
+    """The guidance for the model of this name: what was chosen, or its own if nobody has changed that."""
+    untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
+    return opening_guidance(model_named(models, name)) if untouched else chosen

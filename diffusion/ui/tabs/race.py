@@ -1,6 +1,7 @@
 """The Race tab: the same x_T walked by several samplers, in lanes that advance by network calls."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -11,10 +12,9 @@ from diffusion.ui.parts import controls, jump
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.another_model import model_choice
 from diffusion.ui.parts.class_choice import (
-    CAT_GUIDANCE,
-    CLASS_GUIDANCE,
     class_choice,
     classes_offered,
+    guidance_of,
     opening_guidance,
 )
 from diffusion.ui.parts.effects import say_why
@@ -70,10 +70,6 @@ def follow(models: Mapping[str, Model], label: Any, model: Any, guidance: Any) -
     def choice_of(name: Any, label: str) -> controls.Choice:
         return class_choice(model_named(models, name), label)
 
-    def guidance_of(name: Any, chosen: float) -> float:
-        untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
-        return opening_guidance(model_named(models, name)) if untouched else chosen
-
     presets = f"async (name) => {{ {imported('tabs/lanes.js')}.forModel(name); }}"
     model.change(None, model, None, js=presets, **PRIVATE)
     rest = f"async () => {LINK}.offered(['race.class'])"
@@ -81,7 +77,7 @@ def follow(models: Mapping[str, Model], label: Any, model: Any, guidance: Any) -
         None, None, label, js=rest, **PRIVATE
     ).then(None, None, None, js=f"async () => {{ {LINK}.ready('race'); }}", **PRIVATE)
     # By hand alone: a page that comes back keeps its own.
-    model.input(guidance_of, [model, guidance], guidance, **PRIVATE)
+    model.input(partial(guidance_of, models), [model, guidance], guidance, **PRIVATE)
 
 
 def build(models: Mapping[str, Model]) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,11 +13,10 @@ from diffusion.schedules import SCHEDULES
 from diffusion.ui.parts import another_model, controls
 from diffusion.ui.parts.another_model import model_choice
 from diffusion.ui.parts.class_choice import (
-    CAT_GUIDANCE,
-    CLASS_GUIDANCE,
     class_choice,
     class_words,
     classes_offered,
+    guidance_of,
     opening_guidance,
 )
 from diffusion.ui.parts.class_film import (
@@ -205,17 +205,13 @@ def follow(models: Mapping[str, Model], label: Any, schedule: Any, model: Any, g
         network = model_named(models, name)
         return class_choice(network, label), schedule_choice(network, schedule)
 
-    def guidance_of(name: Any, chosen: float) -> float:
-        untouched = chosen in (CLASS_GUIDANCE, CAT_GUIDANCE)
-        return opening_guidance(model_named(models, name)) if untouched else chosen
-
     offers = model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
     rest = f"async () => {LINK}.offered(['reverse.class', 'reverse.schedule'])"
     offers.then(None, None, [label, schedule], js=rest, **PRIVATE).then(
         None, None, None, js=f"async () => {{ {LINK}.ready('reverse'); }}", **PRIVATE
     )
     # By hand alone: a page that comes back keeps its own.
-    model.input(guidance_of, [model, guidance], guidance, **PRIVATE)
+    model.input(partial(guidance_of, models), [model, guidance], guidance, **PRIVATE)
 
 
 def build(models: Mapping[str, Model], film: Film | None) -> Any:
