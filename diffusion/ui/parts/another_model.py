@@ -29,14 +29,15 @@ PREDICTED = {"epsilon": "ε", "v": "v", "sample": "x_0"}  # in any language
 OPENED = imported("lib/opened.js")
 
 
-def model_choice(models: Mapping[str, Model]) -> Choice:
-    """The choice between the page's models, of which the first is chosen, and those that are opened."""
+def model_choice(models: Mapping[str, Model], info: str = "checkpoint_info") -> Choice:
+    """The choice between the page's models, of which the first is chosen, and those that are opened; `info`
+    is the key of the text that says what for."""
     text = labels()
     return Choice(
         [(shown_name(name), name) for name in models],
         value=next(iter(models)),
         label=text["checkpoint"],
-        info=text["checkpoint_info"],
+        info=text[info],
     )
 
 

@@ -48,7 +48,7 @@ def settings(models: Mapping[str, Model]) -> list[Any]:
     """Lay out what can be set, in the order in which `checked_race_request` takes it."""
     text, first = labels(), next(iter(models.values()))
     lanes = lanes_choice(models)
-    model = model_choice(models)
+    model = model_choice(models, "race_checkpoint_info")
     with gr.Row():
         label = class_choice(first)
         seed = controls.seed_number()

@@ -169,8 +169,7 @@ def class_choice(model: Model, wanted: str = "") -> controls.Choice:
 def settings(models: PixelModels) -> list[Any]:
     """Lay out what can be set, in the order in which `checked_rebuild` takes it after the picture."""
     text, first = labels(), next(iter(models.values()))
-    model = model_choice(models)
-    model.info = text["rebuild_checkpoint_info"]
+    model = model_choice(models, "rebuild_checkpoint_info")
     label = class_choice(first)
     steps = controls.steps_choice("rebuild", MAX_REBUILD_STEPS, NUM_STEPS)
     with gr.Accordion(text["more"], open=False):
