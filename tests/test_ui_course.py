@@ -16,8 +16,8 @@ CARD, TABS = ".lab.lessons", ".taught > .tabs"
 POINTED = """() => {
   const box = (selector) => document.querySelector(selector)?.getBoundingClientRect();
   const [place, card] = [box(".pointed"), box(".lab.lessons")];
-  return place && place.top >= 0 && place.bottom <= card.top;
-}"""
+  return place && place.top > -1 && place.bottom < card.top + 1;
+}"""  # boxes end between pixels
 with speaking("ko"):
     KOREAN = labels()
 
