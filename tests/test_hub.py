@@ -404,7 +404,7 @@ def test_training_pushes_and_says_where(tmp_path):
         not_written = {"curves.json", "model-*.safetensors", "model.safetensors.index.json"}
         not_written |= {"tokenizer.json", "atlas.png", "atlas.json"}  # of a text model
         not_written |= {"parts.png", "parts.json"}  # of a model of cats
-        not_written |= {"training.webp", "digit_classifier.safetensors"}  # of what is shipped
+        not_written |= {"training.webp", "digit_classifier.safetensors", "typical.json"}  # of what is shipped
         assert set(hub.repos["user/digits"].files) == set(HUB_FILES) - not_written
     pulled = load_model(tmp_path / "pulled").net.state_dict()
     assert all(torch.equal(trained[k], pulled[k]) for k in trained)
@@ -424,5 +424,11 @@ def test_all_of_a_models_folder_goes_to_the_hub_but_a_runs_state():
     model = ["config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
     pictures = ["samples.png", "film.dat", "training.png", "training.webp", "examples.png", "atlas.png"]
     numbers = ["film.json", "training.json", "atlas.json", "curves.json", "metrics.json", "log.jsonl"]
-    of_one_kind = ["tokenizer.json", "parts.png", "parts.json", "digit_classifier.safetensors"]
+    of_one_kind = [
+        "tokenizer.json",
+        "parts.png",
+        "parts.json",
+        "digit_classifier.safetensors",
+        "typical.json",
+    ]
     assert sorted(HUB_FILES) == sorted([*model, *of_one_kind, *pictures, *numbers, "README.md"])
