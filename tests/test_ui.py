@@ -30,6 +30,7 @@ SAME = {
     "name_t",
     "name_T",
     "name_eta",
+    *("race_ddpm", "race_ddim", "race_dpm", "race_made_eta"),
 }
 
 
@@ -44,6 +45,7 @@ def test_every_text_that_the_markup_names_exists():
         "most",
         "view",
         "languages",
+        *("tiles", "keys", "lane", "fields", "presets"),  # of Race
         *picture_row(""),
     }
     parts |= {path.stem for path in STATIC.glob("lib/*.html")}
