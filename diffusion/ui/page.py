@@ -123,7 +123,8 @@ def build_all_tabs(
                 raced = race.build(PixelModels(pixel_models))
             with gr.Tab(text["tab_rebuild"], id="rebuild"):
                 rebuilt = rebuild.build(PixelModels(pixel_models))
-            choose_alike([chosen, raced, rebuilt])
+    if pixel_models:
+        choose_alike([chosen, raced, rebuilt])
 
 
 def other_languages() -> str:
