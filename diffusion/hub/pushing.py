@@ -20,6 +20,7 @@ from diffusion.models.folder import CheckpointError, is_of_cats, load_folder
 from diffusion.models.model import Model
 from diffusion.models.stored import TOKENIZER_FILE
 from diffusion.models.terms import published_data
+from diffusion.models.typical import TYPICAL_FILE
 from diffusion.models.weights import INDEX_FILE, SHARD_NAME, read_object
 
 OTHER_MODELS = {"model_index.json", "adapter_config.json"}  # other programs' models have one of these
@@ -135,4 +136,4 @@ class _Repo:
         film = {*FILM_FILES, LOSSLESS_FILE} if TABLE_FILE in self.names else set()
         history = set(HISTORY_FILES) if NUMBERS_FILE in self.names else set()
         others = {*shards, *told_by_text, *parts, *film, *history}
-        return self.names & {WEIGHTS_FILE, INDEX_FILE, CLASSIFIER_FILE, *others}
+        return self.names & {WEIGHTS_FILE, INDEX_FILE, CLASSIFIER_FILE, TYPICAL_FILE, *others}

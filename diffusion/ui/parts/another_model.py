@@ -82,16 +82,17 @@ def what_it_is(model: Model) -> str:
 def choose_alike(models: Sequence[Any]) -> None:
     """Let these choices, which are linked, follow each other: what is chosen by hand in one is chosen in all,
     and so is what a visitor opens."""
-    names = [model.in_link["name"] for model in models]
-    for model, name in zip(models, names):
+
+    def names(choices: Sequence[Any]) -> str:
+        return to_json([choice.in_link["name"] for choice in choices])
+
+    for model in models:
         linked_opening(model)
         others = [other for other in models if other is not model]
-        other_names = to_json([other for other in names if other != name])
-        if others:
-            js = f"async (name) => {LINK}.withChosen({other_names}, name)"
-            model.input(None, model, others, js=js, **PRIVATE)
+        js = f"async (name) => {LINK}.withChosen({names(others)}, name)"
+        model.input(None, model, others, js=js, **PRIVATE)
     opened = gr.Button(visible="hidden", elem_classes="opened-checkpoint")
-    opened.click(None, None, list(models), js=f"async () => {LINK}.withOpened({to_json(names)})", **PRIVATE)
+    opened.click(None, None, list(models), js=f"async () => {LINK}.withOpened({names(models)})", **PRIVATE)
 
 
 def build(more: gr.Accordion) -> None:

@@ -19,6 +19,7 @@ from diffusion.samplers import Step
 from diffusion.ui.parts.gpu import Work, on_gpu, walking
 from diffusion.ui.parts.race_request import RaceRequest
 from diffusion.ui.parts.streaming import Planes, Row
+from diffusion.ui.parts.variants import WITHOUT_Z
 
 MOST_KEPT = 32  # references, of at most four small pictures each
 
@@ -111,7 +112,7 @@ def race_frames(model: Model, request: RaceRequest, target: Tensor) -> Iterator[
 
 def _row(model: Model, request: RaceRequest, name: str, lane_step: LaneStep) -> dict[str, float]:
     row = step_row(lane_step.step, model.schedule, lane_step.seconds)
-    if not request.walks()[name].adds_z:
+    if request.lanes[name].variant == WITHOUT_Z:
         row["noise_weight"] = 0.0  # of the step that was walked
     return row
 
