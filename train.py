@@ -38,6 +38,7 @@ from diffusion.training.command_line import parse_config
 from diffusion.training.config import (
     FolderData,
     PixelDiffusionSettings,
+    StudentSettings,
     TrainConfig,
     default_settings,
     with_settings,
@@ -233,9 +234,12 @@ def with_data(config: TrainConfig) -> tuple[TrainConfig, Data]:
 
 
 def initial_model(config: TrainConfig) -> Model | None:
-    """The model that a run begins with; None if it begins anew, or is begun."""
-    init = config.stage.init if isinstance(config.stage, PixelDiffusionSettings) else None
-    return load_model(init) if init and not saved_settings(config.out) else None
+    """The model that a run begins with, if there is one; once it is begun, only a student needs it."""
+    stage = config.stage
+    if not isinstance(stage, PixelDiffusionSettings) or not stage.init:
+        return None
+    needed = isinstance(stage, StudentSettings) or not saved_settings(config.out)
+    return load_model(stage.init) if needed else None
 
 
 def run_to_its_end(run: Run, deadline: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffusion.process import PREDICTIONS, Prediction, x_0_from_output
 from diffusion.schedules import NoiseSchedule, check_name
@@ -20,7 +20,7 @@ Denoiser = Callable[[Tensor, Tensor], Tensor]  # x_t (B, *D), t (B,) integers in
 class NetworkDenoiser:
     """A trained network as a denoiser; made by `network_denoiser`, whose arguments it keeps."""
 
-    net: nn.Module
+    net: Callable[..., Tensor]
     schedule: NoiseSchedule
     prediction: Prediction
     trained_on: NoiseSchedule
@@ -49,7 +49,7 @@ class NetworkDenoiser:
 
 
 def network_denoiser(
-    net: nn.Module,
+    net: Callable[..., Tensor],
     schedule: NoiseSchedule,
     prediction: Prediction,
     *,

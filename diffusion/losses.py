@@ -1,4 +1,4 @@
-"""The training objective: E‖ε − ε_θ(x_t, t)‖², and the weightings it can be traded for."""
+"""The training objectives: E‖ε − ε_θ(x_t, t)‖², its weightings, and what a student learns from a teacher."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from diffusion.denoiser import Denoiser
 from diffusion.process import Prediction, q_sample, training_target
 from diffusion.schedules import NoiseSchedule, check_name
 
@@ -18,6 +19,8 @@ WEIGHTINGS: dict[Weighting, Callable[[Tensor], Tensor]] = {
     "sample": lambda snr: torch.ones_like(snr),
     "min_snr": lambda snr: snr.clamp(max=5),
 }
+
+HUBER = 0.03  # c: how far two pictures are from each other where their distance turns from squares to lengths
 
 
 def stratified_timesteps(
@@ -84,3 +87,33 @@ def diffusion_loss(
     squared_error = (net(x_t, t.to(x_t.dtype), **cond).float() - target).square().flatten(1).mean(1)
     snr = schedule.snr(t)
     return squared_error * (WEIGHTINGS[weighting](snr) / WEIGHTINGS[prediction](snr)).float()
+
+
+def consistency_loss(
+    student: Denoiser,
+    x_t: Tensor,
+    t: Tensor,
+    x_s: Tensor,
+    s: Tensor,
+) -> Tensor:
+    """Consistency distillation: a student is to say the same at both ends of a stretch of its teacher's path.
+
+    One that does so all along the path says at its beginning where it ends, in one call. The end itself is
+    known, and from there what is right spreads to larger t. Song et al. 2023, Algorithm 2, with the
+    student as its own target network and the distance of Song & Dhariwal 2024 (pseudo-Huber).
+
+    Args:
+        student: is trained on what it says of x_t; what it says of x_s is taken as it is.
+        x_t: (B, *D) noisy data.
+        t: (B,) integers in 1..T.
+        x_s: (B, *D) where the teacher's walk from there is at s.
+        s: (B,) integers, 0 ≤ s < t.
+
+    Returns:
+        (B,) float32: √(‖x̂_0(x_t, t) − x̂_0(x_s, s)‖² + c²) − c, of the mean over *D, with x̂_0(x_0, 0) = x_0.
+    """
+    with torch.no_grad():
+        last = (s == 0).view(-1, *[1] * (x_s.ndim - 1))
+        target = torch.where(last, x_s, student(x_s, s))
+    squared_error = (student(x_t, t) - target).float().square().flatten(1).mean(1)
+    return (squared_error + HUBER**2).sqrt() - HUBER

@@ -34,6 +34,7 @@ EMOJI_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` 
 CAT_PROMPT_GUIDANCE = 2.0  # `benchmarks.cats --prompts` shows what it does
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 16, 8, 20  # classes, samples of each; steps of DPM-Solver++, enough
 RECONSTRUCTED = GRID_COLUMNS * GRID_ROWS // 2  # pictures through an autoencoder, on a sheet
+STUDENT_CALLS = 4  # of a student, with DDPM: between its calls there is fresh noise
 FILM_VALUES = 50_000  # in a frame of a film: four pictures of 64×64 in colour, coded in 0.3 MB
 
 
@@ -41,12 +42,20 @@ def every_class(model: Model, per_class: int) -> SamplerSettings:
     """Settings that draw every class (or the first few) `per_class` times, from seed 0, a row for each."""
     rows = min(len(model.classes), GRID_ROWS) if model.classes else GRID_ROWS
     labels = torch.arange(rows, device=model.device).repeat_interleave(per_class) if model.classes else None
+    sampler, num_steps = usual_walk(model)
     return {
         "seed": 0,
         "num_images": rows * per_class,
-        "num_steps": min(GRID_STEPS, model.schedule.num_timesteps),
+        "sampler": sampler,
+        "num_steps": num_steps,
         "class_labels": labels,
     }
+
+
+def usual_walk(model: Model) -> tuple[str, int]:
+    """Sampler and steps, wherever nobody chose."""
+    sampler, num_steps = ("ddpm", STUDENT_CALLS) if model.teacher else ("dpm++2m", GRID_STEPS)
+    return sampler, min(num_steps, model.schedule.num_timesteps)
 
 
 def each_another(number: int, num_classes: int) -> list[int]:
@@ -74,10 +83,12 @@ def prompt_guidance(model: LatentModel) -> float:
 def fixed_prompts(model: LatentModel) -> SamplerSettings:
     """Settings that draw some prompts for what the model knows, from seed 0."""
     prompts = CAT_PROMPTS if model.cats else EMOJI_PROMPTS
+    sampler, num_steps = usual_walk(model)
     return {
         "seed": 0,
         "num_images": len(prompts),
-        "num_steps": min(GRID_STEPS, model.schedule.num_timesteps),
+        "sampler": sampler,
+        "num_steps": num_steps,
         "prompts": prompts,
         "guidance_scale": prompt_guidance(model),
     }

@@ -45,7 +45,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     """Write README.md into a model's folder: data, licence, settings, metrics, samples and how to use it."""
     about = UNKNOWN | model.about
     parameters = num_parameters(*model.parts().values())
-    latent, start = isinstance(model, LatentModel), about["settings"].get("init")
+    latent = isinstance(model, LatentModel)
     sprite = next((path / name for name in SPRITES if (path / name).exists()), None)
     card = CARD.format(
         front_matter=front_matter(model, metrics, SAMPLES),
@@ -58,7 +58,9 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         conditioning=_conditioning(model),
         schedule=model.schedule_name,
         where=f" on {about['device']}" if "device" in about else "",
-        training=f"begun with the weights of {start} and trained" if start else "trained from scratch",
+        training=_training(model),
+        student=STUDENT.format(teacher=model.teacher) if model.teacher else "",
+        walk='4), sampler="ddpm"' if model.teacher else '20), sampler="dpm++2m"',
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
@@ -76,7 +78,12 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
 def exported_card(model: Model) -> str:
     """README.md of the folder that diffusers gets of a model: whose it is, and how to use it there."""
     front = front_matter(model, {}, None, library="diffusers")
-    return EXPORTED.format(front_matter=front, name=model.name, data_and_licence=data_and_licence(model))
+    return EXPORTED.format(
+        front_matter=front,
+        name=model.name,
+        steps=_steps_there(model),
+        data_and_licence=data_and_licence(model),
+    )
 
 
 def data_and_licence(model: Model) -> str:
@@ -86,11 +93,27 @@ def data_and_licence(model: Model) -> str:
     return f"Data: {about['data']} ({about['licence']}). Weights: {weights}.{_beginnings(model)}"
 
 
+def _training(model: Model) -> str:
+    """How its weights came about."""
+    if model.teacher:
+        return f"distilled from {model.teacher}"
+    start = (UNKNOWN | model.about)["settings"].get("init")
+    return f"begun with the weights of {start} and trained" if start else "trained from scratch"
+
+
 def _diffusers(model: Model) -> str:
     """How to use it in diffusers; nothing of what has no place there."""
+    steps = _steps_there(model)
     if why_not_expressible(model) is None:
-        return DIFFUSERS.format(name=model.name, flag="")
-    return DIFFUSERS.format(name=model.name, flag=" --any-class") if has_expressible_classes(model) else ""
+        return DIFFUSERS.format(name=model.name, flag="", steps=steps)
+    if has_expressible_classes(model):
+        return DIFFUSERS.format(name=model.name, flag=" --any-class", steps=steps)
+    return ""
+
+
+def _steps_there(model: Model) -> str:
+    """Arguments of a DDIMPipeline: of a student its calls, and DDPM's fresh noise between them."""
+    return "num_inference_steps=4, eta=1.0" if model.teacher else "num_inference_steps=50"
 
 
 def _beginnings(model: Model) -> str:
@@ -151,6 +174,12 @@ PREDICTED = {"epsilon": "the noise ε", "v": "v = √ᾱ_t ε − √(1 − ᾱ_
 
 SPRITES = ("training.png", "training.webp")  # of a history; the second is the lighter one
 
+STUDENT = """
+It is a student of {teacher}, by consistency distillation (Song et al. 2023, Algorithm 2): at T, 3T/4, T/2 and
+T/4 it says where a walk of its teacher from there ends, which takes that many calls. So it draws in 1, 2 or 4
+calls, with fresh noise between them (DDPM). Other t it was not taught.
+"""
+
 FILM = """`film.dat` is such a walk, x̂_0 of every step: for the page, and `diffusion.load_film`. Its numbers
 are in `film.json`.
 """
@@ -191,7 +220,7 @@ python -m diffusion.models.export user/{name} {name}-diffusers{flag}
 from diffusers import DDIMPipeline
 
 pipeline = DDIMPipeline.from_pretrained("{name}-diffusers")
-pictures = pipeline(batch_size=4, num_inference_steps=50).images
+pictures = pipeline(batch_size=4, {steps}).images
 ```
 """
 
@@ -205,7 +234,7 @@ EXPORTED = """---
 from diffusers import DDIMPipeline
 
 pipeline = DDIMPipeline.from_pretrained(".")  # this folder
-pictures = pipeline(batch_size=4, num_inference_steps=50).images
+pictures = pipeline(batch_size=4, {steps}).images
 ```
 
 {data_and_licence}
@@ -219,7 +248,7 @@ A diffusion model {training} on {data}: {network} of {parameters} parameters for
 {size}{conditions}.
 It predicts {prediction} on the {schedule} schedule
 and has seen {images_seen:,} images{where}. Its weights are averages (EMA).
-
+{student}
 ![Samples from fixed noise](samples.png)
 
 ## Use
@@ -231,7 +260,7 @@ from diffusion import draw_noise, load_model, sample, timesteps
 model = load_model("user/{name}")  # or this folder
 x_T = draw_noise((4, *model.sample_shape), torch.Generator().manual_seed(0))
 denoise = model.denoiser({conditioning})
-for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, 20), sampler="dpm++2m"):
+for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, {walk}):
     images = model.decode(step.x_s)  # (4, C, H, W) in [−1, 1]
 {judged}```
 {diffusers}

@@ -66,6 +66,17 @@ class Model:
         """(C, H, W) of the pictures: of `decode`'s result for a sample."""
         return self.sample_shape
 
+    @property
+    def teacher(self) -> str | None:
+        """Of a student its teacher's name; its x̂_0 at T, 3T/4, T/2 and T/4 is where the teacher's walk ends.
+
+        Anywhere else, and for all other models, x̂_0 is the mean of the pictures that fit.
+        """
+        settings = self.about.get("settings")
+        if not isinstance(settings, dict) or settings.get("stage") != "student":
+            return None
+        return str(settings.get("init"))
+
     def parts(self) -> dict[str, nn.Module]:
         """The networks, by the prefix of their weights' names in a file."""
         return {"": self.net}

@@ -17,6 +17,7 @@ from diffusion.training.config import (
     DiffusionSettings,
     FolderData,
     PixelDiffusionSettings,
+    StudentSettings,
     TrainConfig,
     default_settings,
     settings_of,
@@ -81,7 +82,8 @@ def begun_settings(config: TrainConfig) -> dict[str, Any]:
     if begun.get("preset") != config.preset:
         return {}
     names = [*OF_SIZE, "dataset"] if isinstance(config.stage.data, FolderData) else []
-    names += OF_INIT if begun.get("init") or _init(config) else ()
+    student = isinstance(config.stage, StudentSettings)  # which needs its teacher, wherever that lies now
+    names += OF_INIT if _init(config) or (begun.get("init") and not student) else ()
     then = default_settings(config) | begun
     return {name: tuple(then[name]) if isinstance(then[name], list) else then[name] for name in names}
 
@@ -96,7 +98,10 @@ def _holds(name: str, value: Any, given: dict[str, Any]) -> bool:
 
 
 def _init(config: TrainConfig) -> str | None:
-    return config.stage.init if isinstance(config.stage, PixelDiffusionSettings) else None
+    """What a run is to refine; a student begins with its teacher, but its preset has been told so."""
+    if isinstance(config.stage, StudentSettings) or not isinstance(config.stage, PixelDiffusionSettings):
+        return None
+    return config.stage.init
 
 
 def refusals(config: TrainConfig) -> Iterator[str]:

@@ -15,6 +15,7 @@ from diffusion.nets.unet import UNetConfig
 from diffusion.process import Prediction
 
 GRID, MAX_IMAGE_SIZE = 32, 512  # of one's own pictures: patches along a side, at least; pixels along it
+STUDENT = "-student"  # ends the preset of a student of the preset before it
 WIDEST_PATCH = 4  # of three colours: 48 numbers, which pass through 64 channels, as 75 would not
 S = TypeVar("S", bound="Settings")
 
@@ -127,7 +128,16 @@ class PixelDiffusionSettings(DiffusionSettings):
 
     stage: str = field(default="diffusion", init=False)
     data: PictureData | CatData
-    init: str | None = flag(None, "begin with this checkpoint's weights, a folder or Hub repo: fine-tuning")
+    init: str | None = flag(
+        None, "begin with this checkpoint's weights, a folder or Hub repo: fine-tuning; a student's teacher"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentSettings(PixelDiffusionSettings):
+    """A student of the model `init`, with whose weights it begins."""
+
+    stage: str = field(default="student", init=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +181,7 @@ class TextDiffusionSettings(DiffusionSettings, LatentSettings):
 
 StageSettings: TypeAlias = (
     PixelDiffusionSettings
+    | StudentSettings
     | AutoencoderSettings
     | MatchingSettings
     | PartMatchingSettings
@@ -203,6 +214,11 @@ class TrainConfig(Settings):
     report_to: str | None = flag(None, "show the log's rows in a tracker too: trackio or tensorboard")
     push_to_hub: str | None = flag(None, "afterwards, upload to this Hub repo, user/name")
     public: bool = flag(False, "make that repo for everybody to see; a new one is private otherwise")
+
+    @property
+    def data_name(self) -> str:
+        """The preset that trains on the same data: of a student its teacher's."""
+        return self.preset.removesuffix(STUDENT)
 
 
 FREE_TO_CHANGE = {  # when resuming

@@ -70,7 +70,7 @@ def load_training_data(config: TrainConfig) -> Data:
     if isinstance(data, EmojiData):
         emoji = load_all_emoji(data)
         return emoji.subset(~emoji.held_out)
-    pictures = _load_pictures(config.preset, data, train=True)
+    pictures = _load_pictures(config.data_name, data, train=True)
     if pictures is None:
         raise DataError(f"{config.preset} has nothing to train on.")
     return pictures

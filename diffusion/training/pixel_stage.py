@@ -138,7 +138,7 @@ class PixelDiffusion(DiffusionStage[Pictures]):
     def held_out(self) -> ImageData | None:
         """Images that are not trained on, if the data set has any and they can be had."""
         try:
-            return load_held_out(self.config.preset, self.settings.data)
+            return load_held_out(self.config.data_name, self.settings.data)
         except DataError as error:
             print(f"Not measured: {error}", flush=True)
             return None
@@ -148,7 +148,7 @@ class PixelDiffusion(DiffusionStage[Pictures]):
         """The pictures that a history judges by: held-out ones, or where there are none those trained on."""
         return self.held_out or (self.data.held_out() if isinstance(self.data, Cats) else self.data)
 
-    def recorder(self, images_seen: int) -> Recorder:
+    def recorder(self, images_seen: int) -> Recorder | None:
         judged = self.judged
         return Recorder(
             self.config.out,

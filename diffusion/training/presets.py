@@ -1,8 +1,10 @@
 """The presets: what each run of train.py is made of."""
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 from diffusion.training.config import (
+    STUDENT,
     AutoencoderSettings,
     CatData,
     EmojiData,
@@ -11,6 +13,7 @@ from diffusion.training.config import (
     PartMatchingSettings,
     PictureData,
     PixelDiffusionSettings,
+    StudentSettings,
     TextDiffusionSettings,
     TrainConfig,
     with_settings,
@@ -37,23 +40,48 @@ CATS_LARGE = TrainConfig(  # on a GPU, which sees so many in about five minutes
     learning_rate=6e-4,
 )
 
-_PRESETS = (
-    TrainConfig(preset="mnist", out=RUNS / "mnist", stage=PixelDiffusionSettings(data=PictureData())),
-    TrainConfig(
-        preset="cats",
-        out=RUNS / "cats",
-        stage=PixelDiffusionSettings(
-            data=CatData(),
-            channels=64,
-            channel_mult=(1, 1, 2),
-            attention_levels=(1, 2),
-            patch_size=2,
-            weighting="v",
-        ),
-        total_images=450_000,
-        batch_size=64,
-        learning_rate=1e-3,
+MNIST = TrainConfig(preset="mnist", out=RUNS / "mnist", stage=PixelDiffusionSettings(data=PictureData()))
+CATS = TrainConfig(
+    preset="cats",
+    out=RUNS / "cats",
+    stage=PixelDiffusionSettings(
+        data=CatData(),
+        channels=64,
+        channel_mult=(1, 1, 2),
+        attention_levels=(1, 2),
+        patch_size=2,
+        weighting="v",
     ),
+    total_images=450_000,
+    batch_size=64,
+    learning_rate=1e-3,
+)
+
+
+def student_of(teacher: TrainConfig, total_images: int) -> TrainConfig:
+    """The preset of a student of the shipped model that a preset has trained, whose network it is: what it
+    knows is refined, in small batches and with a learning rate that falls from the warm-up on."""
+    of_teacher = {each.name: getattr(teacher.stage, each.name) for each in fields(teacher.stage) if each.init}
+    name = teacher.preset + STUDENT
+    return replace(
+        teacher,
+        preset=name,
+        out=RUNS / name,
+        stage=StudentSettings(
+            **of_teacher | {"init": f"checkpoints/{teacher.preset}", "weighting": "sample"}
+        ),
+        total_images=total_images,
+        batch_size=64,
+        learning_rate=5e-4,
+        decay=1 - teacher.warmup,
+    )
+
+
+_PRESETS = (
+    MNIST,
+    CATS,
+    student_of(MNIST, total_images=130_000),
+    student_of(CATS, total_images=60_000),
     CATS_LARGE,
     with_settings(
         CATS_LARGE, {"preset": "cats128", "out": RUNS / "cats128", "image_size": 128, "patch_size": 4}

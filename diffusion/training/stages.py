@@ -14,6 +14,7 @@ from diffusion.training.config import (
     MatchingSettings,
     PartMatchingSettings,
     PixelDiffusionSettings,
+    StudentSettings,
     TextDiffusionSettings,
     TrainConfig,
 )
@@ -21,6 +22,7 @@ from diffusion.training.data import Data
 from diffusion.training.latent_stage import TextDiffusion
 from diffusion.training.matching_stages import PartMatching, TextMatching
 from diffusion.training.pixel_stage import PixelDiffusion
+from diffusion.training.student_stage import Distillation
 
 AnyStage: TypeAlias = PixelDiffusion | AutoencoderTraining | TextMatching | PartMatching | TextDiffusion
 
@@ -32,7 +34,7 @@ def build_stage(
 
     Args:
         config, data, device: as of every Stage.
-        start: the model that diffusion on pictures begins with.
+        start: the model that diffusion on pictures begins with, and that a student learns from.
 
     Raises:
         TypeError: they are of the other kind.
@@ -48,6 +50,8 @@ def build_stage(
         return TextMatching(config, settings, data, device)
     if isinstance(data, Cats) and isinstance(settings, PartMatchingSettings):
         return PartMatching(config, settings, data, device)
+    if isinstance(data, ImageData | Cats) and isinstance(settings, StudentSettings) and start:
+        return Distillation(config, settings, data, device, start)
     if isinstance(data, ImageData | Cats) and isinstance(settings, PixelDiffusionSettings):
         return PixelDiffusion(config, settings, data, device, start)
     raise TypeError(f"{config.preset} is not trained on {data.title}.")
