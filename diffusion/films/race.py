@@ -28,6 +28,7 @@ class Lane:
     Args:
         sampler, eta: as for `sample`.
         num_steps: 1..T, one network call each.
+        by_student: whether the student is called, not the model.
         adds_z: whether the z that the sampler adds is drawn; else it is left out.
     """
 
@@ -35,6 +36,7 @@ class Lane:
     num_steps: int
     eta: float = 0.0
     adds_z: bool = True
+    by_student: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,7 @@ class Start:
         num_images: B, rows of x_T.
         class_labels: (B,) on the model's device, or None.
         guidance_scale: as for `Model.denoiser`.
+        student: of the model, on its device, if a lane is walked by one.
     """
 
     model: Model
@@ -54,6 +57,7 @@ class Start:
     num_images: int
     class_labels: Tensor | None = None
     guidance_scale: float = 1.0
+    student: Model | None = None
 
     @property
     def x_T(self) -> Tensor:
@@ -61,10 +65,10 @@ class Start:
         shape = (self.num_images, *self.model.sample_shape)
         return draw_noise(shape, torch.Generator().manual_seed(self.seed))
 
-    def predict(self, x_t: list[Tensor], t: list[int]) -> list[Tensor]:
-        """x̂_0 for several lanes' x_t, (B, C, H, W) each, at a t of each, in one call of the network."""
+    def predict(self, model: Model, x_t: list[Tensor], t: list[int]) -> list[Tensor]:
+        """A model's x̂_0 for several lanes' x_t, (B, C, H, W) each, at a t of each, in one network call."""
         labels = None if self.class_labels is None else self.class_labels.repeat(len(x_t))
-        denoise = self.model.denoiser(class_labels=labels, guidance_scale=self.guidance_scale)
+        denoise = model.denoiser(class_labels=labels, guidance_scale=self.guidance_scale)
         times = torch.tensor(t, device=self.model.device).repeat_interleave(self.num_images)
         return list(denoise(torch.cat(x_t), times).chunk(len(x_t)))
 
@@ -116,16 +120,26 @@ def race(start: Start, lanes: Mapping[str, Lane]) -> Iterator[dict[str, LaneStep
     """
     walkers = {name: _Walker(start, lane) for name, lane in lanes.items()}
     while going := {name: walker for name, walker in walkers.items() if not walker.is_there}:
+        made: dict[str, LaneStep] = {}
+        for model, by_student in ((start.model, False), (start.student, True)):
+            its = {name: each for name, each in going.items() if lanes[name].by_student is by_student}
+            if model and its:
+                made |= _advance(start, model, its)
+        yield {name: made[name] for name in going}
+
+
+def _advance(start: Start, model: Model, walkers: Mapping[str, _Walker]) -> dict[str, LaneStep]:
+    """A step of each of these lanes, by one call of a model's network."""
+    started = time.perf_counter()
+    x_t, t = zip(*((walker.x_t, walker.to_come[0]) for walker in walkers.values()))
+    predicted = start.predict(model, list(x_t), list(t))
+    share = (time.perf_counter() - started) / len(walkers)
+    made = {}
+    for (name, walker), x_0_hat in zip(walkers.items(), predicted):
         started = time.perf_counter()
-        x_t, t = zip(*((walker.x_t, walker.to_come[0]) for walker in going.values()))
-        predicted = start.predict(list(x_t), list(t))
-        share = (time.perf_counter() - started) / len(going)
-        made = {}
-        for (name, walker), x_0_hat in zip(going.items(), predicted):
-            started = time.perf_counter()
-            step = walker.take(x_0_hat)
-            made[name] = LaneStep(step, share + time.perf_counter() - started)
-        yield made
+        step = walker.take(x_0_hat)
+        made[name] = LaneStep(step, share + time.perf_counter() - started)
+    return made
 
 
 def reference(start: Start, num_steps: int = REFERENCE_STEPS) -> Iterator[Step]:

@@ -20,6 +20,7 @@ from diffusion.ui.parts.gpu import Work, on_gpu, walking
 from diffusion.ui.parts.race_request import RaceRequest
 from diffusion.ui.parts.streaming import Planes, Row
 from diffusion.ui.parts.variants import WITHOUT_Z
+from diffusion.ui.parts.weights import need_weights
 
 MOST_KEPT = 32  # references, of at most four small pictures each
 
@@ -90,6 +91,8 @@ def race_frames(model: Model, request: RaceRequest, target: Tensor) -> Iterator[
     the steps that were made: as in a film, with "bytes", how long the code is, and "distance", of x̂_0 to the
     target. The last one is "results", (L, B, H, W, C) in the order of the lanes.
     """
+    if request.student:
+        need_weights(request.student)
     start = request.start(model)
     channels, height, width = model.sample_shape
     shape = (start.num_images, height, width, channels)

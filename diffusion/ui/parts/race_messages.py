@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor
 
-from diffusion.data.images import to_uint8
 from diffusion.films.race import REFERENCE_STEPS
 from diffusion.models.model import Model
 from diffusion.ui.parts.class_choice import class_words, opening_class, opening_guidance
@@ -18,7 +17,7 @@ from diffusion.ui.parts.race_presets import EQUAL_CALLS, own_error
 from diffusion.ui.parts.race_request import WITH_ETA, RaceRequest, checked_race_request
 from diffusion.ui.parts.race_verdicts import judged_when_asked
 from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import Message, encode, per_step, stream_frames
+from diffusion.ui.parts.streaming import Message, per_step, pictures_sent, stream_frames
 from diffusion.ui.text import in_each_language, labels, shown_name
 
 ETA = 0.5  # at first, of the lane that has one
@@ -50,7 +49,7 @@ def race_info(model: Model, request: RaceRequest, reference: Tensor) -> dict[str
     return {
         "lanes": {name: {"num_steps": lane.num_steps} for name, lane in request.lanes.items()},
         "num_calls": request.num_calls,
-        "reference": encode(to_uint8(reference).permute(0, 2, 3, 1).contiguous().numpy()),
+        "reference": pictures_sent(reference),
         "own_error": in_each_language(lambda: own_error(model)),
         "digits": digits,
         "made": in_each_language(lambda: made(model, request)),
@@ -71,6 +70,9 @@ def made(model: Model, request: RaceRequest) -> str:
         classes=class_words(model, walk.classes_in(model.classes or ())),
         guidance=guidance_words(walk.guidance_scale),
         eta="" if eta is None else text["race_made_eta"].format(eta=f"{eta:g}"),
+        student=text["race_made_student"].format(name=shown_name(request.student.name))
+        if request.student
+        else "",
         credit=credit_of_drawn(model),
     )
 

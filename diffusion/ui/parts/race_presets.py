@@ -7,16 +7,22 @@ from diffusion.files import to_json
 from diffusion.models.digit_judge import draws_digits
 from diffusion.models.model import Model
 from diffusion.ui.parts.class_film import MAX_CLASS_STEPS
-from diffusion.ui.parts.race_request import LANES
+from diffusion.ui.parts.race_request import LANES, STUDENT, STUDENT_STEPS
 from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.students import student_of
 from diffusion.ui.text import labels
 
 # Of each of LANES, in their order.
-EQUAL_CALLS = [20, 20, 20, 20, 20]
-ONE_STEP = [1, 1, 1, 1, 1]
+EQUAL_CALLS = [20, 20, 20, 20, 20, 4]
+ONE_STEP = [1, 1, 1, 1, 1, 1]
+FEWER = [0, 0, 1000, 0, 20, 4]
 # What is about as good, by kind of model, of DDPM, DDIM and DPM-Solver++(2M): docs/measurements.md and
-# docs/cats.md. The other two lanes have as many steps as their sampler.
-EQUAL_QUALITY = {"cats": [50, 50, 20, 20, 20], "digits": [20, 20, 10, 10, 5], "others": [20, 20, 10, 10, 5]}
+# docs/cats.md. The next two lanes have as many steps as their sampler, a student all that it has learned.
+EQUAL_QUALITY = {
+    "cats": [50, 50, 20, 20, 20, 4],
+    "digits": [20, 20, 10, 10, 5, 4],
+    "others": [20, 20, 10, 10, 5, 4],
+}
 # How far 100 steps of the reference are from 1,000, as root mean squares: the median of seeds.
 OWN_ERROR = {"cats": 0.005, "digits": 0.002}
 
@@ -37,14 +43,16 @@ def lanes_choice(models: Mapping[str, Model]) -> Scrubber:
     text, kinds = labels(), {name: kind_of(model) for name, model in models.items()}
     presets: dict[str, Any] = {
         "of": {
-            kind: {"calls": EQUAL_CALLS, "quality": steps, "one": ONE_STEP}
+            kind: {"calls": EQUAL_CALLS, "quality": steps, "one": ONE_STEP, "fewer": FEWER}
             for kind, steps in EQUAL_QUALITY.items()
         },
         "models": kinds,
+        "taught": [name for name in models if student_of(models, name)],
         "first": next(iter(kinds.values())),
     }
     field = '<label class="{lane}"><span class="key {lane}">{name}</span> <input type="number" {of}></label>'
-    of = f'data-role="{{lane}}" min="0" max="{MAX_CLASS_STEPS}" step="1"'
-    fields = (field.format(lane=n, name=text[f"race_{n}"], of=of.format(lane=n)) for n in LANES)
-    parts = {"fields": "".join(fields), "most": str(MAX_CLASS_STEPS), "presets": to_json(presets)}
+    of = 'data-role="{lane}" min="0" max="{most}" step="1"'
+    most = {name: max(STUDENT_STEPS) if name == STUDENT else MAX_CLASS_STEPS for name in LANES}
+    fields = (field.format(lane=n, name=text[f"race_{n}"], of=of.format(lane=n, most=most[n])) for n in LANES)
+    parts = {"fields": "".join(fields), "presets": to_json(presets)}
     return Scrubber("lanes", EQUAL_CALLS, parts=parts)

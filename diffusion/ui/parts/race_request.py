@@ -16,6 +16,7 @@ from diffusion.ui.parts.class_film import (
     checked_class_request,
 )
 from diffusion.ui.parts.inputs import refusal, whole_number
+from diffusion.ui.parts.students import student_of
 from diffusion.ui.parts.variants import WITHOUT_Z
 
 # The lanes by name: which sampler, and how its walk is changed. The page lists them in this order.
@@ -25,7 +26,10 @@ LANES = {
     "ddim": ("ddim", ""),
     "ddim_eta": ("ddim", ""),
     "dpm": ("dpm++2m", ""),
+    "student": ("ddpm", ""),
 }
+STUDENT = "student"  # the lane of another network, which learned from the model
+STUDENT_STEPS = (1, 2, 4)  # what that has learned
 WITH_ETA = "ddim_eta"
 MAX_RACE_IMAGES = 4  # in each lane
 
@@ -34,10 +38,11 @@ MAX_RACE_IMAGES = 4  # in each lane
 class RaceRequest:
     """A walk for each lane that takes part, by the lane's name; at least one.
 
-    They have the model, seed, class and guidance in common.
+    They have the seed, class and guidance in common, and the model; but the lane STUDENT is its student's.
     """
 
     lanes: Mapping[str, ClassRequest]
+    student: Model | None = None
 
     @property
     def any(self) -> ClassRequest:
@@ -54,12 +59,13 @@ class RaceRequest:
         walk = self.any
         indices = walk.classes_in(model.classes or ())
         labels: Tensor | None = None if indices is None else torch.tensor(indices, device=model.device)
-        return Start(model, walk.seed, walk.num_images, labels, walk.guidance_scale)
+        student = self.student and self.student.to(model.device)
+        return Start(model, walk.seed, walk.num_images, labels, walk.guidance_scale, student)
 
     def walks(self) -> dict[str, Lane]:
         """How each lane is walked."""
         return {
-            name: Lane(lane.sampler, lane.num_steps, lane.eta, adds_z=lane.variant != WITHOUT_Z)
+            name: Lane(lane.sampler, lane.num_steps, lane.eta, lane.variant != WITHOUT_Z, name == STUDENT)
             for name, lane in self.lanes.items()
         }
 
@@ -78,7 +84,7 @@ def checked_race_request(
 
     Args:
         models: by name.
-        steps: for each of LANES how many; 0 leaves it out.
+        steps: for each of LANES how many; 0 leaves it out, and a student that there is none of is left out.
         class_label, …: as for `checked_class_request`; eta is that of WITH_ETA.
 
     Raises:
@@ -87,7 +93,10 @@ def checked_race_request(
     sent = steps if isinstance(steps, list) and len(steps) == len(LANES) else [None]
     numbers = [whole_number(each, "lane_steps", 0, MAX_CLASS_STEPS) for each in sent]
     images = whole_number(num_images, "num_images", 1, MAX_RACE_IMAGES)
-    chosen = {name: number for name, number in zip(LANES, numbers) if number}
+    student = student_of(models, model) if numbers[-1] else None
+    chosen = {n: number for n, number in zip(LANES, numbers) if number and (student or n != STUDENT)}
+    if chosen.get(STUDENT, 1) not in STUDENT_STEPS:
+        raise refusal("race_student_steps", asked=str(chosen[STUDENT]))
     if not chosen:
         raise refusal("race_nobody")
     if (sum(numbers) + REFERENCE_STEPS) * images > MAX_STEPS_TIMES_IMAGES:
@@ -101,5 +110,6 @@ def checked_race_request(
                 eta if name == WITH_ETA else 0.0, LANES[name][1],
             )
             for name, number in chosen.items()
-        }
+        },
+        student,
     )  # fmt: skip

@@ -1,4 +1,5 @@
-// Why not jump at once? x̂_0 of pure noise beside what walks from the same noises arrive at, and their mean.
+// Why not jump at once? x̂_0 of pure noise, what a student says of it, where walks arrive, and their mean.
+import { bytesFrom } from "../lib/decode.js";
 import { phrase } from "../lib/dom.js";
 import { Grid, distanceBetween } from "../lib/pictures.js";
 import { Progress } from "../lib/progress.js";
@@ -19,7 +20,7 @@ class Jump extends View {
   constructor(context) {
     super(context);
     this.progress = new Progress(this);
-    this.grids = Object.fromEntries(["jumps", "walks", "mean"].map((c) => [c, new Grid(this.canvas(c))]));
+    this.grids = Object.fromEntries(["jumps", "student", "walks", "mean"].map((c) => [c, new Grid(this.canvas(c))]));
   }
 
   receive(message) {
@@ -39,6 +40,9 @@ class Jump extends View {
     const columns = this.root.clientWidth < 500 ? count / 2 : count;
     this.grids.jumps.resize(count, shape, columns);
     this.grids.walks.resize(count, shape, columns);
+    this.grids.student.resize(count, shape, columns);
+    this.part("student").hidden = !film.info.student;
+    if (film.info.student) this.grids.student.show(bytesFrom(film.info.student));
     this.grids.mean.resize(1, shape);
     this.part("jumps").hidden = false;
     this.part("fact").textContent = "";

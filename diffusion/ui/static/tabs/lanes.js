@@ -15,12 +15,14 @@ export function mount({ element, props }) {
 
 class Lanes {
   constructor(root, props) {
-    Object.assign(this, { root, props, first: props.value, chosen: props.value });
+    Object.assign(this, { root, props });
     this.fields = [...root.querySelectorAll("input[type=number]")];
+    this.student = root.querySelector("input[data-role=student]");
     this.buttons = [...root.querySelectorAll("[data-preset]")];
     this.known = JSON.parse(root.dataset.presets); // steps by kind of model, and the kinds of models by name
-    this.presets = this.known.of[this.known.first];
     this.listen();
+    this.offer(this.known.first);
+    this.first = this.chosen = props.value = this.possible(props.value);
     remember(root.dataset.key, { save: () => this.chosen, restore: (steps) => this.choose(steps) });
     link(root.dataset.link, {
       read: () => String(this.chosen),
@@ -64,17 +66,32 @@ class Lanes {
   }
 
   forModel(name) {
-    const wasQuality = this.isPreset("quality");
-    this.presets = this.known.of[this.known.models[name] ?? "others"];
-    if (wasQuality) this.choose(this.presets.quality);
-    else this.show();
+    const preset = Object.keys(this.presets).find((each) => this.isPreset(each));
+    this.offer(name);
+    this.choose(preset ? this.presets[preset] : this.possible(this.chosen));
+  }
+
+  // What there is for a model: presets for its kind, and a student or none.
+  offer(name) {
+    const { of, models, taught } = this.known;
+    this.student.disabled = !taught.includes(name);
+    const said = this.student.disabled ? "no_student" : "student_what";
+    this.root.querySelector("[data-role=student-what]").textContent = text[`race_${said}`];
+    const presets = Object.entries(of[models[name] ?? "others"]);
+    this.presets = Object.fromEntries(presets.map(([each, steps]) => [each, this.possible(steps)]));
+  }
+
+  // The same without a student that there is none of.
+  possible(steps) {
+    return this.student.disabled ? steps.map((n, i) => (this.fields[i] === this.student ? 0 : n)) : steps;
   }
 
   // Steps that a link names, with commas; whether there can be so many.
   take(asked) {
     const wished = asked.split(",").map((each) => (each.trim() === "" ? NaN : Math.round(Number(each))));
-    const most = Number(this.root.dataset.most);
-    this.choose(this.first.map((steps, i) => (wished[i] >= 0 ? Math.min(wished[i], most) : steps)));
+    const most = this.fields.map((field) => Number(field.max));
+    const steps = this.first.map((steps, i) => (wished[i] >= 0 ? Math.min(wished[i], most[i]) : steps));
+    this.choose(this.possible(steps));
     return String(this.chosen) === asked;
   }
 }
