@@ -18,6 +18,8 @@ CHARTS = {
     "Forward": ["forward-histogram.svg", "forward-curve.svg"],
     "Schedules": ["schedules-beta.svg", "schedules-alpha_bar.svg", "schedules-log_snr.svg"],
     "Training": ["objective-loss.svg", "objective-weights.svg", "training-quartiles.svg"],
+    "Race": ["race-distance.svg"],
+    "Your picture": ["rebuild-distance.svg"],
 }
 
 
