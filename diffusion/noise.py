@@ -34,20 +34,21 @@ def draw_noise(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     return torch.randn(whole_blocks, generator=generator)[:number].view(*shape).half().float()
 
 
-def fresh_noise(seed: int, shape: Sequence[int], t: int) -> Tensor:
+def fresh_noise(seed: int, shape: Sequence[int], t: int, first: int = 0) -> Tensor:
     """The standard normal z that a step from t adds.
 
     Args:
         seed: 64 bits at most.
         shape: (B, *D); picture i is a function of seed, D, t and i alone.
         t: a timestep.
+        first: the number i of the first picture; the last one's is below 2³².
 
     Returns:
         float32 tensor of `shape`, on the CPU, whose values are exact in float16.
     """
     num_pictures, *size = shape
     number = math.prod(size)
-    fours, pictures = torch.arange(-(-number // 4)), torch.arange(num_pictures)[:, None]
+    fours, pictures = torch.arange(-(-number // 4)), torch.arange(first, first + num_pictures)[:, None]
     counter = torch.broadcast_tensors(fours, torch.tensor(t), pictures, torch.tensor(0))
     words = philox(torch.stack(counter), (seed & WORD, seed >> 32 & WORD))
     z = box_muller(words).movedim(0, -1).flatten(1)[:, :number]

@@ -19,6 +19,7 @@ from diffusion import save_model
 from diffusion.data.grids import image_grid
 from diffusion.data.images import to_uint8
 from diffusion.hub import repo_of
+from diffusion.ui.parts import room_code
 from diffusion.ui.parts.class_film import class_frames
 from diffusion.ui.parts.code import CLASS_CODE, PICTURE_CODE, PROGRAM, PROMPT_CODE, place_of, prompt_values
 from diffusion.ui.parts.variants import VARIANTS
@@ -85,7 +86,9 @@ def test_the_code_of_a_changed_walk_makes_it(tiny_model, elsewhere, variant):
 
 
 def test_code_is_about_a_dozen_lines():
-    for template in (*PICTURE_CODE.values(), CLASS_CODE, PROMPT_CODE):
+    of_rooms = [*room_code.PLANE_CODE.values(), *room_code.RACE_CODE.values(), room_code.REBUILD_CODE]
+    of_rooms += [room_code.LEVELS_CODE, room_code.CODES_CODE, room_code.BETWEEN_CODE]
+    for template in (*PICTURE_CODE.values(), CLASS_CODE, PROMPT_CODE, *of_rooms):
         assert len([line for line in template.splitlines() if line]) <= 20
 
 

@@ -22,6 +22,9 @@ from diffusion.films.training_history import light_sprite, load_history
 from diffusion.hub import HUB_FILES
 from diffusion.models import weights
 from diffusion.models.card import save_metrics
+from diffusion.models.digit_judge import CLASSIFIER_FILE, save_classifier
+from diffusion.models.typical import TYPICAL_FILE, measured, save_typical
+from diffusion.nets.digit_classifier import DigitClassifier
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ASK = """
@@ -252,6 +255,19 @@ def test_a_film_and_a_history_do_not_outlive_their_model(folder, tiny_model, tmp
         repo.files |= (theirs := {"training.png": b"theirs", "film.png": b"theirs"})  # in an edited card, say
         ask(env, ("push", plain, "user/digits"))
         assert repo.files.items() >= theirs.items()
+
+
+def test_what_judges_a_models_pictures_does_not_outlive_it(folder, tmp_path):
+    judged = shutil.copytree(folder, tmp_path / "judged")
+    save_classifier(judged, DigitClassifier(), 0.99)
+    save_typical(judged, measured(torch.linspace(0.1, 0.3, 201)))
+    with HubServer() as hub:
+        env = hub.environment(tmp_path / "cache")
+        ask(env, ("push", judged, "user/digits"))
+        pushed = hub.repos["user/digits"].files
+        assert all(pushed[name] == contents(judged)[name] for name in (CLASSIFIER_FILE, TYPICAL_FILE))
+        ask(env, ("push", folder, "user/digits"))
+        assert not {CLASSIFIER_FILE, TYPICAL_FILE} & hub.repos["user/digits"].files.keys()
 
 
 def test_what_others_put_into_the_repo_stays(folder, tiny_model, tmp_path):

@@ -9,7 +9,15 @@ from conftest import ROOT
 from pictures import encoded, photo, png_header
 from PIL import Image
 
-from diffusion.data.images import ImageError, centre_crop, letterbox, open_image, to_signed, to_uint8
+from diffusion.data.images import (
+    ImageError,
+    centre_crop,
+    letterbox,
+    open_image,
+    to_signed,
+    to_uint8,
+    x_0_of,
+)
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 JPEG, PNG = encoded(photo(), "JPEG"), encoded(photo(), "PNG")
@@ -145,6 +153,14 @@ def test_fitting_a_square():
     boxed = letterbox(image, 30)
     assert boxed.size == (30, 30) and boxed.getpixel((15, 0)) == (128, 128, 128)
     assert boxed.getpixel((2, 15)) == RED and boxed.getpixel((28, 15)) == GREEN
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_that_was_saved_larger_is_the_same_x_0(channels):
+    x_0 = torch.randint(256, (channels, 16, 12), dtype=torch.uint8, generator=torch.manual_seed(0))
+    pixels = x_0.permute(1, 2, 0).expand(16, 12, 3).numpy()
+    larger = Image.fromarray(pixels.repeat(4, 0).repeat(4, 1)).convert("RGBA")
+    assert torch.equal(to_uint8(x_0_of(larger, x_0.shape)), x_0)
 
 
 RAMP = np.tile(np.linspace(0, 1, 64), (64, 1))

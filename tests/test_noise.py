@@ -136,3 +136,10 @@ def test_the_browser_rounds_to_half_precision_as_torch_does(page):
     near = np.concatenate([between, *(np.nextafter(between, to, dtype=np.float32) for to in (0, 1e9))])
     values = np.concatenate([halves, near, -near])
     assert page.evaluate(ROUND, [MODULE, values.tolist()]) == values.astype(np.float16).tolist()
+
+
+def test_pictures_of_a_seed_can_be_drawn_from_any_number_on():
+    many = fresh_noise(3, (5, 2, 3), 500)
+    assert torch.equal(fresh_noise(3, (2, 2, 3), 500, first=3), many[3:])
+    last = fresh_noise(3, (1, 4096), 500, first=2**32 - 1)
+    assert abs(last.mean()) < 0.1 and abs(last.std() - 1) < 0.1

@@ -73,9 +73,9 @@ def test_a_finger_that_scrolls_past_a_slider_moves_no_t(phone):
 def test_charts_fill_their_cards(browser, server, width):
     page = open_page(browser, server, viewport={"width": width, "height": 900})
     charts = {"curve": "Forward", "beta": "Schedules", "loss": "Training", "quartiles": "Training"}
-    for name, tab in charts.items():
+    for name, tab in [*charts.items(), ("distance", "Race"), ("distance", "Your picture")]:
         page.get_by_role("tab", name=tab).click()
-        chart = page.locator(f"[data-chart={name}]")
+        chart = page.locator(f"[data-chart={name}]:visible")
         expect(chart.locator(".line").first).to_have_attribute("d", re.compile("M"))
         card = chart.locator("xpath=..").bounding_box()["width"]
         lines = chart.locator("line.grid").first.bounding_box()["width"]
@@ -83,7 +83,7 @@ def test_charts_fill_their_cards(browser, server, width):
     page.close()
 
 
-@pytest.mark.parametrize("tab", ["Forward", "Schedules", "Training"])
+@pytest.mark.parametrize("tab", ["Forward", "Schedules", "Training", "Race", "Your picture"])
 def test_no_label_of_an_axis_is_cut_off(page, tab):
     page.get_by_role("tab", name=tab, exact=True).click()
     expect(page.locator("svg[data-chart]:visible text").first).to_be_visible()

@@ -1,12 +1,22 @@
 """The Plane tab as people use it: paths that follow a hand, a drawing, a network, a link, no server."""
 
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from conftest import needs_browser, open_page
 from pages import distance, drag, frames, pixels, until
+from PIL import Image
 from playwright.sync_api import expect
+from test_ui_save import code, menu, saved, table
+
+from diffusion import linear_schedule
+from diffusion.ui.parts.modules import ADDRESS
 
 pytestmark = needs_browser
 CANVAS = ".lab.plane canvas[data-c=plane]"
@@ -90,6 +100,45 @@ def test_the_whole_path_follows_a_hand(page, lab):
     until(page, lambda: ends(lab) != dragged)
     ddim = ends(lab)[1]
     assert ddim[0] < -0.8 and abs(ddim[1]) < 1.6
+
+
+def test_programs_make_the_same_places_of_the_points_that_are_saved(page, lab, elsewhere):
+    page.mouse.click(*place(page, 1, -1.5))  # a start that was put by a hand
+    choose(lab, "sampler", "ddpm")
+    lab.locator("[data-role=steps]").fill("20")
+    walked = table(page, "plane")
+    drag(page, "plane", 200)
+    programs = [code(page, "plane")]
+    name, points = saved(page, menu(page, "plane").locator("[data-role=save-points] button"))
+    assert name == "plane-moons-2000points-seed0.csv"
+    Path(name).write_bytes(points)
+    choose(lab, "direction", "forward")
+    programs.append(code(page, "plane"))
+    lab.locator("[data-role=markov]").check()
+    programs.append(code(page, "plane"))
+    told = "\nprint(x_t.tolist())\n"
+    done = subprocess.run(
+        [sys.executable, "-c", told.join([*programs, ""])], check=True, timeout=300, capture_output=True
+    )
+    walkers, jumped, chained = (np.array(json.loads(line)) for line in done.stdout.splitlines())
+    there = [(float(row["x_s"]), float(row["y_s"])) for row in walked if row["s"] == "200"]
+    assert len(there) == 25 and np.abs(walkers - there).max() < 1e-3
+    body = """async ([folder, text]) => {
+      const { Scene } = await import(`${folder}/tabs/plane_scene.js`);
+      const { levelAt } = await import(`${folder}/lib/schedules.js`);
+      const scene = new Scene();
+      scene.set({ tables: { T: 1000, linear: JSON.parse(text) } });
+      return [scene.cloud(levelAt(scene.table, 200)), scene.chain[200]].map((each) => Array.from(each));
+    }"""
+    table_of = json.dumps(linear_schedule().alphas_cumprod.tolist())
+    clouds = page.evaluate(body, [page.evaluate("window.gradio_config.root") + ADDRESS, table_of])
+    for found, wanted in zip((jumped, chained), clouds):
+        assert np.abs(found.ravel() - wanted).max() < 1e-4
+    names = [f"plane-moons-{way}-seed0-200.png" for way in ("chain", "jump", "walk")]
+    assert sorted(map(str, Path().glob("*.png"))) == names
+    for name, least in zip(names, (100, 1000, 3000)):  # points and, of walks, lines
+        picture = np.asarray(Image.open(name)).astype(int)
+        assert (picture[..., 2] - picture[..., 0] > 200).sum() > least, name
 
 
 def test_one_step_leads_everybody_to_the_middle(page, lab):

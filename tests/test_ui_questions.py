@@ -18,7 +18,8 @@ from diffusion.ui.text import FOLDER, LANGUAGES, WORD_JOINER, labels, questions,
 
 EVERY = {code: json.loads((FOLDER / code / "questions.json").read_text("utf-8")) for code in LANGUAGES}
 NAMES = list(EVERY["en"])
-TABS = ["tab_forward", "tab_schedules", "tab_reverse", "tab_training"]
+ROOMS = ["tab_plane", "tab_race", "tab_rebuild"]
+TABS = ["tab_forward", "tab_schedules", "tab_reverse", "tab_training", *ROOMS]
 MADE = ".lab.reverse .made"
 
 
@@ -27,7 +28,7 @@ def places(text):
 
 
 def test_every_language_has_the_same_questions_with_short_answers():
-    assert len(NAMES) == 14
+    assert len(NAMES) == 23
     for code, asked in EVERY.items():
         assert list(asked) == NAMES
         for name, texts in asked.items():
@@ -172,6 +173,33 @@ def test_tries_move_the_sliders_and_switch_the_views(spoken):
     for name, symbol in (("prediction", "v"), ("score", "s")):
         attempt(page, text, asked, "tab_reverse", name)
         expect(page.locator(".lab.reverse figure.eps figcaption i")).to_have_text(symbol)
+
+
+@needs_browser
+@pytest.mark.parametrize("code", ["en"])
+def test_tries_of_the_rooms_show_what_they_say(spoken):
+    page, text, asked = spoken
+    plane, race, rebuild = (page.locator(f".lab.{name}") for name in ("plane", "race", "rebuild"))
+    attempt(page, text, asked, "tab_plane", "heart")
+    expect(plane.locator("[data-n=ends]")).to_have_text("0.000")
+    for name, arrows, t in (("arrows", "score", "150"), ("middle", "x_0", "900")):
+        attempt(page, text, asked, "tab_plane", name)
+        expect(plane.locator(f"[data-role=arrows] [value={arrows}]")).to_be_checked()
+        expect(plane.locator("[data-role=number]")).to_have_value(t)
+    page.get_by_role("tab", name=text["tab_race"], exact=True).click()
+    expect(race.locator("input[data-role=t]")).to_have_attribute("data-made", "20")
+    for name, k, kind in (("endings", 20, "x_0_hat"), ("blurred", 10, "x_t")):
+        attempt(page, text, asked, "tab_race", name)
+        expect(race.locator("[data-role=number]")).to_have_value(str(k))
+        expect(race.locator(f"canvas[data-c=dpm-{kind}]")).to_be_visible()
+    attempt(page, text, asked, "tab_race", "distance")
+    expect(race.locator("input[data-role=t]")).to_have_attribute("data-made", "1")
+    attempt(page, text, asked, "tab_rebuild", "another")
+    expect(rebuild).to_have_attribute("data-start", "950")
+    expect(rebuild.locator("input[data-role=t]")).to_have_attribute("data-made", "12")
+    for name, lab in (("inexact", "codes"), ("codes", "between")):
+        attempt(page, text, asked, "tab_rebuild", name)
+        expect(page.locator(f".lab.{lab}")).to_have_attribute("data-film", re.compile("tiny"))
 
 
 @needs_browser

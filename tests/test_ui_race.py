@@ -8,7 +8,7 @@ import torch
 from conftest import needs_browser, open_page
 from pages import distance, drag, frames, pixels, until
 from playwright.sync_api import expect
-from test_ui_save import film_of, menu, saved
+from test_ui_save import code, drawn_by, film_of, menu, saved
 
 from diffusion.data.images import to_uint8
 from diffusion.films.race import Start, race
@@ -16,6 +16,7 @@ from diffusion.ui.parts.race_request import LANES, checked_race_request
 
 pytestmark = needs_browser
 SLIDER = ".lab.race input[data-role=t]"
+FILM_ROUNDING = 2  # grey levels: pictures travel coded, see films/coding.py
 UNJUDGED = "no judge for these"
 
 
@@ -200,7 +201,7 @@ def test_a_checkpoint_that_is_chosen_by_hand_is_chosen_in_the_tabs_beside_it(tab
     expect(tab.locator(".lab.race .made")).to_contain_text("model “tiny”")
 
 
-def test_what_is_on_show_can_be_saved(tab):
+def test_what_is_on_show_can_be_saved(tab, trained_pair, elsewhere):
     set_steps(tab, 4, 0, 2, 0, 1)
     run(tab, 4)
     name, film = film_of(tab, "race", "webp", 5)
@@ -212,6 +213,16 @@ def test_what_is_on_show_can_be_saved(tab):
     _, table = saved(tab, menu(tab, "race").get_by_role("button", name="CSV"))
     header, *rows = table.decode("utf-8-sig").splitlines()
     assert header.startswith("lane,call,t,s,") and header.endswith(",distance") and len(rows) == 7
+    shown, programs = [], []
+    for k, kind in ((4, "x_0_hat"), (2, "x_t"), (0, "x_0_hat")):  # DDIM and DPM-Solver++ wait for DDPM
+        drag(tab, "race", k)
+        tab.locator(f".lab.race input[value={kind}]").check()
+        frames(tab)
+        lanes = [pixels(tab, f"canvas[data-c={each}-{kind}]") for each in ("ddpm", "ddim", "dpm")]
+        shown.append(np.concatenate(lanes, axis=1))
+        programs.append(code(tab, "race").replace("'tiny'", repr(str(trained_pair[0]))))
+    for k, (drawn, expected) in enumerate(zip(drawn_by(*programs), shown)):
+        assert distance(drawn, expected) <= FILM_ROUNDING, k
 
 
 def test_jumps_are_an_average_and_walks_are_draws(tab):

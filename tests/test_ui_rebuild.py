@@ -1,5 +1,7 @@
 """The tab Your picture in a browser: ruined at once, rebuilt by the server; the pad; the panels below."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from conftest import needs_browser, open_page
 from layout import open_tab
 from pages import distance, drag, frames, pixels, until
 from playwright.sync_api import expect
+from test_ui_save import code, drawn_by, menu, saved
 
 from diffusion import draw_noise, q_sample, sample, timesteps
 from diffusion.data.images import to_signed, to_uint8
@@ -118,9 +121,8 @@ def test_the_panels_below_show_levels_codes_and_what_lies_between(page):
     expect(levels.locator("[data-role=said]")).to_contain_text("from t = 1000")
     page.get_by_role("button", name="Find it").click()
     codes = page.locator(".lab.codes")
-    expect(codes.locator(".off").nth(1)).to_be_visible(timeout=WAIT)
-    page.get_by_role("button", name="Stop").and_(page.locator(":visible")).nth(2).click()
-    expect(codes.locator(".progress")).to_contain_text("Stopped", timeout=WAIT)
+    expect(codes).to_have_attribute("data-done", "true", timeout=2 * WAIT)
+    expect(codes.locator("[data-role=said]")).to_contain_text("After 10 steps there and back")
     page.get_by_role("button", name="Go between").click()
     between = page.locator(".lab.between")
     expect(between).to_have_attribute("data-done", "true", timeout=2 * WAIT)
@@ -128,3 +130,38 @@ def test_the_panels_below_show_levels_codes_and_what_lies_between(page):
     a, b = (pixels(page, f".lab.between [data-c={name}]")[..., 0] for name in ("fade", "picture"))
     assert a.shape == b.shape == (16, 16)
     expect(between.locator("[data-n=w]")).to_have_text("0.50")
+
+
+def keep(page, lab, name, number=0):
+    """Save one of the pictures on show, in this folder: its file is called so at the end."""
+    found, content = saved(page, menu(page, lab).locator(".thumbnails button").nth(number))
+    assert found.endswith(f"{name}.png")
+    Path(found).write_bytes(content)
+
+
+def columns(page, lab, rows, *, name):
+    """Pictures of a comparison, of each column so many from above, as one."""
+    place = f".lab.{lab} figure:nth-child({{}}) [data-c={name}] >> nth={{}}"
+    count = page.locator(f".lab.{lab} .grid-of-levels figure").count()
+    each = [[pixels(page, place.format(k, n)) for n in range(rows)] for k in range(2, count + 1)]
+    return np.concatenate([np.concatenate(column) for column in each], axis=1)[..., 0]
+
+
+def test_programs_make_what_all_of_it_shows(page, trained_pair, elsewhere):
+    drag(page, "rebuild", 12)
+    keep(page, "rebuild", "x_0-12")
+    expected = [shown(page, "x_t")]
+    keep(page, "levels", "x_0")
+    expected.append(columns(page, "levels", 4, name="pictures"))
+    keep(page, "codes", "x_0", 1)
+    expected.append(columns(page, "codes", 1, name="back"))
+    for k, name in ((0, "fade"), (6, "fade-6"), (4, None)):
+        drag(page, "between", k)
+        if name:
+            keep(page, "between", name, 2)
+    expected.append(pixels(page, ".lab.between [data-c=picture]")[..., 0])
+    programs = [code(page, lab) for lab in ("rebuild", "levels", "codes", "between")]
+    folder = repr(str(trained_pair[0]))
+    made = drawn_by(*(program.replace("'tiny'", folder) for program in programs))
+    for program, drawn, picture in zip(programs, made, expected):
+        assert distance(drawn[..., 0], picture) <= 2, program

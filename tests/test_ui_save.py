@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,13 @@ def picture_by(code: str, folder: Path) -> np.ndarray:
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=300)
     (made,) = set(folder.glob("*.png")) - before
     return np.asarray(Image.open(made).convert("RGB"))
+
+
+def drawn_by(*programs: str) -> list[np.ndarray]:
+    """What several programs draw, in one process in this folder, each in a file that it names."""
+    subprocess.run([sys.executable, "-c", "\n".join(programs)], check=True, timeout=300)
+    files = [re.search(r'save\("(.+?)"\)', program)[1] for program in programs]
+    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
 
 
 @pytest.fixture

@@ -100,6 +100,9 @@ def overlap(page: Page, symbol) -> float:
         ("Reverse", "reverse", {"snr", "t"}),
         ("Training", "objective", {"L", "snr", "t"}),
         ("Training", "training", set()),
+        ("Plane", "plane", {"alpha_bar", "sqrt_rest", "snr", "t"}),
+        ("Race", "race", set()),
+        ("Your picture", "rebuild", {"t"}),
     ],
 )
 def test_a_symbol_under_the_mouse_says_what_it_is_and_its_value_and_is_lit_everywhere(

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,22 @@ def _own_range(values: np.ndarray) -> tuple[float, float]:
 def centre_crop(image: Image.Image, size: int) -> Image.Image:
     """The middle square, `size` pixels wide."""
     return ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+
+
+def x_0_of(image: Image.Image, shape: Sequence[int]) -> Tensor:
+    """The middle square as a network's x_0, (C, H, W) in [−1, 1]: the means of the pixels that become one.
+
+    So a picture each of whose pixels was made a square of several comes back exactly.
+
+    Args:
+        image: any; its transparency is left out.
+        shape: (C, H, W) with C = 1, which is grey, or 3.
+    """
+    channels, height, width = shape
+    mode = "L" if channels == 1 else "RGB"
+    small = ImageOps.fit(image.convert(mode), (width, height), Image.Resampling.BOX)
+    pixels = torch.from_numpy(np.array(small)).view(height, width, channels)
+    return to_signed(pixels).permute(2, 0, 1)
 
 
 def letterbox(image: Image.Image, size: int) -> Image.Image:

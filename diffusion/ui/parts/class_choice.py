@@ -1,12 +1,14 @@
 """The choice of the class to draw, and the guidance that a kind of model is shown with."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from diffusion.models.model import Model
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.class_film import EACH
 from diffusion.ui.parts.opened import model_named
+from diffusion.ui.parts.streaming import PRIVATE
 from diffusion.ui.text import labels, shown_name
 
 # What a tab opens with, which draws well.
@@ -57,6 +59,12 @@ def class_words(model: Model, indices: Sequence[int] | None) -> str:
     if model.cats:
         return text["accessories_of"].format(names=names)
     return text["class_of" if len(chosen) == 1 else "classes_of"].format(names=names)
+
+
+def follow_guidance(models: Mapping[str, Model], model: Any, guidance: Any) -> None:
+    """Let a guidance that nobody has changed be that of the model, whenever it is chosen by hand: a page that
+    comes back keeps its own."""
+    model.input(partial(guidance_of, models), [model, guidance], guidance, **PRIVATE)
 
 
 def guidance_of(models: Mapping[str, Model], name: Any, chosen: float) -> float:

@@ -107,6 +107,11 @@ def loading(model: Model) -> dict[str, str]:
     }
 
 
+def classes_of(indices: Sequence[int] | None) -> str:
+    """Class labels as Python has them."""
+    return "None" if indices is None else f"torch.tensor({list(indices)!r})"
+
+
 def class_values(
     model: Model,
     *,
@@ -126,7 +131,7 @@ def class_values(
         **loading(model),
         "schedule_import": "" if own else f"{schedule}_schedule, ",
         "schedule": "model.schedule" if own else f"{schedule}_schedule({model.schedule.num_timesteps})",
-        "class_labels": "None" if indices is None else f"torch.tensor({list(indices)!r})",
+        "class_labels": classes_of(indices),
         "seed": repr(seed),
         "sampler": repr(sampler),
         "num_steps": repr(num_steps),

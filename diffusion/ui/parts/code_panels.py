@@ -30,6 +30,7 @@ from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.opened import PixelModels
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.rebuilding import grey_levels_off
+from diffusion.ui.parts.room_code import BETWEEN_CODE, CODES_CODE, coding_values
 from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import Frame, film_message, paced, per_step, wish
 from diffusion.ui.text import in_each_language, labels, shown_name
@@ -64,11 +65,16 @@ def codes_messages(model: Model, request: Coding) -> Iterator[dict[str, Any]]:
         "made": in_each_language(lambda: codes_made(model, request)),
         "per_step": per_step([1.0]),
         "file": ["code", model.name],
+        "code": coding_values(model, request) | {"numbers": repr(numbers)},
     }
     film, before = new_id(model.name), list[Frame]()
     for look in paced(there_and_back(model, request), lambda look: look.finished):
         back = to_pixels(look.back[None])
-        row = {"finished": look.finished, "off": grey_levels_off(back, request.x_0[0])}
+        row = {
+            "steps": look.num_steps,
+            "finished": look.finished,
+            "off": grey_levels_off(back, request.x_0[0]),
+        }
         row |= statistics(look.code)
         planes = {"code": as_noise(look.code)[None], "back": back}
         frame = Frame(numbers.index(look.num_steps), planes, row)
@@ -97,6 +103,7 @@ def between_messages(model: Model, request: Coding) -> Iterator[dict[str, Any]]:
         ),
         "per_step": per_step([1.0]),
         "file": ["between", model.name],
+        "code": coding_values(model, request),
     }
     film = new_id(model.name)
     for look in paced(between_codes(model, request), lambda look: look.finished):
@@ -129,12 +136,18 @@ def build(models: PixelModels, model: Any, sent: Scrubber) -> None:
     title("codes")
     with controls.workspace() as (stage, actions, _):
         with stage:
-            view = Scrubber("codes")
+            view = Scrubber("codes", code=CODES_CODE)
         with actions:
             start, stop = controls.start_and_stop(text["codes"])
             problem = controls.problem_line()
             corrections = gr.Slider(
-                0, MAX_CORRECTIONS, 0, step=1, label=text["corrections"], info=text["corrections_info"]
+                0,
+                MAX_CORRECTIONS,
+                0,
+                step=1,
+                label=text["corrections"],
+                info=text["corrections_info"],
+                elem_classes=controls.asks("inexact"),
             )
     linked("codes", {"corrections": corrections})
 
@@ -155,7 +168,7 @@ def build_between(models: PixelModels, model: Any, sent: Scrubber) -> None:
         with stage:
             row = picture_row(text["between_pictures"])
             parts = {"slider": text["journey_slider"], "position": text["journey_position"], **row}
-            view = Scrubber("between", None, [open_picture, animation], parts)
+            view = Scrubber("between", None, [open_picture, animation], parts, code=BETWEEN_CODE)
         with actions:
             start, stop = controls.start_and_stop(text["between"])
             problem = controls.problem_line()

@@ -16,6 +16,7 @@ from diffusion.ui.parts.race_film import race_frames, reference_of
 from diffusion.ui.parts.race_presets import EQUAL_CALLS, own_error
 from diffusion.ui.parts.race_request import WITH_ETA, RaceRequest, checked_race_request
 from diffusion.ui.parts.race_verdicts import judged_when_asked
+from diffusion.ui.parts.room_code import race_values
 from diffusion.ui.parts.scrubber import new_id
 from diffusion.ui.parts.streaming import Message, per_step, pictures_sent, stream_frames
 from diffusion.ui.text import in_each_language, labels, shown_name
@@ -55,6 +56,7 @@ def race_info(model: Model, request: RaceRequest, reference: Tensor) -> dict[str
         "made": in_each_language(lambda: made(model, request)),
         "per_step": per_step([walk.guidance_scale]),
         "file": words,
+        "code": race_values(model, request),
         **walk_info(walk.seed, (walk.num_images, height, width, channels)),
     }
 

@@ -1,7 +1,6 @@
 """The Race tab: the same x_T walked by several samplers, in lanes that advance by network calls."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -14,18 +13,19 @@ from diffusion.ui.parts.another_model import model_choice
 from diffusion.ui.parts.class_choice import (
     class_choice,
     classes_offered,
-    guidance_of,
+    follow_guidance,
     opening_guidance,
 )
-from diffusion.ui.parts.effects import say_why
+from diffusion.ui.parts.effects import say_why, take_from_link
 from diffusion.ui.parts.line import asked_in_line
-from diffusion.ui.parts.link import LINK, linked
+from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.modules import imported
 from diffusion.ui.parts.opened import model_named
 from diffusion.ui.parts.race_messages import ETA, opening_messages, race_messages
 from diffusion.ui.parts.race_presets import lanes_choice
 from diffusion.ui.parts.race_request import LANES, MAX_RACE_IMAGES, checked_race_request
 from diffusion.ui.parts.race_verdicts import judged_race
+from diffusion.ui.parts.room_code import RACE_CODE
 from diffusion.ui.parts.scrubber import Scrubber, fill, new_id, static
 from diffusion.ui.parts.streaming import PRIVATE, Message, wish
 from diffusion.ui.text import labels
@@ -41,7 +41,7 @@ def stage(ids: dict[str, str]) -> Scrubber:
         "tiles": "".join(fill(lane, {"lane": name, "name": text[f"race_{name}"]}) for name in LANES),
         "keys": " ".join(keys),
     }
-    return Scrubber("race", None, [animation, *asked_in_line(judged_race)], parts, ids)
+    return Scrubber("race", None, [animation, *asked_in_line(judged_race)], parts, ids, code=RACE_CODE)
 
 
 def settings(models: Mapping[str, Model]) -> list[Any]:
@@ -65,19 +65,16 @@ def settings(models: Mapping[str, Model]) -> list[Any]:
 
 
 def follow(models: Mapping[str, Model], label: Any, model: Any, guidance: Any) -> None:
-    """Let controls offer what the chosen model has; a guidance that nobody has changed is its own."""
+    """Let controls offer what the chosen model has, and the guidance be its own."""
 
     def choice_of(name: Any, label: str) -> controls.Choice:
         return class_choice(model_named(models, name), label)
 
     presets = f"async (name) => {{ {imported('tabs/lanes.js')}.forModel(name); }}"
     model.change(None, model, None, js=presets, **PRIVATE)
-    rest = f"async () => {LINK}.offered(['race.class'])"
-    model.change(choice_of, [model, label], label, **PRIVATE).then(
-        None, None, label, js=rest, **PRIVATE
-    ).then(None, None, None, js=f"async () => {{ {LINK}.ready('race'); }}", **PRIVATE)
-    # By hand alone: a page that comes back keeps its own.
-    model.input(partial(guidance_of, models), [model, guidance], guidance, **PRIVATE)
+    offers = model.change(choice_of, [model, label], label, **PRIVATE)
+    take_from_link(offers, "race", {"class": label})
+    follow_guidance(models, model, guidance)
 
 
 def build(models: Mapping[str, Model]) -> Any:

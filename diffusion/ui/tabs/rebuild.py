@@ -11,10 +11,11 @@ from diffusion.ui.parts import code_panels, controls
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.another_model import model_choice
 from diffusion.ui.parts.credit import credit_of_drawn, credit_of_examples
+from diffusion.ui.parts.effects import take_from_link
 from diffusion.ui.parts.example_pictures import photo, preset_pictures
 from diffusion.ui.parts.files import in_a_file
 from diffusion.ui.parts.line import asked_in_line
-from diffusion.ui.parts.link import LINK, linked
+from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.model_pictures import as_example, examples_of, history_of, note_of
 from diffusion.ui.parts.modules import imported
 from diffusion.ui.parts.opened import PixelModels, model_named
@@ -30,6 +31,7 @@ from diffusion.ui.parts.rebuilding import (
     rebuilt_frames,
     rebuilt_levels,
 )
+from diffusion.ui.parts.room_code import LEVELS_CODE, REBUILD_CODE, rebuild_values
 from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import (
     PRIVATE,
@@ -104,6 +106,7 @@ def film_info(model: Model, request: Rebuild) -> dict[str, Any]:
             "start": {"picture": request.picture, "t": request.start, "alphas_cumprod": alpha_bar},
         },
         "file": ["rebuilt", model.name, f"t{request.start}", f"seed{request.seed}", request.sampler],
+        "code": rebuild_values(model, request),
     }
 
 
@@ -141,6 +144,7 @@ def levels_messages(model: Model, request: Rebuild) -> Iterator[dict[str, Any]]:
         "num_steps": request.num_steps,
         "per_step": per_step([1.0]),
         "file": ["levels", model.name, f"seed{request.seed}", request.sampler],
+        "code": rebuild_values(model, request) | {"levels": repr(starts)},
     }
     film, before = new_id(model.name), list[Frame]()
     for k, pictures, finished, calls in paced(rebuilt_levels(model, request), lambda look: look[2]):
@@ -190,10 +194,7 @@ def follow(models: PixelModels, model: Any, label: Any, view: Scrubber) -> None:
         return gr.update(value=about(models, network)), class_choice(network, chosen)
 
     offers = model.change(of_model, [model, label], [view, label], **PRIVATE)
-    rest = f"async () => {LINK}.offered(['rebuild.class'])"
-    offers.then(None, None, label, js=rest, **PRIVATE).then(
-        None, None, None, js=f"async () => {{ {LINK}.ready('rebuild'); }}", **PRIVATE
-    )
+    take_from_link(offers, "rebuild", {"class": label})
 
 
 def build_film(models: PixelModels, sent: Scrubber) -> list[Any]:
@@ -208,7 +209,9 @@ def build_film(models: PixelModels, sent: Scrubber) -> list[Any]:
     with controls.workspace() as (stage, actions, side):
         with stage:
             questions = [*asked_in_line(judge), open_picture, animation]
-            view = Scrubber("rebuild", in_a_file(about(models, first)), questions, parts, ids)
+            view = Scrubber(
+                "rebuild", in_a_file(about(models, first)), questions, parts, ids, code=REBUILD_CODE
+            )
         with actions:
             start, stop = controls.start_and_stop(text["rebuild"], ids["start"])
             problem = controls.problem_line()
@@ -230,7 +233,7 @@ def build_levels(models: PixelModels, inputs: list[Any]) -> None:
     code_panels.title("levels")
     with controls.workspace() as (stage, actions, _):
         with stage:
-            view = Scrubber("levels", controls=ids)
+            view = Scrubber("levels", controls=ids, code=LEVELS_CODE)
         with actions:
             start, stop = controls.start_and_stop(text["levels"], ids["start"])
             problem = controls.problem_line()

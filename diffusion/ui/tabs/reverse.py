@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -16,7 +15,7 @@ from diffusion.ui.parts.class_choice import (
     class_choice,
     class_words,
     classes_offered,
-    guidance_of,
+    follow_guidance,
     opening_guidance,
 )
 from diffusion.ui.parts.class_film import (
@@ -34,9 +33,9 @@ from diffusion.ui.parts.class_film import (
 )
 from diffusion.ui.parts.code import CLASS_CODE, class_values
 from diffusion.ui.parts.credit import credit_of_drawn
-from diffusion.ui.parts.effects import guidance_words, say_why
+from diffusion.ui.parts.effects import guidance_words, say_why, take_from_link
 from diffusion.ui.parts.line import asked_in_line
-from diffusion.ui.parts.link import LINK, linked
+from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.modules import imported
 from diffusion.ui.parts.opened import model_named
 from diffusion.ui.parts.scrubber import new_id
@@ -199,19 +198,15 @@ def walk_to_try(changed: list[Any]) -> Callable[..., Any]:
 
 
 def follow(models: Mapping[str, Model], label: Any, schedule: Any, model: Any, guidance: Any) -> None:
-    """Let controls offer what the chosen model has; a guidance that nobody has changed is its own."""
+    """Let controls offer what the chosen model has, and the guidance be its own."""
 
     def choices_of(name: Any, label: str, schedule: str) -> tuple[controls.Choice, controls.Choice]:
         network = model_named(models, name)
         return class_choice(network, label), schedule_choice(network, schedule)
 
     offers = model.change(choices_of, [model, label, schedule], [label, schedule], **PRIVATE)
-    rest = f"async () => {LINK}.offered(['reverse.class', 'reverse.schedule'])"
-    offers.then(None, None, [label, schedule], js=rest, **PRIVATE).then(
-        None, None, None, js=f"async () => {{ {LINK}.ready('reverse'); }}", **PRIVATE
-    )
-    # By hand alone: a page that comes back keeps its own.
-    model.input(partial(guidance_of, models), [model, guidance], guidance, **PRIVATE)
+    take_from_link(offers, "reverse", {"class": label, "schedule": schedule})
+    follow_guidance(models, model, guidance)
 
 
 def build(models: Mapping[str, Model], film: Film | None) -> Any:

@@ -9,15 +9,15 @@ const ENLARGED = 4; // times as large as on the canvas
 const THUMBNAIL = 44; // pixels
 
 export class Save {
-  // What the view gives: `name()`, the words of a file's name; `film()`, as in sheet.js, `table()`, rows, and
-  // `code()`, text; these are undefined if the view has none, and give null while there is none.
-  constructor(view, { name, film, table, code }) {
-    Object.assign(this, { view, text: view.text, name, film, table, code });
+  // What the view gives: `name()`, the words of a file's name; `film()`, as in sheet.js, `table()`, rows,
+  // `points()`, the data as rows, with the words of a name of its own, {words, rows}, and `code()`, text;
+  // these are undefined if the view has none, and give null while there is none.
+  constructor(view, { name, film, table, points, code }) {
+    this.offered = { film, table, points, code };
+    Object.assign(this, { view, text: view.text, name, film, table, points, code });
     this.root = view.part("save");
     this.root.hidden = false;
-    this.part("film").hidden = !film;
-    this.part("table").hidden = !table;
-    this.part("code").hidden = !code;
+    for (const [what, found] of Object.entries(this.offered)) this.part(what).hidden = !found;
     this.question = film && new Question(view.server.animation, this.part("problem"), this.text);
     this.listen();
   }
@@ -39,8 +39,10 @@ export class Save {
     });
     for (const made of this.part("film").querySelectorAll("button"))
       made.addEventListener("click", () => this.saveFilm(made));
-    this.part("table").querySelector("button").addEventListener("click", () => this.saveTable());
-    this.part("code").querySelector("button").addEventListener("click", () => this.copyCode());
+    const listen = (what, saved) => this.part(what).querySelector("button").addEventListener("click", saved);
+    listen("table", () => this.saveTable(this.table(), this.name()));
+    listen("points", () => this.saveTable(this.points().rows, this.points().words));
+    listen("code", () => this.copyCode());
   }
 
   tell(sentence) {
@@ -52,18 +54,17 @@ export class Save {
   offer() {
     this.tell("");
     this.part("text").hidden = true;
-    for (const [what, found] of Object.entries({ film: this.film, table: this.table, code: this.code }))
+    for (const [what, found] of Object.entries(this.offered))
       for (const each of this.part(what).querySelectorAll("button")) each.disabled = !found?.();
     this.part("pictures").replaceChildren(...this.pictures.map((canvas) => this.thumbnail(canvas)));
     this.part("pictures").parentElement.hidden = !this.pictures.length;
     this.root.querySelector(".menu").scrollIntoView({ block: "nearest" });
   }
 
-  // The canvases that are seen, but for what lies over them.
+  // The canvases that are seen, but for what lies over them and what shows a tile.
   get pictures() {
-    return [...this.view.root.querySelectorAll(".stage canvas[role=img]")].filter(
-      (canvas) => canvas.offsetParent !== null,
-    );
+    const all = this.view.root.querySelectorAll(":is(.stage, .grid-of-levels) canvas[role=img]");
+    return [...all].filter((canvas) => canvas.offsetParent !== null);
   }
 
   thumbnail(canvas) {
@@ -90,11 +91,11 @@ export class Save {
     const alike = this.pictures.filter(({ dataset }) => dataset.c === canvas.dataset.c);
     const number = alike.length > 1 ? alike.indexOf(canvas) + 1 : "";
     const png = await pngOf(enlarged(canvas, ENLARGED));
-    this.give(png, [...this.name(), `${canvas.dataset.c}${number}`, this.view.transport.value], "png");
+    this.give(png, [...this.name(), `${canvas.dataset.c}${number}`, this.view.transport?.value], "png");
   }
 
-  saveTable() {
-    this.give(csvOf(this.table()), this.name(), "csv", "text/csv");
+  saveTable(rows, words) {
+    this.give(csvOf(rows), words, "csv", "text/csv");
   }
 
   async saveFilm(pressed) {

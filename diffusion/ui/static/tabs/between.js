@@ -1,18 +1,16 @@
 // Between the codes of two pictures: what an arc between them holds, beside a cross-fade of the pixels.
 import { onNextFrame, phrase } from "../lib/dom.js";
-import { Film } from "../lib/film.js";
 import { LiveTransport } from "../lib/film_transport.js";
+import { FilmView } from "../lib/film_view.js";
+import { fileName } from "../lib/files.js";
 import { link } from "../lib/link.js";
 import { fixed, percent } from "../lib/numbers.js";
 import { Grid, toBytes } from "../lib/pictures.js";
 import { PictureRow } from "../lib/picture_row.js";
-import { Progress } from "../lib/progress.js";
 import { Save } from "../lib/save.js";
-import { fromLink, keep, kept } from "../lib/session.js";
 import { filmOf } from "../lib/sheet.js";
 import { bytesOf, faceOf, listen, pictureOf, setOther, subject, tilesOf } from "../lib/subject.js";
 import { spoken } from "../lib/text.js";
-import { View } from "../lib/view.js";
 
 const PICTURES = ["code", "picture", "fade"];
 const GREY = 128;
@@ -23,15 +21,11 @@ export function mount(context) {
   return (message) => view.receive(message);
 }
 
-class BetweenCodes extends View {
-  film = null; // its rows tell w, and whether the pictures are finished
-  ends = []; // x_0 of both pictures of the film
-
+class BetweenCodes extends FilmView {
   constructor(context) {
     super(context);
     this.grids = Object.fromEntries(PICTURES.map((name) => [name, new Grid(this.canvas(name))]));
     this.redraw = onNextFrame(this.root, () => this.draw());
-    this.progress = new Progress(this, "picture");
     this.transport = new LiveTransport(this.root, {
       seconds: 3,
       describe: (k) => this.describe(k),
@@ -41,6 +35,7 @@ class BetweenCodes extends View {
       name: () => this.film?.info.file ?? [],
       film: () => this.film?.has(0) && filmOf(this.film, ["picture"]),
       table: () => this.film?.rows,
+      code: () => this.film && this.finished && this.code(context.props.code),
     });
     listen((changes) => this.changed(changes));
     this.changed(subject);
@@ -48,12 +43,7 @@ class BetweenCodes extends View {
   }
 
   async restore() {
-    const left = fromLink ? undefined : await kept(`${this.root.id} film`);
-    if (left && !this.film) {
-      if (left.record.info.progress) left.record.info.progress.ended ??= "stopped";
-      this.begin(Film.from(left.record), left.ends);
-      this.show();
-    }
+    await super.restore();
     this.transport.remember();
   }
 
@@ -96,30 +86,17 @@ class BetweenCodes extends View {
 
   // ---- the film -----------------------------------------------------------------------------------------
 
-  receive(message) {
-    if (this.progress.takes(message)) return;
-    if (!message.film) {
-      this.showProgress(); // given up before it began
-      return;
-    }
-    if (message.film !== this.film?.id) {
-      const ends = message.info.pictures.map(pictureOf);
-      if (!ends.every(Boolean)) return;
-      this.begin(new Film(message), ends);
-      this.transport.live = true;
-    }
-    Object.assign(this.film.add(message).info, { progress: message.progress, calls: message.calls });
-    keep(`${this.root.id} film`, () => ({ record: this.film.record, ends: this.ends }));
-    this.show();
+  originalOf({ pictures }) {
+    const ends = pictures.map(pictureOf);
+    return ends.every(Boolean) && ends;
   }
 
   begin(film, ends) {
     this.transport.pause();
-    Object.assign(this, { film, ends });
+    this.transport.live = !film.has(0); // it comes frame by frame, and not from before
+    super.begin(film, ends);
     for (const grid of Object.values(this.grids)) grid.resize(1, film.info.image_shape);
     this.part("made").textContent = spoken(film.info.made);
-    this.root.dataset.film = film.id;
-    this.root.dataset.done = "false";
   }
 
   get finished() {
@@ -140,20 +117,27 @@ class BetweenCodes extends View {
     this.transport.autoplay();
   }
 
-  showProgress() {
-    const { progress, calls, count, per_step: per } = this.film?.info ?? {};
-    if (!progress) {
-      this.progress.clear();
-      return;
-    }
-    const k = this.finished ? count : 0;
-    this.progress.show({ k, N: count, ...progress, calls, predictions: calls * per.predictions });
+  get made() {
+    return this.finished ? this.all : 0;
+  }
+
+  get all() {
+    return this.film.info.count;
   }
 
   describe(k) {
     if (!this.film) return "";
     const K = this.film.info.count - 1;
     return phrase(this.text.valuetext_journey, { k, K, percent: percent(k / K) });
+  }
+
+  // Python that makes what is on show: the cross-fade's ends are the two pictures.
+  code(template) {
+    const { info } = this.film;
+    const { value: k, last } = this.transport;
+    const file = (name, at) => fileName([...info.file, name, at], "png");
+    const values = { first: file("fade", 0), second: file("fade", last), file: file("picture", k), k };
+    return phrase(template, { ...info.code, ...values });
   }
 
   // ---- one place ----------------------------------------------------------------------------------------
@@ -165,7 +149,7 @@ class BetweenCodes extends View {
       return;
     }
     const { w, weights, angle, variance, finished } = this.film.rows[k];
-    const [a, b] = this.ends;
+    const [a, b] = this.original; // x_0 of both
     for (const name of ["code", "picture"]) this.grids[name].show(this.film.plane(k, name));
     this.grids.fade.show(toBytes(a.map((value, i) => (1 - w) * value + w * b[i])));
     this.canvas("picture").parentElement.classList.toggle("predicted", !finished);

@@ -33,8 +33,8 @@ class Codes extends Columns {
   // What is to be compared with: the picture, and noise that was drawn.
   firstColumn() {
     const column = node("figure", "x_0");
-    const noise = this.picture(this.text.codes_normal, "code");
-    const picture = this.picture(this.text.rebuild_x_0, "back");
+    const noise = this.picture(this.text.codes_normal, "code", "eps");
+    const picture = this.picture(this.text.rebuild_x_0, "back", "x_0");
     const size = this.original.length;
     noise.canvas.classList.add("eps");
     noise.grid.show(toBytes(subject.noises?.subarray(0, size) ?? new Float32Array(size), NOISE_RANGE));

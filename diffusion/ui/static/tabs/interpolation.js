@@ -1,16 +1,13 @@
 // Interpolation: a film whose frames are pictures between two ends; the browser scrubs it.
 import { bytesFrom } from "../lib/decode.js";
 import { button, node, onNextFrame, phrase } from "../lib/dom.js";
-import { Film } from "../lib/film.js";
 import { LiveTransport } from "../lib/film_transport.js";
+import { FilmView } from "../lib/film_view.js";
 import { fixed, percent } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
-import { Progress } from "../lib/progress.js";
 import { Save } from "../lib/save.js";
-import { fromLink, keep, kept } from "../lib/session.js";
 import { filmOf } from "../lib/sheet.js";
 import { spoken } from "../lib/text.js";
-import { View } from "../lib/view.js";
 
 const GREY = 128;
 
@@ -19,9 +16,7 @@ export function mount(context) {
   return (message) => view.receive(message);
 }
 
-class Interpolation extends View {
-  film = null; // its rows tell whether a picture is finished
-  seen = new Set(); // ids of the films that were on show
+class Interpolation extends FilmView {
   noises = []; // the noise of each frame in bytes
   reel = []; // for each frame {place, grid}
 
@@ -30,7 +25,6 @@ class Interpolation extends View {
     this.noise = new Grid(this.canvas("noise"));
     this.picture = new Grid(this.canvas("picture"));
     this.redraw = onNextFrame(this.root, () => this.draw());
-    this.progress = new Progress(this, "picture");
     this.transport = new LiveTransport(this.root, {
       seconds: 3,
       describe: (k) => this.describe(k),
@@ -45,13 +39,8 @@ class Interpolation extends View {
     this.restore();
   }
 
-  // The film that was on show when the page was left.
   async restore() {
-    const left = fromLink ? undefined : await kept(`${this.root.id} film`);
-    if (left && !this.film) {
-      this.begin(Film.from(left));
-      this.showFrames(Object.keys(left.frames));
-    }
+    await super.restore();
     this.transport.remember();
   }
 
@@ -63,28 +52,8 @@ class Interpolation extends View {
     });
   }
 
-  // The same frames come again as they clear up.
-  receive(message) {
-    if (this.progress.takes(message)) return;
-    if (message.film) this.receiveFrames(message);
-    else this.showProgress(); // given up before it began
-  }
-
-  receiveFrames(message) {
-    if (message.film !== this.film?.id) {
-      if (this.seen.has(message.film)) return; // it was given up for the one on show
-      this.begin(new Film(message));
-      this.transport.live = true;
-    }
-    const { progress, calls } = message;
-    Object.assign(this.film.add(message).info, { progress, calls });
-    this.showFrames(message.frames.map(({ k }) => k));
-    keep(`${this.root.id} film`, () => this.film.record);
-    if (this.whole && this.root.dataset.done !== "true") this.finish();
-  }
-
-  showFrames(numbers) {
-    for (const k of numbers) this.showInReel(k);
+  show() {
+    this.film.frames.forEach((_, k) => this.showInReel(k));
     this.part("idle").hidden = true;
     for (const role of ["start", "arrow", "picture", "formula"]) this.part(role).hidden = false;
     this.showProgress();
@@ -93,38 +62,33 @@ class Interpolation extends View {
       return;
     }
     const { live, value } = this.transport;
-    this.transport.grown(this.film.last, live ? numbers.at(-1) : value, this.film.info.frames.length - 1);
+    this.transport.grown(this.film.last, live ? this.film.last : value, this.all - 1);
     this.redraw();
+    if (this.whole && this.root.dataset.done !== "true") this.finish();
   }
 
-  showProgress() {
-    if (!this.film) {
-      this.progress.clear();
-      return;
-    }
-    const { frames, progress, calls, per_step: per } = this.film.info;
-    const k = this.film.rows.filter((row) => row.finished).length;
-    const predictions = calls * per.predictions;
-    this.progress.show({ k, N: frames.length, ...progress, calls, predictions });
+  get made() {
+    return this.film.rows.filter(({ finished }) => finished).length;
+  }
+
+  get all() {
+    return this.film.info.frames.length;
   }
 
   get whole() {
-    const { info, last, rows } = this.film;
-    return last === info.frames.length - 1 && rows.every((row) => row.finished);
+    return this.made === this.all;
   }
 
-  begin(film) {
+  begin(film, original) {
     this.transport.pause();
-    this.film = film;
-    this.seen.add(film.id);
+    this.transport.live = !film.has(0); // it comes frame by frame, and not from before
+    super.begin(film, original);
     const { info } = film;
     this.noise.resizeForLatent(info.latent_shape);
     this.picture.resize(1, this.film.shape("picture"));
     this.noises = info.frames.map(({ noise }) => bytesFrom(noise));
     this.layReel();
     this.label(info);
-    this.root.dataset.film = film.id;
-    this.root.dataset.done = "false";
   }
 
   label({ mode, prompts, notes, made }) {

@@ -30,7 +30,7 @@ class Levels extends Columns {
 
   firstColumn() {
     const column = node("figure", "x_0");
-    const { canvas, grid } = this.picture(this.text.rebuild_x_0, "pictures");
+    const { canvas, grid } = this.picture(this.text.rebuild_x_0, "pictures", "x_0");
     column.append(node("figcaption", "", this.text.rebuild_x_0), canvas);
     grid.show(this.original);
     return column;

@@ -1,6 +1,7 @@
 // The Plane tab: points instead of pictures, so that all of diffusion is seen at once. It asks no server.
 import { Chart } from "../lib/chart.js";
 import { node, onChoice, onNextFrame, phrase, tell, whenSeen } from "../lib/dom.js";
+import { fileName } from "../lib/files.js";
 import { link } from "../lib/link.js";
 import { decibels, fixed, percent, scientific } from "../lib/numbers.js";
 import { PlaneCanvas } from "../lib/plane_canvas.js";
@@ -53,6 +54,8 @@ class Plane extends View {
       name: () => ["plane", this.scene.shape, this.scene.direction, `seed${this.scene.seed}`],
       film: () => this.tables && this.film(),
       table: () => this.tables && this.scene.rows(),
+      points: () => (this.scene.data.points.length ? this.points() : null),
+      code: () => this.tables && this.code(context.props.code),
     });
     this.remembered = kept(this.keptAs).then((found) => found && this.learner.trained.set(found.key, found));
     this.drawing = new Drawing(this, (strokes) => this.changed({ strokes }));
@@ -231,6 +234,29 @@ class Plane extends View {
     const label = phrase(this.text.plane_handle, { x: fixed(x, 2), y: fixed(y, 2) });
     element.setAttribute("aria-label", label);
     if (!element.matches(":focus")) this.part("start-told").textContent = startSaid(this);
+  }
+
+  points() {
+    const { shape, seed, points: number, data: { points } } = this.scene;
+    const row = (_, i) => ({ x_0: points[2 * i], y_0: points[2 * i + 1] });
+    const rows = Array.from({ length: points.length / 2 }, row);
+    return { words: ["plane", shape, `${number}points`, `seed${seed}`], rows };
+  }
+
+  // Python that makes what is on show; a network is in this page alone.
+  code(templates) {
+    const { scene, transport: { value: t } } = this;
+    const { direction, denoiser, markov, schedule, seed, steps, sampler, start } = scene;
+    const isBack = direction === "reverse";
+    if (!scene.data.points.length || (isBack && denoiser !== "exact")) return null;
+    const [x, y] = start ?? [];
+    const way = isBack ? "walk" : markov ? "chain" : "jump";
+    const values = {
+      schedule, seed, t, steps, sampler, points: fileName(this.points().words, "csv"),
+      start: start ? phrase(templates.start, { x, y }) : "",
+      file: fileName(["plane", scene.shape, way, `seed${seed}`, t], "png"),
+    };
+    return phrase(templates[way], values);
   }
 
   // To be saved: the way that Play takes.

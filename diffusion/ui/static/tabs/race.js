@@ -3,6 +3,7 @@ import { Chart } from "../lib/chart.js";
 import { bytesFrom } from "../lib/decode.js";
 import { onChoice, onNextFrame, phrase, whenSeen } from "../lib/dom.js";
 import { LiveTransport } from "../lib/film_transport.js";
+import { fileName } from "../lib/files.js";
 import { press } from "../lib/link.js";
 import { time } from "../lib/numbers.js";
 import { Grid } from "../lib/pictures.js";
@@ -46,7 +47,7 @@ class Race extends View {
     this.transport = new LiveTransport(this.root, { seconds: 4, describe, onChange: this.redraw });
     this.transport.linkFilm(() => this.linkedFilm, { start: this.controls.start, offers: true });
     this.listen();
-    this.saving();
+    this.saving(context.props.code);
     this.open();
   }
 
@@ -77,11 +78,12 @@ class Race extends View {
       for (const name of PLANES) grids[name].canvas.hidden = ![name, "both"].includes(this.plane);
   }
 
-  saving() {
+  saving(templates) {
     this.save = new Save(this, {
       name: () => this.film?.info.file ?? [],
       film: () => this.film?.calls && filmOf(this.asOneFilm(), ["lanes"], this.shownLanes.length),
       table: () => this.film && this.table(),
+      code: () => this.film && this.code(templates),
     });
   }
 
@@ -247,11 +249,23 @@ class Race extends View {
 
   // ---- saved --------------------------------------------------------------------------------------------
 
+  get savedPlane() {
+    return this.plane === "x_t" ? "x_t" : "x_0_hat";
+  }
+
+  // Python that makes what is on show.
+  code(templates) {
+    const { film: { info, calls }, savedPlane: plane } = this;
+    const k = Math.min(this.transport.value, calls);
+    const file = fileName([...info.file, plane, k], "png");
+    return phrase(templates[plane], { ...info.code, k, file });
+  }
+
   // All lanes side by side, of what is on show.
   asOneFilm() {
     const { film, shownLanes: lanes } = this;
     const [count, ...shape] = film.info.walk.shape;
-    const plane = this.plane === "x_t" ? "x_t" : "x_0_hat";
+    const { savedPlane: plane } = this;
     const size = shape.reduce((a, b) => a * b);
     const at = (k) => {
       const bytes = new Uint8Array(count * lanes.length * size); // a row for each picture

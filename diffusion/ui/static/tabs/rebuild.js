@@ -2,6 +2,7 @@
 import { Chart } from "../lib/chart.js";
 import { base64From } from "../lib/decode.js";
 import { onNextFrame, phrase, whenSeen } from "../lib/dom.js";
+import { fileName } from "../lib/files.js";
 import { FilmTransport } from "../lib/film_transport.js";
 import { link, press } from "../lib/link.js";
 import { fixed, scaleTo } from "../lib/numbers.js";
@@ -47,6 +48,7 @@ class Rebuild extends View {
       name: () => this.transport.film?.info.file ?? [],
       film: () => this.transport.film && filmOf(this.transport.film, ["x_t"]),
       table: () => this.transport.film && this.rows(),
+      code: () => this.code(context.props.code),
     });
   }
 
@@ -195,6 +197,15 @@ class Rebuild extends View {
   rows() {
     const { film } = this.transport;
     return Array.from({ length: film.last + 1 }, (_, k) => ({ t: film.rows[k]?.t ?? 0, off: this.offAt(k) }));
+  }
+
+  // Python that makes what is on show; what was ruined last, and not rebuilt, is of no film.
+  code(template) {
+    const { film, value: k } = this.transport;
+    if (!film || this.ruining) return null;
+    const file = (name) => fileName([...film.info.file, name, k], "png");
+    const values = { picture: file("x_0"), file: file("x_t"), k, columns: this.grids.x_t.columns };
+    return phrase(template, { ...film.info.code, ...values });
   }
 
   // ---- what it shows ------------------------------------------------------------------------------------
