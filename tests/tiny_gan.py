@@ -13,7 +13,7 @@ from diffusion.models.digit_judge import DIGITS
 
 STEPS, SEEDS = 2, (0, 1)
 TOTAL = STEPS * BATCH_SIZE
-NUM_LOOK = 10
+NUM_LOOK = 20  # two of each class, or none has a nearest one
 
 
 def bars() -> ImageData:

@@ -61,7 +61,7 @@ def beside_message(beside: Beside) -> dict[str, Any]:
         "seeds": len(info["runs"]) // len(METHODS),
         "samples": info["num_samples"],
         "error": f"{50 / info['num_samples'] ** 0.5:.1f}",  # of a half, the largest
-        **{method: f"{info['parameters'][method] / 1e6:.2f}" for method in METHODS},
+        **{method: f"{round(info['parameters'][method], -4):,}" for method in METHODS},
     }
     sprites = [address_of(sprite, "webp") for sprite in beside.sprites]
     return {
