@@ -98,16 +98,55 @@ def judged_pictures(data: ImageData) -> tuple[Tensor, Tensor | None]:
     return data.images[chosen], None if data.labels is None else data.labels[chosen]
 
 
-class Recorder:
-    """Writes a run's history while the run lasts.
+class Looks:
+    """Keeps what is seen of a run at its moments: pictures in training.png, numbers in training.json.
 
     Args:
         folder: of the run. What it holds of a later moment than `images_seen` is dropped.
+        planned: when to look, in images seen; a run once begun keeps its own.
+        images_seen: so far.
+    """
+
+    def __init__(self, folder: Path, planned: list[int], images_seen: int) -> None:
+        self.folder = folder
+        self.info: dict[str, Any] = {"planned": planned, "moments": []}
+        self.frames: list[np.ndarray] = []
+        known = load_looks(folder)
+        if known:
+            frames, info, _ = known
+            kept = [row for row in info["moments"] if row["images_seen"] <= images_seen]
+            self.info |= {"planned": info.get("planned", planned), "moments": kept}
+            self.frames = list(frames[: len(kept)])
+
+    def due(self, images_seen: int) -> bool:
+        """Whether this is a moment that is not recorded yet."""
+        rows = self.info["moments"]
+        return images_seen in self.info["planned"] and (not rows or rows[-1]["images_seen"] < images_seen)
+
+    def add(self, frame: np.ndarray, row: dict[str, Any]) -> None:
+        """Write down a moment: its pictures, (B, H, W, C) uint8, and its numbers, with "images_seen"."""
+        self.frames.append(frame)
+        self.info["moments"].append(row)
+        self._save()
+
+    def _save(self) -> None:
+        frames = np.stack(self.frames, axis=1)  # (B, K, H, W, C)
+        shape = frames.shape[2:]
+        info = self.info | {"image_shape": shape, "num_images": len(frames)}
+        sprite = image_grid(frames.reshape(-1, *shape), len(self.frames))
+        write_atomically(self.folder / SPRITE_FILE, png_bytes(sprite))
+        write_atomically(self.folder / NUMBERS_FILE, to_json(info, indent=1).encode())
+
+
+class Recorder(Looks):
+    """Writes a run's history while the run lasts.
+
+    Args:
+        folder, images_seen: as for Looks.
         data: pictures to judge the network by and to choose examples from.
         judged_on: what they are, HELD_OUT or TRAINED_ON.
         model: what the run's network is after so many images, with the given parameters, or (None) as it is.
         total_images, batch_size: of the run.
-        images_seen: so far.
     """
 
     def __init__(
@@ -120,24 +159,12 @@ class Recorder:
         batch_size: int,
         images_seen: int,
     ) -> None:
-        self.folder, self.data, self.model = folder, data, model
-        planned = moments(total_images, batch_size)
+        super().__init__(folder, moments(total_images, batch_size), images_seen)
+        self.data, self.model = data, model
         self.judged = judged_pictures(data)
         number = min(len(self.judged[0]), len(data.images))
         told = f"{number} {judged_on if number > 1 else judged_on.removesuffix('s')}"
-        self.info: dict[str, Any] = {"judged_on": told, "held_out": judged_on == HELD_OUT}
-        self.info |= {"planned": planned, "moments": []}
-        self.frames: list[np.ndarray] = []
-        known = load_history(folder)
-        if known:
-            kept = [row for row in known.info["moments"] if row["images_seen"] <= images_seen]
-            self.info |= {"planned": known.info.get("planned", planned), "moments": kept}
-            self.frames = list(known.frames[: len(kept)])
-
-    def due(self, images_seen: int) -> bool:
-        """Whether this is a moment that is not recorded yet."""
-        rows = self.info["moments"]
-        return images_seen in self.info["planned"] and (not rows or rows[-1]["images_seen"] < images_seen)
+        self.info |= {"judged_on": told, "held_out": judged_on == HELD_OUT}
 
     def record(self, images_seen: int, averages: dict[str, Tensor]) -> None:
         """Add the moment: the loss of the last and of the averaged weights, samples of the averaged ones."""
@@ -145,33 +172,22 @@ class Recorder:
         settings = every_class(average, per_class=1)
         settings["num_steps"] = min(LOOK_STEPS, settings["num_steps"])
         film = make_film(average, **settings)
-        self.frames.append(film.frames[-1, 0])
         row = {
             "images_seen": images_seen,
             "loss": loss_by_quartile(last, *self.judged),
             "loss_of_average": loss_by_quartile(average, *self.judged),
         }
-        self.info["moments"].append(row)
         kept = ("num_timesteps", "seed", "sampler", "num_steps", "guidance_scale", "class_labels")
         self.info |= {key: film.info[key] for key in kept if key in film.info}
-        self._save()
+        self.add(film.frames[-1, 0], row)
 
     def _save(self) -> None:
         chosen = _examples(self.data)
         examples = self.data.images[chosen].permute(0, 2, 3, 1).cpu().numpy()
-        frames = np.stack(self.frames, axis=1)  # (B, K, H, W, C)
-        shape = frames.shape[2:]
         labels = None if self.data.labels is None else self.data.labels[chosen].tolist()
-        info = self.info | {
-            "image_shape": shape,
-            "num_images": len(frames),
-            "num_examples": len(examples),
-            "example_labels": labels,
-        }
+        self.info |= {"num_examples": len(examples), "example_labels": labels}
         write_atomically(self.folder / EXAMPLES_FILE, png_bytes(image_grid(examples, len(examples))))
-        sprite = image_grid(frames.reshape(-1, *shape), len(self.frames))
-        write_atomically(self.folder / SPRITE_FILE, png_bytes(sprite))
-        write_atomically(self.folder / NUMBERS_FILE, to_json(info, indent=1).encode())
+        super()._save()
 
 
 def _examples(data: ImageData) -> list[int]:
@@ -182,18 +198,32 @@ def _examples(data: ImageData) -> list[int]:
     return [labels.index(label) for label in sorted(set(labels))[:GRID_ROWS]]
 
 
-def load_history(folder: Path) -> History | None:
-    """Read what a `Recorder` wrote; None if the folder has no history, or a broken one."""
+def load_looks(folder: Path) -> tuple[np.ndarray, dict[str, Any], bytes] | None:
+    """Read what `Looks` wrote, as `frames`, `info` and `light` of a History; None if there is none, or if it
+    is broken."""
     try:
         info = json.loads((folder / NUMBERS_FILE).read_text("utf-8"))
         height, width, channels = info["image_shape"]
         num_images, num_moments = info["num_images"], len(info["moments"])
-        if not num_moments or not all(_is_moment(row) for row in info["moments"]):
+        if not num_moments or not all(int(row["images_seen"]) >= 0 for row in info["moments"]):
             return None
         file = next(path for name in (SPRITE_FILE, LIGHT_FILE) if (path := folder / name).exists())
         cells = read_grid(file, channels, (num_moments * width, num_images * height))
         light = file.read_bytes() if file.name == LIGHT_FILE else light_sprite(file)
         frames = cells.reshape(num_images, height, num_moments, width, channels).transpose(2, 0, 1, 3, 4)
+        return np.ascontiguousarray(frames), info, light
+    except BROKEN:
+        return None
+
+
+def load_history(folder: Path) -> History | None:
+    """Read what a `Recorder` wrote; None if the folder has no history, or a broken one."""
+    looks = load_looks(folder)
+    try:
+        if looks is None or not all(_has_losses(row) for row in looks[1]["moments"]):
+            return None
+        frames, info, light = looks
+        height, width, channels = info["image_shape"]
         if not (folder / EXAMPLES_FILE).exists():  # as in a repo, if the pictures are somebody's own
             info |= {"num_examples": 0, "example_labels": None}
             examples = np.zeros((0, height, width, channels), np.uint8)
@@ -201,7 +231,7 @@ def load_history(folder: Path) -> History | None:
             num_examples = info["num_examples"]
             row = read_grid(folder / EXAMPLES_FILE, channels, (num_examples * width, height))
             examples = row.reshape(height, num_examples, width, channels).swapaxes(0, 1)
-        return History(np.ascontiguousarray(frames), np.ascontiguousarray(examples), info, light)
+        return History(frames, np.ascontiguousarray(examples), info, light)
     except BROKEN:
         return None
 
@@ -212,6 +242,6 @@ def light_sprite(file: Path) -> bytes:
         return webp_bytes(picture)
 
 
-def _is_moment(row: dict[str, Any]) -> bool:
+def _has_losses(row: dict[str, Any]) -> bool:
     losses = [row["loss"], row["loss_of_average"]]
-    return int(row["images_seen"]) >= 0 and all(len(x) == QUARTILES and min(x) > 0 for x in losses)
+    return all(len(x) == QUARTILES and min(x) > 0 for x in losses)

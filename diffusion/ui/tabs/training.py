@@ -1,4 +1,4 @@
-"""The Training tab: the objective on one picture, and how a network learned."""
+"""The Training tab: the objective on one picture, how a network learned, and a GAN beside it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +12,7 @@ from diffusion.losses import WEIGHTINGS
 from diffusion.models.model import Model
 from diffusion.noise import draw_noise
 from diffusion.process import eps_from_x_0, q_sample
+from diffusion.ui.parts import beside
 from diffusion.ui.parts.animation import animation
 from diffusion.ui.parts.credit import credit_of_begun, credit_of_examples, source
 from diffusion.ui.parts.files import address_of, in_a_file
@@ -190,6 +191,7 @@ def build(models: PixelModels, chosen: Any) -> None:
     parts = {"slider": text["training_slider"], "position": text["moment"]}
     run = Scrubber("training", first[1], [animation], parts)
     follow(models, chosen, [objective, unrecorded, run], first)
+    beside.build()
 
 
 def follow(models: PixelModels, chosen: Any, views: list[Any], first: list[dict[str, str]]) -> None:
