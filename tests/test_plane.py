@@ -18,7 +18,9 @@ pytestmark = needs_browser
 SHAPES = ("moons", "spiral", "gaussians", "cat", "han")
 RANGE = 3.4
 CALL = """async ([folder, body, values]) => {
-  const names = ["plane", "plane_shapes", "plane_walk", "plane_net", "plane_training", "schedules", "noise"];
+  const names = [
+    "plane", "plane_field", "plane_shapes", "plane_walk", "plane_net", "plane_training", "schedules", "noise",
+  ];
   const modules = await Promise.all(names.map((name) => import(`${folder}/lib/${name}.js`)));
   const plain = (value) => {
     if (ArrayBuffer.isView(value)) return Array.from(value);
@@ -153,7 +155,8 @@ def test_the_density_is_that_of_the_mixture(js, schedule, t):
     table, side = schedule.alphas_cumprod.tolist(), 64
     body = """const density = new all.Density(side);
     const heat = density.measure(Float32Array.from(points), all.levelAt(table, t));
-    return [heat, density.marginal("x"), density.marginal("y")]"""
+    const { x, y } = density.marginals();
+    return [heat, x, y]"""
     values, x, y = map(np.array, js(body, points=points.flatten().tolist(), table=table, t=t, side=side))
     alpha, sigma = math.sqrt(table[t]), math.sqrt(1 - table[t])
     line = RANGE * ((2 * np.arange(side) + 1) / side - 1)

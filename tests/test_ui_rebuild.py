@@ -1,5 +1,6 @@
 """The tab Your picture in a browser: ruined at once, rebuilt by the server; the pad; the panels below."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,40 @@ def test_programs_make_what_all_of_it_shows(page, trained_pair, elsewhere):
     made = drawn_by(*(program.replace("'tiny'", folder) for program in programs))
     for program, drawn, picture in zip(programs, made, expected):
         assert distance(drawn[..., 0], picture) <= 2, program
+
+
+NOTE_WRITES = """
+  const write = Storage.prototype.setItem;
+  window.written = [];
+  Storage.prototype.setItem = function (name, value) {
+    window.written.push(value);
+    write.call(this, name, value);
+  };
+"""
+
+
+def test_while_a_page_is_laid_out_it_remembers_what_was_chosen(page):
+    """Not what stands in the controls at first: who reloads twice, quickly, would get that."""
+    side = page.locator(".side:visible").first
+    for label, value in (("Checkpoint", "linear"), ("Class", "b")):
+        field = side.get_by_label(label, exact=True).first
+        field.click()
+        page.get_by_role("option", name=value, exact=True).click()
+        expect(field).to_have_value(value)
+        page.wait_for_timeout(500)
+    page.get_by_role("button", name="Rebuild", exact=True).click()
+    expect(page.locator(f"{LAB} .made")).to_contain_text("class b")
+    whole(page)
+
+    def controls(text):
+        return [value for key, value in json.loads(text)["values"].items() if key.startswith("controls-")]
+
+    left = controls(page.evaluate("sessionStorage.getItem('diffusion')"))
+    page.add_init_script(NOTE_WRITES)
+    page.reload()
+    expect(page.locator(f"{LAB} .made")).to_contain_text("class b")
+    page.wait_for_timeout(1500)
+    written = page.evaluate("window.written")
+    assert written and all(controls(text) == left for text in written)
+    expect(side.get_by_label("Checkpoint", exact=True).first).to_have_value("linear")
+    expect(side.get_by_label("Class", exact=True).first).to_have_value("b")

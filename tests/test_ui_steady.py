@@ -8,6 +8,8 @@ from layout import open_tab, still_page
 from pages import frames
 from playwright.sync_api import Locator, Page, expect
 
+from diffusion.ui.text import labels
+
 pytestmark = needs_browser
 STILL = 1.5  # pixels
 WAIT = 60_000  # milliseconds at most
@@ -76,6 +78,8 @@ def scrub(page: Page, view: str) -> float:
         ("Training", "training"),
         ("Draw", "text_to_image"),
         ("Plane", "plane"),
+        ("Race", "race"),
+        ("Your picture", "rebuild"),
     ],
 )
 def test_scrubbing_moves_no_slider(page, tab, view):
@@ -92,6 +96,24 @@ def test_the_first_film_moves_no_button_and_its_steps_no_slider(page):
     expect(page.locator(".lab.reverse [data-role=t]")).to_have_attribute("max", "20", timeout=WAIT)
     assert moved() <= STILL
     assert scrub(page, "reverse") <= STILL
+
+
+def test_no_verdict_moves_the_slider_below_it(page):
+    """Of all that judges say of one picture."""
+    open_tab(page, "Race")
+    text = labels()
+    recognised = text["race_recognised"].format(digit=8, percent=100)
+    names = ("race_judge_no_classifier", "race_sharp_cat", "cat_unsharp", "cat_unclear", "cat_impossible")
+    said = [text["race_not_asked"].format(words=recognised, asked=9), *(text[name] for name in names), ""]
+    slider = page.locator(".lab.race .transport [data-role=t]")
+    slider.scroll_into_view_if_needed()
+    moved = watch(page, slider)
+    for sentence in said:
+        for place in page.locator(".lab.race [data-role=verdict]").all():
+            place.evaluate("(place, sentence) => { place.textContent = sentence; }", sentence)
+            frames(page)
+            assert place.evaluate("place => place.scrollHeight <= place.clientHeight"), sentence
+    assert moved() <= STILL
 
 
 def test_a_refusal_moves_no_button(page):
@@ -145,6 +167,8 @@ def test_the_first_interpolation_moves_no_button_and_its_steps_no_slider(page):
         ("Why latent?", ".lab.reconstruction .preset:nth-of-type(2)"),
         ("Plane", ".lab.plane [value=x_0]"),
         ("Plane", ".lab.plane [value=forward]"),
+        ("Race", ".lab.race [value=x_t]"),
+        ("Your picture", ".lab.rebuild .preset:nth-of-type(2)"),
     ],
 )
 def test_a_choice_stays_where_it_was_pressed(page, tab, choice):

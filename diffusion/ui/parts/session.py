@@ -54,7 +54,7 @@ def remember_controls(page: gr.Blocks, controls: list[Any]) -> gr.events.Depende
         for control in controls
     ]
     key = f"controls-{sha256(repr(offered).encode()).hexdigest()[:16]}"
-    note = f"async (...values) => {{ {SESSION}.note('{key}', values); }}"
+    note = f"async (...values) => {{ {LINK}.noteControls('{key}', values); }}"
     gr.on([control.change for control in controls], None, controls, None, js=note, **PRIVATE)
     recall = f"async () => {LINK}.controls('{key}', {to_json([in_link(control) for control in controls])})"
     return page.load(None, None, controls, js=recall, **PRIVATE)

@@ -82,20 +82,23 @@ export function whenSeen(element, ahead = "0px") {
   });
 }
 
-// Run `draw` at most once a frame, at the next one; while root's tab is hidden, when it is shown again.
+// Run `draw` at most once a frame, at the next one; while root's tab is hidden, when it is shown again. After
+// each layout we are told whether it is hidden: to ask would make the browser lay out the page once more.
 export function onNextFrame(root, draw) {
-  let asked = false;
-  let stale = false;
+  let [asked, stale, shown] = [false, false, false];
   const ask = () => {
     if (asked) return;
     asked = true;
     requestAnimationFrame(() => {
       asked = false;
-      stale = root.offsetParent === null;
-      if (!stale) draw();
+      stale = !shown;
+      if (shown) draw();
     });
   };
-  new ResizeObserver(() => stale && ask()).observe(root);
+  new ResizeObserver((entries) => {
+    shown = entries.at(-1).contentRect.width > 0;
+    if (shown && stale) ask();
+  }).observe(root);
   return ask;
 }
 

@@ -4,7 +4,7 @@
 import { asked, inAddress, queryOf, textOf } from "./address.js";
 import { elementById } from "./dom.js";
 import { ask, asked as opening, offer } from "./opened.js";
-import { fromLink, noteLink, noted, recall } from "./session.js";
+import { fromLink, note, noteLink, noted, recall } from "./session.js";
 
 const SHARED = new Set(["tab", "t", "picture", "lesson"]);
 const FIRST_TAB = "forward";
@@ -21,6 +21,7 @@ const later = new Map(); // by the name of a control: a value that another model
 const films = new Map(); // by view: a function that gives the settings of the film on show, by name
 const openings = new Map(); // by the name of a control that gets what visitors open: its own choices
 const rows = new Map(); // of tabs, by key: {ids, within}
+const known = new Map(); // of controls, by key: their specs
 
 function wholeName(name) {
   return SHARED.has(name) || name.includes(".") ? name : `${tabAsked ?? FIRST_TAB}.${name}`;
@@ -60,6 +61,7 @@ export const viewOf = (root) => /^(\w+)-1$/.exec(root.id)?.[1];
 //     `model`, the name of another control, the choices are by what that has. One that `opens` gets what
 //     visitors open besides, in these [label, value] pairs.
 export function controls(key, specs) {
+  known.set(key, specs);
   const left = recall(key);
   const values = left ?? specs.map(({ value }) => value);
   let changed = left !== undefined;
@@ -79,12 +81,19 @@ export function controls(key, specs) {
       changed = true;
       return exact;
     };
-    const read = () => (spec.opens && opening()) || String((noted(key) ?? values)[i]);
+    const read = () => (spec.opens && opening()) || String(comingOr((noted(key) ?? values)[i], spec));
     link(spec.name, { read, write, first: String(spec.value) });
   }
   const put = (value, { opens }) => (opens ? offer(opens, value) : value);
   return changed ? values.map((value, i) => put(value, specs[i])) : [];
 }
+
+// Remember the values that controls have, once all have got theirs: before, some stand as at first.
+export function noteControls(key, values) {
+  if (isStanding) note(key, values.map((value, i) => comingOr(value, known.get(key)[i])));
+}
+
+const comingOr = (value, { name }) => later.get(name) ?? value;
 
 // Controls that get what was opened, with that as their value.
 export const withOpened = (names) => names.map((name) => offer(openings.get(name)));
@@ -201,12 +210,14 @@ export function addressFor({ space, language }) {
 
 // ---- when all stands there -------------------------------------------------------------------------------
 
+let isStanding = false;
 let stands; // resolves `standing`
 const standing = new Promise((resolve) => (stands = resolve));
 const offers = new Map(); // by view, what `ready` resolves
 
 // To be called when Gradio has put the values into its controls.
 export function restored() {
+  isStanding = true;
   stands();
   leading = performance.now() + LEADING;
   write();
@@ -236,7 +247,7 @@ export const settled = (view) => standing.then(() => setTimeout(() => leaveOutVi
 //   offers: whether what they offer depends on the model.
 export async function press(id, view, { offers = false } = {}) {
   const button = await elementById(id);
-  if (fromLink) await standing;
+  await standing;
   const model = `${view}.model`;
   if (offers && valueOf(model) !== entries.get(model).first) await offerOf(view).promise;
   requestAnimationFrame(() => button.click());

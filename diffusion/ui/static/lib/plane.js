@@ -1,99 +1,12 @@
-// Diffusion of points in the plane, x and y in turn: their x_t, how densely it lies, and the denoiser that is
-// exact for a finite set. A denoiser here is a function (x_t, level) → x̂_0; level is what levelAt tells.
+// Diffusion of points in the plane, x and y in turn: their x_t, and how densely it lies. A denoiser here is a
+// function (x_t, level) → x̂_0; level is what levelAt tells.
 
 export const RANGE = 3.4; // what is shown of the plane, from −RANGE to RANGE in x and y
-const FAR = 20; // points that weigh e^−FAR of the nearest one or less are left out
-const TINY = 1e-200; // a sum of weights that may have lost some of them
-const SHARP = 100; // an SNR from which on most places are far from all points
 
 // x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε.
 export function noised(x_0, noise, { alpha, sigma }, out = new Float32Array(x_0.length)) {
   for (let i = 0; i < x_0.length; i++) out[i] = alpha * x_0[i] + sigma * noise[i];
   return out;
-}
-
-// The exact posterior mean E[x_0 | x_t] of points that are equally likely, as Python's ideal_denoiser: by
-// Bayes' rule their mean, weighted with softmax(−‖x_t / √ᾱ_t − x_0‖² SNR / 2).
-export function exactDenoiser(points) {
-  const { x, y } = split(points);
-  const squares = new Float64Array(x.length);
-  return (x_t, { alpha, sigma }) => {
-    const out = new Float32Array(x_t.length);
-    const sharpness = (alpha / sigma) ** 2 / 2;
-    for (let at = 0; at < x_t.length; at += 2) {
-      const fromX = x_t[at] / alpha;
-      const fromY = x_t[at + 1] / alpha;
-      let nearest = Infinity;
-      for (let i = 0; i < x.length; i++) {
-        const dx = fromX - x[i];
-        const dy = fromY - y[i];
-        const square = dx * dx + dy * dy;
-        squares[i] = square;
-        if (square < nearest) nearest = square;
-      }
-      const within = nearest + FAR / sharpness;
-      let sum = 0;
-      let sumX = 0;
-      let sumY = 0;
-      for (let i = 0; i < x.length; i++) {
-        if (squares[i] > within) continue;
-        const weight = Math.exp(sharpness * (nearest - squares[i]));
-        sum += weight;
-        sumX += weight * x[i];
-        sumY += weight * y[i];
-      }
-      out[at] = sumX / sum;
-      out[at + 1] = sumY / sum;
-    }
-    return out;
-  };
-}
-
-function split(points) {
-  const take = (from) => Float64Array.from({ length: points.length / 2 }, (_, i) => points[2 * i + from]);
-  return { x: take(0), y: take(1) };
-}
-
-// The same at all places of gridOf(side), where a weight is a product of two, one of x and one of y: it takes
-// side times fewer exponentials. Where all weights are too small for that, at places far from all points and
-// where there is little noise, the denoiser itself is asked.
-export function exactField(points, side) {
-  const { x, y } = split(points);
-  const grid = gridOf(side);
-  const line = Float64Array.from({ length: side }, (_, i) => grid[2 * i]);
-  const number = x.length;
-  const [byX, byY] = [0, 1].map(() => new Float64Array(side * number));
-  const exact = exactDenoiser(points);
-  const fill = (weights, values, { alpha, sigma }) => {
-    const sharpness = (alpha / sigma) ** 2 / 2;
-    for (let g = 0, at = 0; g < side; g++) {
-      const from = line[g] / alpha;
-      for (let i = 0; i < number; i++, at++) weights[at] = Math.exp(-sharpness * (from - values[i]) ** 2);
-    }
-  };
-  return (level) => {
-    if ((level.alpha / level.sigma) ** 2 > SHARP) return exact(grid, level);
-    fill(byX, x, level);
-    fill(byY, y, level);
-    const out = new Float32Array(grid.length);
-    for (let place = 0; place < side * side; place++) {
-      const atX = (place % side) * number;
-      const atY = Math.floor(place / side) * number;
-      let sum = 0;
-      let sumX = 0;
-      let sumY = 0;
-      for (let i = 0; i < number; i++) {
-        const weight = byX[atX + i] * byY[atY + i];
-        sum += weight;
-        sumX += weight * x[i];
-        sumY += weight * y[i];
-      }
-      const near = sum > TINY;
-      const mean = near ? [sumX / sum, sumY / sum] : exact(grid.subarray(2 * place, 2 * place + 2), level);
-      out.set(mean, 2 * place);
-    }
-    return out;
-  };
 }
 
 // ---- one prediction in four forms ------------------------------------------------------------------------
@@ -122,11 +35,12 @@ export function gridOf(side) {
 
 const REACH = 3.5; // standard deviations to which a bell is drawn
 
-// The bell curve of a standard deviation, at whole cells from its middle on; its whole sum is 1.
+// The bell curve of a standard deviation, at whole cells; its sum is 1.
 function bell(deviation) {
-  const half = Math.max(1, Math.ceil(REACH * deviation));
-  const values = Float32Array.from({ length: half + 1 }, (_, i) => Math.exp(-0.5 * (i / deviation) ** 2));
-  const sum = 2 * values.reduce((a, b) => a + b) - values[0];
+  const half = Math.ceil(REACH * deviation);
+  const at = (i) => Math.exp(-0.5 * ((i - half) / deviation) ** 2);
+  const values = Float64Array.from({ length: 2 * half + 1 }, (_, i) => at(i));
+  const sum = values.reduce((a, b) => a + b);
   return values.map((value) => value / sum);
 }
 
@@ -139,63 +53,88 @@ export class Density {
     this.cell = (2 * RANGE) / side;
     this.margin = Math.ceil(side / 4); // cells beyond the edge, from where bells reach in
     this.wide = side + 2 * this.margin;
-    this.counts = new Float32Array(this.wide ** 2);
-    this.rows = new Float32Array(this.wide * side);
-    this.values = new Float32Array(side * side);
+    this.counts = new Float64Array(this.wide ** 2);
+    this.rows = new Float64Array(this.wide * side);
+    this.values = new Float64Array(side * side);
   }
 
   measure(points, { alpha, sigma }) {
     this.count(points, alpha);
     const kernel = bell(Math.max(sigma / this.cell, 1));
-    const { side, wide, margin, counts, rows, values } = this;
-    // Along x of every row, then along y.
-    spread(counts, rows, kernel, { lines: wide, from: margin, to: margin + side, wide, step: 1, line: wide });
-    spread(rows, values, kernel, { lines: side, from: margin, to: margin + side, wide, step: side, line: 1 });
-    return values;
+    this.blurRows(kernel);
+    this.blurColumns(kernel);
+    return this.values;
   }
 
-  // Each point as a weight on the four cells around it.
+  // Each point as a weight on the four cells around it, and which rows and columns have any: `used`.
   count(points, alpha) {
     const { counts, wide, margin, cell } = this;
     counts.fill(0);
     const weight = 2 / points.length / cell ** 2;
-    const within = (place) => Math.min(Math.max(place, 0), wide - 1.001);
-    const place = (value) => within((alpha * value + RANGE) / cell - 0.5 + margin);
+    const used = { left: wide, right: 0, bottom: wide, top: 0 };
+    const held = (place) => Math.min(Math.max(place, 0), wide - 1.001);
+    const place = (value) => held((alpha * value + RANGE) / cell - 0.5 + margin);
     for (let i = 0; i < points.length; i += 2) {
-      const [x, y] = [place(points[i]), place(points[i + 1])];
-      const at = Math.floor(y) * wide + Math.floor(x);
-      const [right, up] = [x - Math.floor(x), y - Math.floor(y)];
+      const x = place(points[i]);
+      const y = place(points[i + 1]);
+      const [column, row] = [Math.floor(x), Math.floor(y)];
+      const [right, up] = [x - column, y - row];
+      const at = row * wide + column;
       counts[at] += weight * (1 - right) * (1 - up);
       counts[at + 1] += weight * right * (1 - up);
       counts[at + wide] += weight * (1 - right) * up;
       counts[at + wide + 1] += weight * right * up;
+      used.left = Math.min(used.left, column);
+      used.right = Math.max(used.right, column + 1);
+      used.bottom = Math.min(used.bottom, row);
+      used.top = Math.max(used.top, row + 1);
+    }
+    this.used = used;
+  }
+
+  // Along x, of each row that has points.
+  blurRows(kernel) {
+    const { counts, rows, side, margin, wide, used } = this;
+    for (let row = used.bottom; row <= used.top; row++)
+      for (let column = 0; column < side; column++) {
+        const { from, to, shift } = within(kernel, column + margin, used.left, used.right);
+        let sum = 0;
+        for (let i = from; i <= to; i++) sum += kernel[i + shift] * counts[row * wide + i];
+        rows[row * side + column] = sum;
+      }
+  }
+
+  // Along y: each row is a sum of those around it.
+  blurColumns(kernel) {
+    const { rows, values, side, margin, used } = this;
+    values.fill(0);
+    for (let row = 0; row < side; row++) {
+      const { from, to, shift } = within(kernel, row + margin, used.bottom, used.top);
+      for (let i = from; i <= to; i++) {
+        const weight = kernel[i + shift];
+        const [at, other] = [row * side, i * side];
+        for (let column = 0; column < side; column++) values[at + column] += weight * rows[other + column];
+      }
     }
   }
 
-  // Of x, or of y: what is seen from the axis.
-  marginal(axis) {
+  // Of x and of y: what is seen from the two axes.
+  marginals() {
     const { side, cell, values } = this;
-    const out = new Float32Array(side);
-    const place = (i) => (axis === "x" ? i % side : Math.floor(i / side));
-    for (let i = 0; i < values.length; i++) out[place(i)] += cell * values[i];
-    return out;
+    const [x, y] = [0, 1].map(() => new Float32Array(side));
+    for (let row = 0, i = 0; row < side; row++)
+      for (let column = 0; column < side; column++, i++) {
+        x[column] += cell * values[i];
+        y[row] += cell * values[i];
+      }
+    return { x, y };
   }
 }
 
-// A blur with half a kernel of `lines` lines in `source`, of which the places from..to go to `target`.
-function spread(source, target, kernel, { lines, from, to, wide, step, line }) {
-  const kept = to - from;
-  for (let l = 0; l < lines; l++) {
-    const start = l * line;
-    for (let i = from; i < to; i++) {
-      let sum = kernel[0] * source[start + i * step];
-      const below = Math.min(kernel.length - 1, i);
-      const above = Math.min(kernel.length - 1, wide - 1 - i);
-      for (let k = 1; k <= below; k++) sum += kernel[k] * source[start + (i - k) * step];
-      for (let k = 1; k <= above; k++) sum += kernel[k] * source[start + (i + k) * step];
-      target[step === 1 ? l * kept + i - from : (i - from) * kept + l] = sum;
-    }
-  }
+// Which places from first to last a kernel around `middle` covers; of place i its value is that at i + shift.
+function within(kernel, middle, first, last) {
+  const half = (kernel.length - 1) / 2;
+  return { from: Math.max(first, middle - half), to: Math.min(last, middle + half), shift: half - middle };
 }
 
 // ---- near and far ----------------------------------------------------------------------------------------

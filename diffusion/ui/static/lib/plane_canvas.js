@@ -2,23 +2,30 @@
 import { RANGE } from "./plane.js";
 
 const HEAT = { opacity: 0.62, power: 0.62 }; // how strong the densest place is, and how fast it fades
+const SHADES = 256; // of a density
 const MARGINAL = 0.11; // of the height: the highest curve at an edge
 const HIGHEST = 0.55; // what such a curve reaches at most: N(0, 1) reaches 0.4
 const HEAD = 0.32; // of an arrow
 
-// What a CSS variable's colour is at the moment, as [r, g, b].
-const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-function rgbOf(colour) {
+const contextOf = (options) => new OffscreenCanvas(1, 1).getContext("2d", options);
+
+// A colour as pixels, from transparent to what the densest place has.
+const pixel = contextOf({ willReadFrequently: true });
+function shadesOf(colour) {
   pixel.fillStyle = colour;
   pixel.fillRect(0, 0, 1, 1);
-  return pixel.getImageData(0, 0, 1, 1).data.slice(0, 3);
+  const [opaque] = new Uint32Array(pixel.getImageData(0, 0, 1, 1).data.buffer);
+  const shades = new Uint32Array(SHADES).fill(opaque);
+  const bytes = new Uint8Array(shades.buffer);
+  for (let i = 0; i < SHADES; i++) bytes[4 * i + 3] = 255 * HEAT.opacity * (i / (SHADES - 1)) ** HEAT.power;
+  return shades;
 }
 
 export class PlaneCanvas {
   // Of a fixed size in pixels, or else as large as it is laid out; when that changes, `redraw` is called.
   constructor(canvas, { size, redraw }) {
-    Object.assign(this, { canvas, context: canvas.getContext("2d") });
-    this.heatCanvas = new OffscreenCanvas(1, 1);
+    Object.assign(this, { canvas, context: canvas.getContext("2d"), layers: {}, themes: {} });
+    this.heatContext = contextOf();
     if (size) {
       Object.assign(canvas, { width: size, height: size });
       Object.assign(this, { size, ratio: 1 });
@@ -53,14 +60,9 @@ export class PlaneCanvas {
 
   // ---- drawing ------------------------------------------------------------------------------------------
 
-  // The themes' colours are read once each.
-  get colours() {
-    const theme = document.body.classList.contains("dark") ? "dark" : "light";
-    this.known ??= {};
-    return (this.known[theme] ??= colourTable());
-  }
-
   begin() {
+    const theme = document.body.classList.contains("dark") ? "dark" : "light";
+    this.colours = this.themes[theme] ??= colourTable(); // read once each
     const { context, size, ratio } = this;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.globalAlpha = 1;
@@ -82,25 +84,41 @@ export class PlaneCanvas {
     context.globalAlpha = 1;
   }
 
+  // What stays while t moves is drawn on a canvas of its own, and again only when `from`, a list of what it
+  // follows from, has something else in it.
+  still(name, from, draw) {
+    const follows = [...from, this.colours, this.size, this.ratio];
+    const { context } = this;
+    const layer = (this.layers[name] ??= { context: contextOf(), follows: [] });
+    if (follows.some((each, i) => each !== layer.follows[i])) {
+      layer.follows = follows;
+      Object.assign(layer.context.canvas, { width: this.canvas.width, height: this.canvas.height });
+      layer.context.setTransform(context.getTransform());
+      layer.context.lineCap = layer.context.lineJoin = "round";
+      this.context = layer.context;
+      draw();
+      this.context = context;
+    }
+    context.drawImage(layer.context.canvas, 0, 0, this.size, this.size);
+  }
+
   // A density by cell, rows upwards.
   heat(values, side, colour = "xt") {
-    const { heatCanvas } = this;
-    if (heatCanvas.width !== side) Object.assign(heatCanvas, { width: side, height: side });
-    const context = heatCanvas.getContext("2d");
-    const image = context.createImageData(side, side);
-    const [r, g, b] = this.colours[colour].rgb;
-    let most = 1e-9;
-    for (const value of values) if (value > most) most = value;
-    for (let i = 0; i < values.length; i++) {
-      const at = 4 * ((side - 1 - Math.floor(i / side)) * side + (i % side));
-      image.data[at] = r;
-      image.data[at + 1] = g;
-      image.data[at + 2] = b;
-      image.data[at + 3] = 255 * HEAT.opacity * (values[i] / most) ** HEAT.power;
-    }
-    context.putImageData(image, 0, 0);
-    this.context.imageSmoothingQuality = "high";
-    this.context.drawImage(heatCanvas, 0, 0, this.size, this.size);
+    const shades = this.colours[colour].shades;
+    const { image, pixels } = this.heatImageOf(side);
+    const most = values.reduce((a, b) => Math.max(a, b), 1e-9);
+    for (let row = 0, i = 0; row < side; row++)
+      for (let at = (side - 1 - row) * side, end = at + side; at < end; at++, i++)
+        pixels[at] = shades[Math.round(((SHADES - 1) * values[i]) / most)];
+    this.heatContext.putImageData(image, 0, 0);
+    this.context.drawImage(this.heatContext.canvas, 0, 0, this.size, this.size);
+  }
+
+  heatImageOf(side) {
+    if (this.heatImage?.image.width === side) return this.heatImage;
+    Object.assign(this.heatContext.canvas, { width: side, height: side });
+    const image = this.heatContext.createImageData(side, side);
+    return (this.heatImage = { image, pixels: new Uint32Array(image.data.buffer) });
   }
 
   // Points as small squares, which are quick, or as circles.
@@ -138,7 +156,7 @@ export class PlaneCanvas {
     const scale = this.size / (2 * RANGE);
     context.beginPath();
     for (let i = 0; i < places.length; i += 2) {
-      const length = Math.hypot(vectors[i], vectors[i + 1]);
+      const length = Math.sqrt(vectors[i] ** 2 + vectors[i + 1] ** 2); // hypot is slow
       const shown = (most * Math.min(length / full, 1)) / (length || 1);
       const [x, y] = [this.xAt(places[i]), this.yAt(places[i + 1])];
       const [dx, dy] = [shown * scale * vectors[i], -shown * scale * vectors[i + 1]];
@@ -176,7 +194,8 @@ export class PlaneCanvas {
 
   // What is seen of a density from below and from the left, at these edges, and beside it N(0, 1).
   marginals({ x, y }) {
-    const normal = x.map((_, i) => bell(RANGE * ((2 * (i + 0.5)) / x.length - 1)));
+    this.normal ??= x.map((_, i) => bell(RANGE * ((2 * (i + 0.5)) / x.length - 1)));
+    const { normal } = this;
     for (const [curve, colour, style] of [
       [{ x: normal, y: normal }, "eps", { width: 1.5, dash: [3, 3] }],
       [{ x, y }, "xt", { width: 2 }],
@@ -203,7 +222,7 @@ function colourTable() {
   const style = getComputedStyle(document.body);
   const entries = ["x0", "eps", "xt", "ink", "soft", "line", "card"].map((name) => {
     const text = style.getPropertyValue(`--${name}`).trim();
-    return [name, { text, rgb: rgbOf(text) }];
+    return [name, { text, shades: shadesOf(text) }];
   });
   return Object.fromEntries(entries);
 }

@@ -211,7 +211,7 @@ class Plane extends View {
       alpha_bar: scientific(level.alphaBar), sigma: fixed(level.sigma), snr: decibels(snr(level.alphaBar)),
     });
     const told = said(this, level);
-    if (this.part("told").textContent !== told) this.part("told").textContent = told;
+    write(this.part("told"), told);
     const shape = this.text[`plane_${scene.shape}`];
     const about = phrase(this.text.plane_canvas_now, { shape, t, told });
     this.screen.canvas.setAttribute("aria-label", about);
@@ -233,7 +233,7 @@ class Plane extends View {
     element.style.top = `${(100 * this.screen.yAt(y)) / this.screen.size}%`;
     const label = phrase(this.text.plane_handle, { x: fixed(x, 2), y: fixed(y, 2) });
     element.setAttribute("aria-label", label);
-    if (!element.matches(":focus")) this.part("start-told").textContent = startSaid(this);
+    if (!element.matches(":focus")) write(this.part("start-told"), startSaid(this));
   }
 
   points() {
@@ -271,3 +271,7 @@ class Plane extends View {
   }
 }
 
+// What is written anew is read aloud and laid out anew, the same text too.
+function write(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}

@@ -25,7 +25,7 @@ export function paint(on, scene, t) {
   on.heat(density.measure(points, level), CELLS);
   if (scene.direction === "forward") paintForward(on, scene, level);
   else paintReverse(on, scene, level);
-  on.marginals({ x: density.marginal("x"), y: density.marginal("y") });
+  on.marginals(density.marginals());
 }
 
 // Few points are drawn larger.
@@ -48,12 +48,18 @@ function paintForward(on, scene, level) {
 
 function paintReverse(on, scene, level) {
   const { points } = scene.data;
-  const few = points.length <= 1000;
-  on.dots(points, "x0", { width: widthFor(points, 1.6), opacity: few ? 1 : 0.42 });
+  const opacity = points.length > 1000 ? 0.42 : 1;
+  on.still("data", [points], () => on.dots(points, "x0", { width: widthFor(points, 1.6), opacity }));
   if (!scene.predictor) return;
   paintArrows(on, scene, levelAt(scene.table, Math.max(level.t, 1))); // at t = 0 there is no noise to predict
-  paintWalks(on, scene, level.t);
-  paintOwn(on, scene, level.t);
+  const { walks, ownWalks, sampler } = scene;
+  on.still("paths", [walks, ownWalks, sampler], () => {
+    paintPaths(on, walks, sampler);
+    paintOwnPaths(on, ownWalks, sampler);
+  });
+  on.dots(placeAt(walks, level.t), COLOURS[sampler], { width: 7, round: true, edge: "card" });
+  for (const each of inOrder(sampler))
+    on.dots(placeAt(ownWalks[each], level.t), COLOURS[each], { width: 12, round: true, edge: "card" });
 }
 
 function paintArrows(on, scene, level) {
@@ -71,27 +77,24 @@ function paintArrows(on, scene, level) {
   on.arrows(grid, inForm(scene.arrows, grid, x_0_hat, level), colour, { full, ...ARROW });
 }
 
-function paintWalks(on, scene, t) {
-  const { walks, sampler } = scene;
+function paintPaths(on, walks, sampler) {
   const sets = setsOf(walks);
-  const colour = COLOURS[sampler];
-  on.ways(sets, numbers(sets[0].length / 2), colour, { width: 1, opacity: 0.38 });
-  on.dots(placeAt(walks, t), colour, { width: 7, round: true, edge: "card" });
+  on.ways(sets, numbers(sets[0].length / 2), COLOURS[sampler], { width: 1, opacity: 0.38 });
 }
 
 const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 
 const setsOf = (taken) => [taken[0].x_t, ...taken.map(({ x_s }) => x_s)];
 
-// The way of the start that is taken by a hand, by all samplers.
-function paintOwn(on, scene, t) {
-  const inOrder = [...SAMPLERS.filter((sampler) => sampler !== scene.sampler), scene.sampler];
-  for (const sampler of inOrder) {
-    const sets = setsOf(scene.ownWalks[sampler]);
-    const [width, opacity] = sampler === scene.sampler ? [3.2, 1] : THIN[sampler];
+// The chosen sampler is the last, above all others.
+const inOrder = (chosen) => [...SAMPLERS.filter((sampler) => sampler !== chosen), chosen];
+
+// The path of the start that is taken by a hand, by all samplers.
+function paintOwnPaths(on, ownWalks, chosen) {
+  for (const sampler of inOrder(chosen)) {
+    const sets = setsOf(ownWalks[sampler]);
+    const [width, opacity] = sampler === chosen ? [3.2, 1] : THIN[sampler];
     on.ways(sets, [0], "card", { width: width + 2, opacity: 0.7 });
     on.ways(sets, [0], COLOURS[sampler], { width, opacity, dash: DASHES[sampler] });
   }
-  for (const sampler of inOrder)
-    on.dots(placeAt(scene.ownWalks[sampler], t), COLOURS[sampler], { width: 12, round: true, edge: "card" });
 }

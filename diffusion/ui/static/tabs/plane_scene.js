@@ -1,9 +1,8 @@
 // What the Plane tab shows, as numbers: points, noise, denoiser, walks; each made when it is asked for, and
 // kept until something that it follows from changes.
 import { drawNoise, freshNoise } from "../lib/noise.js";
-import {
-  RANGE, distancesTo, exactDenoiser, exactField, gridOf, median, noised,
-} from "../lib/plane.js";
+import { RANGE, distancesTo, gridOf, median, noised } from "../lib/plane.js";
+import { exactDenoiser, exactField } from "../lib/plane_field.js";
 import { networkDenoiser } from "../lib/plane_net.js";
 import { OWN_THICKNESS, SHAPES, draw } from "../lib/plane_shapes.js";
 import { SAMPLERS, chainOf, freshPoints, timesteps, walk } from "../lib/plane_walk.js";
@@ -19,6 +18,7 @@ const CLOUD = 0xfffffffe; // the number of no walker, so that cloud and walks dr
 const FOLLOWS = {
   data: ["shape", "seed", "points", "strokes"],
   noise: ["seed"],
+  starts: ["seed"],
   denoiser_: ["data", "denoiser", "weights"],
   walks: ["denoiser_", "schedule", "tables", "sampler", "steps", "seed"],
   own: ["denoiser_", "schedule", "tables", "steps", "seed", "start"],
@@ -115,7 +115,7 @@ export class Scene {
   }
 
   get startsDrawn() {
-    return drawNoise(this.seed, 2 * (WALKERS + 1));
+    return this.#once("starts", () => drawNoise(this.seed, 2 * (WALKERS + 1)));
   }
 
   get place() {

@@ -144,6 +144,7 @@ class Race extends View {
     this.target.resize(count, shape);
     this.target.show(bytesFrom(reference));
     this.part("stage").style.setProperty("--aspect", this.target.aspect);
+    this.part("stage").classList.toggle("several", count > 1);
     this.part("own-error").textContent = spoken(film.info.own_error);
     for (const { name } of this.lanes) this.curves.clear(name);
     this.verdicts.prepare(film);
