@@ -1,5 +1,6 @@
 """What several tests share: schedules, a small random network, and the folder of the program."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -15,8 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # as `one_thread`, from the first network on and in all processes
+
 import torch
 from cat_models import model_of, shipped_cats
+from kept_pages import KeptPages
+from pages import built
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
@@ -259,12 +265,25 @@ def wait_for(url: str, process: subprocess.Popen, seconds: float = 300) -> None:
     raise RuntimeError(f"{url} does not answer.")
 
 
-@pytest.fixture(scope="module")
-def browser():
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser of all tests, and the event loop that it needs in this thread."""
     with sync_playwright() as playwright:
+        loop = asyncio.get_running_loop()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
+        asyncio._set_running_loop(None)
+        yield KeptPages(browser), loop
+        asyncio._set_running_loop(loop)
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Between the modules that need it, tests may run event loops of their own."""
+    browser, loop = chromium
+    asyncio._set_running_loop(loop)
+    yield browser
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +311,7 @@ def open_page(browser: Browser, server: Server, **options: Any) -> Page:
     """A page on which the Forward tab has been drawn; script errors are collected in page.errors."""
     page = visit(browser, server, **options)
     page.wait_for_selector(DRAWN)
+    built(page)
     return page
 
 
@@ -325,6 +345,7 @@ def text_tabs(browser: Browser, server: Server, **options: Any) -> Iterator[Call
 
     def open_tab(width: int = 1280, inner: str = "Draw") -> Page:
         page = visit(browser, server, viewport={"width": width, "height": 1000}, **options)
+        built(page)
         page.get_by_role("tab", name="Text to image").click()
         page.get_by_role("tab", name=inner).click()
         pages.append(page)

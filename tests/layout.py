@@ -42,6 +42,13 @@ MEASURE = """() => {
   };
 }"""
 
+# The sliders in sight, once the tab's own is there, have what they are about.
+LAID_OUT = """() => {
+  const sliders = [...document.querySelectorAll('.lab .transport input[type=range]')]
+    .filter((slider) => slider.checkVisibility());
+  return sliders.length > 0 && sliders.every((slider) => slider.dataset.made);
+}"""
+
 
 def open_tab(page: Page, name: str) -> None:
     """Open the tab of this name, and wait until it shows what it shows by itself."""
@@ -50,6 +57,8 @@ def open_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
     if name in ("Reverse", "Draw", "Race", "Your picture"):
         page.wait_for_selector(DRAWS[name][0], timeout=WAIT)
+    if name == "Schedules":
+        page.wait_for_function(LAID_OUT, timeout=WAIT)
     if name == "Training":
         expect(page.locator(".lab.objective b[data-n=loss]")).not_to_have_text("–", timeout=WAIT)
     if name == "Why latent?":

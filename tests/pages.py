@@ -46,6 +46,12 @@ def shared(page, name):
     return page.evaluate(f"async name => (await import({address})).state[name]", name)
 
 
+def built(page):
+    """Wait until Gradio has put the values into its controls: what is filled in before is overwritten."""
+    address = f"window.gradio_config.root + '{ADDRESS}/lib/link.js'"
+    page.evaluate(f"async () => {{ await (await import({address})).standing; }}")
+
+
 def until(page, condition, seconds=20):
     deadline = time.monotonic() + seconds
     while not condition():

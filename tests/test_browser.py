@@ -14,8 +14,8 @@ pytestmark = needs_browser
 
 
 def test_first_paint_is_real_and_needs_no_other_host(browser, server):
-    page = browser.new_page()
-    hosts = set()
+    context = browser.new_context()
+    page, hosts = context.new_page(), set()
     page.on(
         "request", lambda request: hosts.add(request.url.split("/")[2] if "://" in request.url else "data")
     )
@@ -28,7 +28,7 @@ def test_first_paint_is_real_and_needs_no_other_host(browser, server):
     page.wait_for_timeout(2000)
     assert distance(film[0], pixels(page, ".hero canvas")) > 0, "the film plays"
     assert hosts <= {urlsplit(server.url).netloc, ""}
-    page.close()
+    context.close()
 
 
 @pytest.mark.parametrize("width", [360, 390, 1280, 1920])

@@ -16,13 +16,10 @@ OWN = {"lang", "hide"}  # of the address, and none of the state
 @pytest.fixture
 def open_link(browser, whole_server):
     """A function that opens a link in a browser of its own, by what stands behind the question mark."""
-    contexts = []
+    pages = []
 
-    def visit(query="", **options):
-        contexts.append(
-            browser.new_context(reduced_motion="reduce", viewport={"width": 1280, "height": 1000})
-        )
-        page = contexts[-1].new_page()
+    def visit(query=""):
+        page = browser.new_page(reduced_motion="reduce", viewport={"width": 1280, "height": 1000})
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         pages.append(page)
@@ -30,12 +27,11 @@ def open_link(browser, whole_server):
         page.wait_for_selector(DRAWN, state="attached")
         return page
 
-    pages = []
     yield visit
     for page in pages:
         assert page.errors == []
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not whole_server.logged_traceback()
 
 

@@ -34,13 +34,14 @@ def question(browser):
     """A page with a question to a server whose answers the test gives."""
     page_itself = Route("/", lambda request: HTMLResponse("<body></body>"))
     with serving(Starlette(routes=[ROUTE, page_itself])) as address:
-        page = browser.new_page()
+        context = browser.new_context()
+        page = context.new_page()
         page.clock.install(time=0)
         page.goto(address)
         page.clock.pause_at(3_600_000)
         page.evaluate(QUESTION, f"{ADDRESS}/lib/server.js")
         yield page
-        page.close()
+        context.close()
 
 
 def wish(page, name):

@@ -63,7 +63,8 @@ def test_it_names_the_language_the_style_and_all_modules(code):
 @needs_browser
 def test_the_first_picture_needs_no_other_module(browser, server):
     """The others are asked for when it is there."""
-    page, others = browser.new_page(reduced_motion="reduce"), []
+    context, others = browser.new_context(reduced_motion="reduce"), []
+    page = context.new_page()
     first = {f"{ADDRESS}/{name}" for name in (*needed_by(FIRST), STYLE)}
 
     def answer(route) -> None:
@@ -78,7 +79,7 @@ def test_the_first_picture_needs_no_other_module(browser, server):
     page.goto(server.url)
     page.wait_for_selector(DRAWN)
     until(page, lambda: len(others) >= len(MODULES) - len(first))
-    page.close()
+    context.close()
 
 
 # ---- which language --------------------------------------------------------------------------------------

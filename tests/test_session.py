@@ -3,7 +3,7 @@
 import gradio as gr
 import pytest
 from conftest import DRAWN, needs_browser, open_page, visit
-from pages import drag, frames, pixels, until
+from pages import built, drag, frames, pixels, until
 from playwright.sync_api import expect
 
 from diffusion.ui.page import launch_options
@@ -47,7 +47,8 @@ by_any_way = pytest.mark.parametrize("come_back", [reload, leave_and_go_back, go
 
 def settle(page):
     page.wait_for_selector(DRAWN, state="attached")
-    page.wait_for_timeout(500)  # all that could still be overwritten has been
+    built(page)
+    page.wait_for_timeout(300)  # all that could still be overwritten has been
 
 
 def fill(page, place, label, value):
@@ -77,9 +78,9 @@ def test_a_film_its_place_and_its_settings_outlive_the_page(page, come_back):
     fill(page, ".side:visible", "Steps", 6)
     page.get_by_role("button", name="Sample", exact=True).click()
     made = page.locator(".lab.reverse .made")
-    expect(made).to_contain_text("seed 5", timeout=20_000)
+    expect(made).to_contain_text("seed 5", timeout=60_000)
     expect(page.locator(".lab.reverse input[data-role=t]")).to_have_attribute(
-        "data-made", "6", timeout=20_000
+        "data-made", "6", timeout=60_000
     )
     drag(page, "reverse", 4)
     sentence, before = made.inner_text(), shown(page, "reverse", ["x_t", "eps_hat", "x_0_hat"])
@@ -92,7 +93,7 @@ def test_a_film_its_place_and_its_settings_outlive_the_page(page, come_back):
     assert [value(page, ".side:visible", label) for label in ("Seed", "Steps")] == ["5", "6"]
     fill(page, ".side:visible", "Images", 3)
     page.get_by_role("button", name="Sample", exact=True).click()  # with the values that stand there
-    expect(made).to_contain_text("3 images drawn by the model “tiny”, seed 5", timeout=20_000)
+    expect(made).to_contain_text("3 images drawn by the model “tiny”, seed 5", timeout=60_000)
     expect(made).to_contain_text("6 steps")
 
 
@@ -128,13 +129,13 @@ def test_picture_noise_and_place_outlive_the_page(page, come_back):
 def test_a_drawn_prompt_and_what_stands_below_it_outlive_the_page(page):
     page.get_by_role("tab", name="Text to image").click()
     lab = page.locator(".lab.text_to_image")
-    expect(lab.locator(".neighbour").first).to_be_visible(timeout=20_000)
+    expect(lab.locator(".neighbour").first).to_be_visible(timeout=60_000)
     page.get_by_label("Prompt", exact=True).fill("green heart")
     unfold(page, "More")
     fill(page, ".prompt", "Negative prompt", "red")
     page.get_by_role("button", name="Draw", exact=True).click()
-    expect(lab.locator(".chip").first).not_to_have_text("red", timeout=20_000)
-    expect(lab.locator(".neighbour").first).to_be_visible(timeout=20_000)
+    expect(lab.locator(".chip").first).not_to_have_text("red", timeout=60_000)
+    expect(lab.locator(".neighbour").first).to_be_visible(timeout=60_000)
     scrub = lab.locator("[data-role=number]")
     scrub.fill("7")
     scrub.press("Enter")
@@ -149,28 +150,29 @@ def test_a_drawn_prompt_and_what_stands_below_it_outlive_the_page(page):
     expect(page.get_by_label("Negative prompt")).to_have_value("red")  # in an accordion that was open
 
 
+STORED_FILMS = """async () => {
+  const answer = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
+  const store = (await answer(indexedDB.open("diffusion"))).transaction("kept").objectStore("kept");
+  return (await answer(store.getAll())).map((one) => (one.record ?? one).film);
+}"""
+
+
 def test_a_film_in_the_making_is_kept_as_far_as_it_came(page):
     page.get_by_role("tab", name="Reverse").click()
     fill(page, ".side:visible", "Steps", 1000)
     page.get_by_role("button", name="Sample", exact=True).click()
     slider = page.locator(".lab.reverse input[data-role=t]")
-    expect(page.locator(".lab.reverse .made")).to_contain_text("1000 steps", timeout=20_000)
+    expect(page.locator(".lab.reverse .made")).to_contain_text("1000 steps", timeout=60_000)
     until(page, lambda: int(slider.get_attribute("data-made")) > 1)
     drag(page, "reverse", 1)
-    frames(page, 30)
+    film = page.locator(".lab.reverse").get_attribute("data-film")
+    until(page, lambda: film in page.evaluate(STORED_FILMS))
     page.reload()
     settle(page)
     expect(page.locator(".lab.reverse .made")).to_contain_text("of 1000 steps")
     expect(page.locator(".lab.reverse [data-role=progress]")).to_contain_text("Stopped at step")
     expect(slider).to_have_value("1")
     expect(slider).to_have_attribute("max", "1000")
-
-
-STORED_FILMS = """async () => {
-  const answer = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
-  const store = (await answer(indexedDB.open("diffusion"))).transaction("kept").objectStore("kept");
-  return (await answer(store.getAll())).map((one) => (one.record ?? one).film);
-}"""
 
 
 def test_a_film_is_kept_before_the_page_is_left(page):

@@ -81,8 +81,9 @@ def test_the_header_s_film_is_small(url, messages):
 @needs_browser
 def test_little_has_come_when_the_first_picture_can_be_moved(url, messages, browser):
     """The header's film is asked for after that."""
-    page = browser.new_page(reduced_motion="reduce")
-    network, asked, came = page.context.new_cdp_session(page), {}, {}
+    context = browser.new_context(reduced_motion="reduce")  # which has nothing in its cache
+    page = context.new_page()
+    network, asked, came = context.new_cdp_session(page), {}, {}
     network.send("Network.enable")
     network.on("Network.requestWillBeSent", lambda sent: asked.update({sent["requestId"]: sent["request"]}))
     network.on("Network.loadingFinished", lambda end: came.update({end["requestId"]: end}))
@@ -91,7 +92,7 @@ def test_little_has_come_when_the_first_picture_can_be_moved(url, messages, brow
     film = messages["hero"]["film"].removeprefix(".")
     before = [end for id_, end in came.items() if not asked[id_]["url"].endswith(film)]
     assert 0.1 < sum(end["encodedDataLength"] for end in before) / 1e6 <= MOST_UNTIL_A_PICTURE
-    page.close()
+    context.close()
 
 
 def test_all_films_that_come_with_the_page_are_small(url, messages):

@@ -66,12 +66,11 @@ def app(hub, trained_pair, tmp_path_factory):
 @pytest.fixture
 def visit(browser, app):
     """A function that opens the page in a browser of its own, by what stands behind the question mark."""
-    contexts, pages = [], []
+    pages = []
 
     def visit(query="tab=reverse", **options):
         size = {"width": 1280, "height": 1000}
-        contexts.append(browser.new_context(**{"reduced_motion": "reduce", "viewport": size, **options}))
-        page = contexts[-1].new_page()
+        page = browser.new_page(**{"reduced_motion": "reduce", "viewport": size, **options})
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         pages.append(page)
@@ -81,8 +80,8 @@ def visit(browser, app):
 
     yield visit
     assert all(page.errors == [] for page in pages)
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert "Traceback" not in app.log.read_text()
 
 

@@ -34,9 +34,17 @@ def read(page, schedule, key):
     return page.locator(f"[data-panel={schedule}] [data-n={key}]").inner_text()
 
 
+@pytest.fixture
+def opened(page):
+    """The tab, when its slider moves what stands there."""
+    page.get_by_role("tab", name="Schedules", exact=True).click()
+    expect(page.locator(".lab.schedules input[data-role=t]")).to_have_attribute("data-made", "1000")
+    return page
+
+
 @needs_browser
-def test_schedules_side_by_side(page):
-    page.get_by_role("tab", name="Schedules").click()
+def test_schedules_side_by_side(opened):
+    page = opened
     picture = next(iter(preset_pictures().values()))
     for t in (100, 600):
         drag(page, "schedules", t)
@@ -47,8 +55,8 @@ def test_schedules_side_by_side(page):
 
 
 @needs_browser
-def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(page):
-    page.get_by_role("tab", name="Schedules").click()
+def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(opened):
+    page = opened
     page.locator(".lab.schedules [data-role=lock] [value=snr]").check()
     drag(page, "schedules", 400)
     assert (
@@ -66,8 +74,8 @@ def test_equal_snr_shows_equal_pictures_and_is_held_at_the_ends(page):
 
 
 @needs_browser
-def test_length_can_be_changed(page):
-    page.get_by_role("tab", name="Schedules").click()
+def test_length_can_be_changed(opened):
+    page = opened
     page.locator(".lab.schedules [data-role=length]").evaluate(
         "slider => { slider.value = 20; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
     )
@@ -77,9 +85,9 @@ def test_length_can_be_changed(page):
 
 
 @needs_browser
-def test_curves_can_be_dragged_and_thumbnails_clicked(page):
+def test_curves_can_be_dragged_and_thumbnails_clicked(opened):
     """Both move t, here and in the Forward tab."""
-    page.get_by_role("tab", name="Schedules").click()
+    page = opened
     chart = page.locator(".lab.schedules [data-chart=alpha_bar]")
     chart.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
@@ -97,8 +105,9 @@ def test_curves_can_be_dragged_and_thumbnails_clicked(page):
 
 
 @needs_browser
-def test_two_trained_schedules_are_shown_side_by_side(page):
-    page.get_by_role("tab", name="Schedules", exact=True).click()
+def test_two_trained_schedules_are_shown_side_by_side(opened):
+    page = opened
+    expect(page.locator(".lab.trained input[data-role=t]")).to_have_attribute("data-made", "6")
     drag(page, "trained", 0)
     start = [pixels(page, f".lab.trained canvas[data-c={name}]") for name in ("linear", "cosine")]
     drag(page, "trained", 6)

@@ -1,5 +1,6 @@
 """Nothing jumps: what is under the hand stays where it is, whatever the hand does."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +19,14 @@ SIZES = {"phone": (390, 844), "laptop": (1280, 800)}
 
 @pytest.fixture(params=SIZES)
 def page(browser, whole_server, request):
+    width, height = SIZES[request.param]
+    with still_page(browser, whole_server, viewport={"width": width, "height": height}) as page:
+        yield page
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def used(browser, whole_server, request):
+    """A page on which other tests have opened tabs and chosen things: it needs not be as it comes."""
     width, height = SIZES[request.param]
     with still_page(browser, whole_server, viewport={"width": width, "height": height}) as page:
         yield page
@@ -53,6 +62,7 @@ def button(page: Page, name: str) -> Locator:
 def scrub(page: Page, view: str) -> float:
     """Move the slider from its end through all to its start and back; returns how far it was moved."""
     slider = page.locator(f".lab.{view} .transport [data-role=t]")
+    expect(slider).to_have_attribute("data-made", re.compile(r"\d"))
     slider.scroll_into_view_if_needed()
     moved = watch(page, slider)
     for share in (1, 0.97, 0.5, 0.03, 0, 1):
@@ -82,9 +92,9 @@ def scrub(page: Page, view: str) -> float:
         ("Your picture", "rebuild"),
     ],
 )
-def test_scrubbing_moves_no_slider(page, tab, view):
-    open_tab(page, tab)
-    assert scrub(page, view) <= STILL
+def test_scrubbing_moves_no_slider(used, tab, view):
+    open_tab(used, tab)
+    assert scrub(used, view) <= STILL
 
 
 def test_the_first_film_moves_no_button_and_its_steps_no_slider(page):
@@ -171,14 +181,14 @@ def test_the_first_interpolation_moves_no_button_and_its_steps_no_slider(page):
         ("Your picture", ".lab.rebuild .preset:nth-of-type(2)"),
     ],
 )
-def test_a_choice_stays_where_it_was_pressed(page, tab, choice):
-    open_tab(page, tab)
-    pressed = page.locator(choice).first
+def test_a_choice_stays_where_it_was_pressed(used, tab, choice):
+    open_tab(used, tab)
+    pressed = used.locator(choice).first
     pressed.scroll_into_view_if_needed()
-    moved = watch(page, pressed)
+    moved = watch(used, pressed)
     for _ in range(2):
         pressed.click()
-        page.wait_for_timeout(300)
+        used.wait_for_timeout(300)
     assert moved() <= STILL
 
 

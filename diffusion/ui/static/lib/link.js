@@ -212,7 +212,7 @@ export function addressFor({ space, language }) {
 
 let isStanding = false;
 let stands; // resolves `standing`
-const standing = new Promise((resolve) => (stands = resolve));
+export const standing = new Promise((resolve) => (stands = resolve));
 const offers = new Map(); // by view, what `ready` resolves
 
 // To be called when Gradio has put the values into its controls.
