@@ -1,6 +1,8 @@
 """Several samplers side by side: the walks, what is asked for, what the page gets, what judges say."""
 
+import base64
 import json
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +29,7 @@ from diffusion.ui.parts.variants import WITHOUT_Z
 from diffusion.ui.text import labels
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-STEPS = {"ddpm": 5, "ddpm_without_z": 4, "ddim": 3, "ddim_eta": 6, "dpm": 2}
+STEPS = {"ddpm": 5, "ddpm_without_z": 4, "ddim": 3, "ddim_eta": 6, "dpm": 2, "student": 0}
 
 
 def race_request(model, steps=STEPS, **changes):
@@ -117,16 +119,17 @@ def test_a_reference_is_walked_once(tiny_model, calls, monkeypatch):
 @pytest.mark.parametrize(
     "steps, changes, key",
     [
-        ([20] * 4, {}, "must_be_whole"),
-        ("20,20,20,20,20", {}, "must_be_whole"),
-        ([20, 20, 20, 20, 1.5], {}, "must_be_whole"),
-        ([1001, 0, 0, 0, 0], {}, "must_be_whole"),
-        ([0] * 5, {}, "race_nobody"),
-        ([1000, 1000, 1000, 901, 0], {}, "race_too_long"),
-        ([500, 500, 0, 0, 0], {"num_images": 4}, "race_too_long"),
-        ([5] * 5, {"num_images": 5}, "must_be_whole"),
-        ([5] * 5, {"eta": 1.1}, "must_be_number"),
-        ([5] * 5, {"class_label": "d"}, "must_be_one_of"),
+        ([20] * 5, {}, "must_be_whole"),
+        ("20,20,20,20,20,0", {}, "must_be_whole"),
+        ([20, 20, 20, 20, 1.5, 0], {}, "must_be_whole"),
+        ([1001, 0, 0, 0, 0, 0], {}, "must_be_whole"),
+        ([0] * 6, {}, "race_nobody"),
+        ([0] * 5 + [4], {}, "race_nobody"),  # it has no student
+        ([1000, 1000, 1000, 901, 0, 0], {}, "race_too_long"),
+        ([500, 500, 0, 0, 0, 0], {"num_images": 4}, "race_too_long"),
+        ([5] * 6, {"num_images": 5}, "must_be_whole"),
+        ([5] * 6, {"eta": 1.1}, "must_be_number"),
+        ([5] * 6, {"class_label": "d"}, "must_be_one_of"),
     ],
 )
 def test_what_cannot_race_is_refused_in_a_sentence(tiny_model, steps, changes, key):
@@ -144,6 +147,70 @@ def test_a_lane_without_steps_does_not_run(tiny_model):
     assert [lane.eta for lane in request.lanes.values()] == [0, 0, 0.5]
 
 
+# ---- a student -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def taught(tiny_model):
+    """The models of a page, with a student of the first."""
+    net = deepcopy(tiny_model.net)
+    with torch.no_grad():
+        net.out[-1].bias.add_(0.2)
+    about = {"settings": {"stage": "student", "init": "tiny"}}
+    return {"tiny": tiny_model, "student": replace(tiny_model, name="student", net=net, about=about)}
+
+
+def with_student(taught, steps):
+    return checked_race_request(taught, steps, "b", 1, 2, "tiny", 1.5, 0.5)
+
+
+def test_a_student_runs_in_a_lane_of_its_own_network(taught, calls):
+    """It draws what it draws alone, and its teacher's lanes share their calls as ever."""
+    request = with_student(taught, [3, 0, 0, 0, 2, 4])
+    assert request.student is taught["student"] and request.num_calls == 4
+    made = list(race(request.start(taught["tiny"]), request.walks()))
+    assert [set(each) for each in made] == [{"ddpm", "dpm", "student"}] * 2 + [
+        {"ddpm", "student"},
+        {"student"},
+    ]
+    assert calls == [8, 8, 4]  # two images, with guidance, in two lanes and then one
+    alone = class_request(taught["student"], sampler="ddpm", num_steps=4)
+    *_, (arrays, _) = class_frames(taught["student"], alone)
+    assert np.allclose(as_pixels(made[-1]["student"].step.x_s), arrays["x_0_hat"], atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [3, 5, 20])
+def test_a_student_walks_only_as_it_has_learned(taught, steps):
+    with pytest.raises(InputError, match=f"A student has learned walks of 1, 2 and 4 .* asked for {steps}"):
+        with_student(taught, [0, 0, 0, 0, 0, steps])
+
+
+def test_the_page_is_told_of_the_student(taught):
+    request = with_student(taught, [0, 0, 0, 0, 0, 1])
+    *_, last = race_messages.race_messages(taught["tiny"], request)
+    assert "student “student”" in last["info"]["made"]["en"]
+    assert last["info"]["lanes"] == {"student": {"num_steps": 1}}
+
+
+def test_a_student_jumps_from_the_same_noises(taught):
+    request = jump.checked_jump(taught, "b", 4, "tiny")
+    messages = list(jump.jump_messages(taught["tiny"], request, taught["student"]))
+    alone = class_request(
+        taught["student"],
+        sampler="ddim",
+        num_steps=1,
+        seed=4,
+        num_images=8,
+        class_label="b",
+        guidance_scale=1,
+    )
+    *_, (arrays, _) = class_frames(taught["student"], alone)
+    sent = np.frombuffer(base64.b64decode(messages[0]["info"]["student"]), np.uint8)
+    expected = to_uint8(torch.from_numpy(arrays["x_0_hat"])).numpy().ravel().astype(int)
+    assert np.abs(sent - expected).max() <= 1
+    assert next(jump.jump_messages(taught["tiny"], request))["info"]["student"] is None
+
+
 # ---- what the page gets ----------------------------------------------------------------------------------
 
 
@@ -152,7 +219,7 @@ def test_messages_are_the_race(tiny_model, raced):
     messages = list(race_messages.race_messages(tiny_model, request))
     json.dumps(messages)
     info = messages[-1]["info"]
-    assert info["lanes"] == {name: {"num_steps": steps} for name, steps in STEPS.items()}
+    assert info["lanes"] == {name: {"num_steps": steps} for name, steps in STEPS.items() if steps}
     assert info["walk"] == {"seed": 1, "shape": [2, 16, 16, 1], "sent": None} and info["num_calls"] == 6
     shown = np.frombuffer(decode(info["reference"]), np.uint8).reshape(2, 16, 16, 1)
     assert (shown == to_uint8(torch.from_numpy(as_pixels(target))).numpy()).all()
@@ -213,14 +280,14 @@ def verdicts_of(model, class_label, steps):
 
 def test_digits_are_recognised_by_what_came_with_the_checkpoint():
     model = load_folder(ROOT / "checkpoints/mnist")
-    verdicts = verdicts_of(model, "7", [0, 0, 5, 0, 5])
+    verdicts = verdicts_of(model, "7", [0, 0, 5, 0, 5, 0])
     assert list(verdicts) == ["ddim", "dpm"]
     for ((said,),) in zip(verdicts.values()):
         assert said["digit"] == "7" and 0.5 < said["certainty"] <= 1
 
 
 def test_cats_are_judged(tiny_cats):
-    verdicts = verdicts_of(tiny_cats, "", [1, 0, 0, 0, 1])
+    verdicts = verdicts_of(tiny_cats, "", [1, 0, 0, 0, 1, 0])
     assert verdicts == {name: [{"outcome": "cat_impossible", "hidden": False}] for name in ("ddpm", "dpm")}
 
 
@@ -230,7 +297,7 @@ def test_who_judges_depends_on_the_model(tiny_model, digit_checkpoint):
     assert judge_of(model) == NO_CLASSIFIER
     (digit_checkpoint / "digit_classifier.safetensors").write_bytes(b"no file of weights")
     assert judge_of(replace(model)) == NO_CLASSIFIER
-    assert verdicts_of(model, "1", [0, 0, 0, 0, 1]) == {"dpm": [{}]}
+    assert verdicts_of(model, "1", [0, 0, 0, 0, 1, 0]) == {"dpm": [{}]}
     with pytest.raises(InputError):
         judged_race({"race": "nothing"})
 

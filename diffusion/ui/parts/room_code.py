@@ -4,7 +4,7 @@ A picture is named as a file that Save gives there; any other square picture in 
 """
 
 from diffusion.models.model import Model
-from diffusion.ui.parts.code import classes_of, loading
+from diffusion.ui.parts.code import classes_of, loading, place_of
 from diffusion.ui.parts.codes import JOURNEY_STEPS, NUM_BETWEEN, Coding
 from diffusion.ui.parts.race_request import RaceRequest
 from diffusion.ui.parts.rebuilding import NUM_NOISES, Rebuild
@@ -64,15 +64,18 @@ from diffusion.noise import fresh_noise
 {open_import}
 seed, calls = {seed}, {k}  # what a lane shows after so many network calls
 model = {load}({model})
-x_T = draw_noise(({num_images}, *model.sample_shape), torch.Generator().manual_seed(seed))
-denoise = model.denoiser(class_labels={class_labels}, guidance_scale={guidance_scale})
+{student}x_T = draw_noise(({num_images}, *model.sample_shape), torch.Generator().manual_seed(seed))
 lanes = []
-for sampler, num_steps, eta, z in {lanes}:
+for network, sampler, num_steps, eta, z in {lanes}:
+    denoise = network.denoiser(class_labels={class_labels}, guidance_scale={guidance_scale})
     steps, noise = timesteps(model.schedule, num_steps), lambda t: z * fresh_noise(seed, x_T.shape, t)
     walk = sample(denoise, model.schedule, x_T, steps, sampler=sampler, eta=eta, noise=noise)
     x = [SHOWN for step in walk)]  # after 0, 1, … calls
     lanes.append(x[min(calls, num_steps)])
 image_grid(to_pixels(torch.stack(lanes, 1).flatten(0, 1)), len(lanes)).save("{file}")
+"""
+TAUGHT = """from diffusion import load_model
+student = load_model({student})
 """
 RACE_CODE = {
     "x_t": RACE.replace("SHOWN", "x_T, *(step.x_s"),
@@ -82,14 +85,20 @@ RACE_CODE = {
 
 def race_values(model: Model, request: RaceRequest) -> dict[str, str]:
     """For RACE_CODE."""
-    walk, lanes = request.any, request.walks().values()
+    walk, lanes, student = request.any, request.walks().values(), request.student
+    walked = (
+        f"({'student' if lane.by_student else 'model'}, {lane.sampler!r}, {lane.num_steps}, {lane.eta}, "
+        f"{int(lane.adds_z)})"
+        for lane in lanes
+    )
     return {
         **loading(model),
         "seed": repr(walk.seed),
         "num_images": repr(walk.num_images),
         "class_labels": classes_of(walk.classes_in(model.classes or ())),
         "guidance_scale": f"{walk.guidance_scale:g}",
-        "lanes": repr([(lane.sampler, lane.num_steps, lane.eta, int(lane.adds_z)) for lane in lanes]),
+        "student": TAUGHT.format(student=repr(place_of(student))) if student else "",
+        "lanes": f"[{', '.join(walked)}]",
     }
 
 
