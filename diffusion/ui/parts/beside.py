@@ -10,7 +10,7 @@ from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.text import labels
 
 KEPT = 0.9  # of the best share of a run that is recognised: with as much in the end, nothing was lost
-FEWEST = 0.5  # of the pictures that a class was asked for: with fewer recognised, it is all but lost
+LEFT = 0.5  # of the pictures that were recognised as a class when a run was best: with fewer, it is lost
 
 
 def of_all(beside: Beside, method: str, figure: str) -> float:
@@ -20,9 +20,10 @@ def of_all(beside: Beside, method: str, figure: str) -> float:
 
 def is_stable(run: dict[str, Any]) -> bool:
     """Whether a run has lost neither what it was once able to, nor a class."""
-    rows = run["moments"]
-    best, last = max(row["recognised"] for row in rows), rows[-1]
-    return last["recognised"] >= KEPT * best and min(last["counts"]) >= FEWEST * last["num_samples"] / 10
+    rows, last = run["moments"], run["moments"][-1]
+    best = max(rows, key=lambda row: row["recognised"])
+    kept = all(now >= LEFT * then for now, then in zip(last["counts"], best["counts"]))
+    return kept and last["recognised"] >= KEPT * best["recognised"]
 
 
 def outcome(beside: Beside) -> str:
@@ -60,6 +61,7 @@ def beside_message(beside: Beside) -> dict[str, Any]:
         "minutes": f"{info['minutes']:g}",
         "seeds": len(info["runs"]) // len(METHODS),
         "samples": info["num_samples"],
+        "images": f"{min(run['moments'][-1]['images_seen'] for run in info['runs']):,}",
         "error": f"{50 / info['num_samples'] ** 0.5:.1f}",  # of a half, the largest
         **{method: f"{round(info['parameters'][method], -4):,}" for method in METHODS},
     }
