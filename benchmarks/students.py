@@ -6,10 +6,9 @@
 Both draw at 1, 2 and 4 network calls, the teacher with each of the samplers and with DPM-Solver++(2M) at 20
 calls too; each figure is the mean of --sets sets of --num samples, with the standard error of that mean. Of
 digits: the Fréchet distance to the test set in the classifier's features, the share recognised, and how far
-each sample is from the nearest other one of its class, beside test images. Of cats: the shares that are
-possible and sharp cats, as in benchmarks.cats, and of the sharp ones the share never trained on. Both: how
-unevenly classes are drawn when none is asked for. Prints a table, writes the figures into the student's
-metrics.json and renews its card.
+each sample is from the nearest other one of its class. Of cats: the shares that are possible and sharp cats,
+as in benchmarks.cats, and of the sharp ones the share never trained on. Prints a table, writes the figures
+into the student's metrics.json and renews its card.
 """
 
 import argparse
@@ -22,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.classifier import classify, load_or_train
+from benchmarks.classifier import classify
 from benchmarks.common import markdown_table
 from benchmarks.metrics import frechet_distance
 from benchmarks.samples import HEADLINE, Sampling, draw, for_sampling
@@ -33,6 +32,7 @@ from diffusion.data.images import to_signed
 from diffusion.data.sources import load_data
 from diffusion.films.samples import STUDENT_CALLS
 from diffusion.models.card import load_metrics, save_metrics
+from diffusion.models.digit_judge import load_classifier
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import Model
 from diffusion.samplers import SAMPLERS
@@ -62,14 +62,17 @@ class Judge(ABC):
 
 
 class DigitJudge(Judge):
-    """By the classifier of benchmarks.classifier."""
+    """By the classifier that is shipped with models of digits."""
 
     decides = "Fréchet distance"
 
-    def __init__(self, data_dir: Path) -> None:
-        self.classifier = load_or_train("mnist", data_dir)
-        self.test = load_data("mnist", data_dir, train=False)
-        self.reference = classify(self.classifier, self.test.images)[0]
+    def __init__(self, folder: Path, data_dir: Path) -> None:
+        classifier = load_classifier(folder)
+        if classifier is None:
+            raise CheckpointError(f"{folder} has no classifier of digits.")
+        self.classifier = classifier
+        test = load_data("mnist", data_dir, train=False)
+        self.reference = classify(classifier, test.images)[0]
 
     def of_set(self, images: Tensor, labels: Tensor) -> dict[str, float]:
         features, classes = classify(self.classifier, images)
@@ -130,7 +133,7 @@ def main(options: argparse.Namespace) -> None:
     if models["student"].teacher != options.teacher.resolve().name:
         raise CheckpointError(f"{options.student} is no student of {options.teacher}.")
     cats = models["student"].cats
-    judge = CatJudge(cats) if cats else DigitJudge(options.data_dir)
+    judge = CatJudge(cats) if cats else DigitJudge(options.student, options.data_dir)
     found: dict[tuple[str, int], dict[str, Value]] = {}
     rows, names = [], []
     for who, sampling in walks():

@@ -21,9 +21,9 @@ def test_what_a_card_tells_of_a_run_is_true_of_it(preset):
     assert settings["preset"] == preset and settings["stage"] == before["stage"]
     text = {"text_width", "text_layers", "num_tokens", "vocabulary_size"}
     assert (text <= settings.keys()) is (settings["stage"] in ("matching", "parts"))
-    assert ("schedule" in settings) is (settings["stage"] in ("diffusion", "text"))
+    assert ("schedule" in settings) is (settings["stage"] in ("diffusion", "student", "text"))
     assert ("latent_channels" in settings) is (settings["stage"] == "autoencoder")
-    assert ("image_size" in settings) is (preset not in ("mnist", "cifar10"))
+    assert ("image_size" in settings) is (preset not in ("mnist", "mnist-student", "cifar10"))
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "checkpoints").iterdir()), ids=lambda folder: folder.name)

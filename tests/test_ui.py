@@ -46,6 +46,7 @@ def test_every_text_that_the_markup_names_exists():
         "view",
         "languages",
         *("tiles", "keys", "lane", "fields", "presets"),  # of Race
+        "seeds",
         *picture_row(""),
     }
     parts |= {path.stem for path in STATIC.glob("lib/*.html")}

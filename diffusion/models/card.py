@@ -176,8 +176,8 @@ SPRITES = ("training.png", "training.webp")  # of a history; the second is the l
 
 STUDENT = """
 It is a student of {teacher}, by consistency distillation (Song et al. 2023, Algorithm 2): at T, 3T/4, T/2 and
-T/4 it says where a walk of its teacher from there ends, which takes that many calls. So it draws in 1, 2 or 4
-calls, with fresh noise between them (DDPM). Other t it was not taught.
+T/4 it says in one call where a walk of its teacher ends, which takes many. So it draws in 1, 2 or 4 calls,
+with fresh noise between them (DDPM). Other t it was not taught.
 """
 
 FILM = """`film.dat` is such a walk, x̂_0 of every step: for the page, and `diffusion.load_film`. Its numbers

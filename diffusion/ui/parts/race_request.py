@@ -90,18 +90,13 @@ def checked_race_request(
     Raises:
         InputError: names the value and its allowed range.
     """
-    sent = steps if isinstance(steps, list) and len(steps) == len(LANES) else [None]
-    numbers = [whole_number(each, "lane_steps", 0, MAX_CLASS_STEPS) for each in sent]
     images = whole_number(num_images, "num_images", 1, MAX_RACE_IMAGES)
-    student = student_of(models, model) if numbers[-1] else None
-    chosen = {n: number for n, number in zip(LANES, numbers) if number and (student or n != STUDENT)}
-    if chosen.get(STUDENT, 1) not in STUDENT_STEPS:
-        raise refusal("race_student_steps", asked=str(chosen[STUDENT]))
-    if not chosen:
-        raise refusal("race_nobody")
-    if (sum(numbers) + REFERENCE_STEPS) * images > MAX_STEPS_TIMES_IMAGES:
+    student = student_of(models, model)
+    chosen = _lanes(steps, student is not None)
+    asked = sum(chosen.values())
+    if (asked + REFERENCE_STEPS) * images > MAX_STEPS_TIMES_IMAGES:
         limit = f"{MAX_STEPS_TIMES_IMAGES // images - REFERENCE_STEPS:,}"
-        raise refusal("race_too_long", limit=limit, images=str(images), asked=f"{sum(numbers):,}")
+        raise refusal("race_too_long", limit=limit, images=str(images), asked=f"{asked:,}")
     common = (seed, model, "", guidance_scale)
     return RaceRequest(
         {
@@ -111,5 +106,17 @@ def checked_race_request(
             )
             for name, number in chosen.items()
         },
-        student,
+        student if STUDENT in chosen else None,
     )  # fmt: skip
+
+
+def _lanes(steps: Any, has_student: bool) -> dict[str, int]:
+    """The steps of the lanes that run, at least one."""
+    sent = steps if isinstance(steps, list) and len(steps) == len(LANES) else [None]
+    numbers = [whole_number(each, "lane_steps", 0, MAX_CLASS_STEPS) for each in sent]
+    chosen = {n: number for n, number in zip(LANES, numbers) if number and (has_student or n != STUDENT)}
+    if not chosen:
+        raise refusal("race_nobody")
+    if chosen.get(STUDENT, 1) not in STUDENT_STEPS:
+        raise refusal("race_student_steps", asked=str(chosen[STUDENT]))
+    return chosen

@@ -20,7 +20,8 @@ class Jump extends View {
   constructor(context) {
     super(context);
     this.progress = new Progress(this);
-    this.grids = Object.fromEntries(["jumps", "student", "walks", "mean"].map((c) => [c, new Grid(this.canvas(c))]));
+    const names = ["jumps", "student", "walks", "mean"];
+    this.grids = Object.fromEntries(names.map((name) => [name, new Grid(this.canvas(name))]));
   }
 
   receive(message) {
