@@ -156,13 +156,13 @@ def write(
     figures = {}
     for calls in CALLS:
         ours, theirs = (found[who, calls] for who in ("student", "teacher"))
-        told = ", ".join(f"{name} {value}" for name, value in ours.items())
-        name, value = judge.decides, theirs[judge.decides]
-        figures[f"in {calls} calls" if calls > 1 else "in one call"] = (
-            f"{told}; its teacher’s best sampler: {name} {value}; {setting}"
+        others = ", ".join(f"{name} {value}" for name, value in ours.items() if name != judge.decides)
+        told = (
+            f"{ours[judge.decides]}, its teacher’s best sampler {theirs[judge.decides]}; {others}; {setting}"
         )
+        figures[f"{judge.decides} in {calls} call{'s' * (calls > 1)}"] = told
     reference = found["teacher", HEADLINE.num_steps][judge.decides]
-    figures[f"its teacher in {HEADLINE.num_steps} calls"] = f"{judge.decides} {reference}; {setting}"
+    figures[f"{judge.decides} of its teacher in {HEADLINE.num_steps} calls"] = f"{reference}; {setting}"
     save_metrics(options.student, student, load_metrics(options.student) | figures)
 
 
