@@ -177,12 +177,14 @@ def training_loop(run: Run, recorder: Recorder | None, stop: Stop) -> None:
         run.save()
 
 
-def measured_length(config: TrainConfig, minutes: float, data: Data, device: torch.device) -> TrainConfig:
+def measured_length(
+    config: TrainConfig, minutes: float, data: Data, device: torch.device, start: Model | None
+) -> TrainConfig:
     """With as many images as fit into the time at the speed measured now; a run once begun keeps its own."""
     if begun := saved_settings(config.out):
         return replace(config, total_images=begun["total_images"])
     started = time.monotonic()
-    run = Run(replace(config, total_images=sys.maxsize), data, device)
+    run = Run(replace(config, total_images=sys.maxsize), data, device, start)
 
     def seconds(num_steps: int) -> float:
         before = time.monotonic()
@@ -217,7 +219,7 @@ def train(config: TrainConfig) -> None:
         print(*data.found, sep="\n", flush=True)
     with own_folder(config.out) if leads else nullcontext():
         if config.minutes:
-            config = measured_length(config, config.minutes, data, device)
+            config = measured_length(config, config.minutes, data, device, start)
         if leads:
             print(f"{config.preset}: {config.total_images:,} images → {config.out}", flush=True)
         run_to_its_end(Run(config, data, device, start), deadline)

@@ -50,6 +50,8 @@ def test_flags_replace_values_of_the_preset():
         "unknown",
         "",
         "mnist --total-images 0",
+        "mnist-student --init=",
+        "mnist-student --out checkpoints/mnist",
         "mnist --total-images many",
         "mnist --batch-size 0",
         "mnist --seed -1",

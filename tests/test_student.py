@@ -78,7 +78,7 @@ def test_what_a_student_says_later_in_the_walk_is_taken_as_it_is(schedule):
     assert sorted(with_gradient) == [False, True] and scale.grad.abs() > 0
 
 
-def test_a_batch_is_spread_over_the_stretches_and_the_teacher_walks_each(monkeypatch, tmp_path, one_thread):
+def test_a_batch_is_spread_over_the_stretches_and_the_teacher_walks_each(monkeypatch, tmp_path):
     """In two steps of DPM-Solver++(2M), with each picture's own class."""
     write_mnist(tmp_path)
     config = parse_config(["mnist-student", "--data-dir", str(tmp_path), "--batch-size", "8"])
@@ -163,6 +163,10 @@ def test_a_student_that_was_stopped_goes_on_exactly(student, digits, tmp_path):
     assert images_seen(out) == 16
     for name, weight in state(whole).items():
         assert torch.equal(state(out)[name], weight), name
+
+
+def test_the_speed_of_a_student_is_measured_with_its_teacher(student):
+    assert load_model(student("--minutes", "0.01")).teacher == "digits"
 
 
 def test_another_teacher_does_not_go_on_with_a_run(student, tmp_path):

@@ -71,7 +71,7 @@ def with_consequences(config: TrainConfig) -> TrainConfig:
     """With what follows from the pictures' size, and from beginning with another model's weights."""
     if isinstance(config.stage.data, FolderData):
         config = with_settings(config, {"patch_size": config.stage.data.patch_size})
-    if _init(config):  # what it knows is refined: half the rate, which falls all the way
+    if _refines(config):  # what it knows is refined: half the rate, which falls all the way
         config = replace(config, learning_rate=config.learning_rate / 2, decay=1 - config.warmup)
     return config
 
@@ -82,8 +82,8 @@ def begun_settings(config: TrainConfig) -> dict[str, Any]:
     if begun.get("preset") != config.preset:
         return {}
     names = [*OF_SIZE, "dataset"] if isinstance(config.stage.data, FolderData) else []
-    student = isinstance(config.stage, StudentSettings)  # which needs its teacher, wherever that lies now
-    names += OF_INIT if _init(config) or (begun.get("init") and not student) else ()
+    is_student = isinstance(config.stage, StudentSettings)  # it needs its teacher, wherever that lies now
+    names += OF_INIT if not is_student and (begun.get("init") or _init(config)) else ()
     then = default_settings(config) | begun
     return {name: tuple(then[name]) if isinstance(then[name], list) else then[name] for name in names}
 
@@ -98,10 +98,12 @@ def _holds(name: str, value: Any, given: dict[str, Any]) -> bool:
 
 
 def _init(config: TrainConfig) -> str | None:
-    """What a run is to refine; a student begins with its teacher, but its preset has been told so."""
-    if isinstance(config.stage, StudentSettings) or not isinstance(config.stage, PixelDiffusionSettings):
-        return None
-    return config.stage.init
+    return config.stage.init if isinstance(config.stage, PixelDiffusionSettings) else None
+
+
+def _refines(config: TrainConfig) -> bool:
+    """Whether a run goes on learning what it begins with; a student learns something else from it."""
+    return bool(_init(config)) and not isinstance(config.stage, StudentSettings)
 
 
 def refusals(config: TrainConfig) -> Iterator[str]:

@@ -37,7 +37,7 @@ def build_stage(
         start: the model that diffusion on pictures begins with, and that a student learns from.
 
     Raises:
-        TypeError: they are of the other kind.
+        TypeError: they are of the other kind, or a student has nobody to learn from.
         CheckpointError: the run's network cannot begin with this model.
     """
     settings = config.stage
@@ -50,7 +50,9 @@ def build_stage(
         return TextMatching(config, settings, data, device)
     if isinstance(data, Cats) and isinstance(settings, PartMatchingSettings):
         return PartMatching(config, settings, data, device)
-    if isinstance(data, ImageData | Cats) and isinstance(settings, StudentSettings) and start:
+    if isinstance(data, ImageData | Cats) and isinstance(settings, StudentSettings):
+        if start is None:
+            raise TypeError(f"{config.preset} learns from a model.")
         return Distillation(config, settings, data, device, start)
     if isinstance(data, ImageData | Cats) and isinstance(settings, PixelDiffusionSettings):
         return PixelDiffusion(config, settings, data, device, start)
