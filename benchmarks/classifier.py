@@ -30,7 +30,7 @@ from diffusion.data.sources import CIFAR10_CLASSES, load_data
 from diffusion.devices import in_bf16
 from diffusion.files import write_atomically
 from diffusion.models.card import load_metrics, write_model_card
-from diffusion.models.digit_judge import DIGITS, save_classifier
+from diffusion.models.digit_judge import DIGITS, load_classifier, save_classifier
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import Model
 from diffusion.nets.digit_classifier import DigitClassifier, convolution, stage
@@ -199,6 +199,14 @@ def load_or_train(
     weights = {key: value.cpu().contiguous() for key, value in net.state_dict().items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, safetensors.torch.save(weights))
+    return net
+
+
+def shipped_classifier(folder: Path) -> DigitClassifier:
+    """The classifier in the folder of a model of digits. Raises CheckpointError: it has none."""
+    net = load_classifier(folder)
+    if net is None:
+        raise CheckpointError(f"{folder} has no classifier of digits.")
     return net
 
 

@@ -31,26 +31,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.classifier import classify
+from benchmarks.classifier import classify, shipped_classifier
 from benchmarks.common import names_in
 from benchmarks.figures import binomial
 from benchmarks.gan_networks import BATCH_SIZE, CPU, Gan
-from benchmarks.metrics import frechet_distance
+from benchmarks.metrics import frechet_distance, nearest_of_class
 from benchmarks.samples import HEADLINE, draw
 from diffusion.data.image_sets import DataError, ImageData
-from diffusion.data.images import to_signed
 from diffusion.data.sources import load_data
 from diffusion.devices import has_bf16
 from diffusion.files import to_json, write_atomically
+from diffusion.films.beside import METHODS
 from diffusion.films.training_history import Looks
-from diffusion.models.digit_judge import DIGITS, load_classifier
+from diffusion.models.digit_judge import DIGITS
 from diffusion.models.folder import CheckpointError
 from diffusion.nets.digit_classifier import DigitClassifier
 from diffusion.training.command_line import parse_config
 from diffusion.training.run_folder import own_folder
 from train import Run
 
-METHODS = ("gan", "diffusion")
 JUDGE = Path(__file__).parents[1] / "checkpoints/mnist"
 LOG_FILE = "log.jsonl"
 PARTS = 64  # of a run; after each of them its losses are noted
@@ -127,18 +126,8 @@ class Judge(NamedTuple):
 
 def load_judge(test: ImageData) -> Judge:
     """The judge of digits. Raises CheckpointError if it is not there."""
-    net = load_classifier(JUDGE)
-    if net is None:
-        raise CheckpointError(f"{JUDGE} has no classifier of digits.")
+    net = shipped_classifier(JUDGE)
     return Judge(net, classify(net, test.images)[0])
-
-
-def nearest_of_class(images: Tensor, labels: Tensor) -> float:
-    """How far pictures are from the nearest other one of their class: the mean root mean square of x in
-    [−1, 1]. Little means that many are alike."""
-    x = to_signed(images).flatten(1)
-    distances = torch.cdist(x, x).masked_fill(labels[:, None] != labels, math.inf).fill_diagonal_(math.inf)
-    return distances.min(1).values.mean().item() / x.shape[1] ** 0.5
 
 
 # ---- a run -----------------------------------------------------------------------------------------------
@@ -238,9 +227,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=3.0, help="of one core for each run; default: 3")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the runs; default: 0 1 2")
     parser.add_argument("--only", default=",".join(METHODS), help="gan or diffusion; default: both")
-    parser.add_argument(
-        "--into", type=Path, help="train nothing; print a table, and ship the histories there"
-    )
     options = parser.parse_args(arguments)
     options.only = names_in(parser, options.only, METHODS)
     return options

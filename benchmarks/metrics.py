@@ -1,7 +1,11 @@
 """How good samples are: how their features are distributed, and whether they are copies."""
 
+import math
+
 import torch
 from torch import Tensor
+
+from diffusion.data.images import to_signed
 
 
 def frechet_distance(features: Tensor, reference: Tensor) -> float:
@@ -35,3 +39,18 @@ def nearest_neighbours(x: Tensor, data: Tensor) -> tuple[Tensor, Tensor]:
     """
     distances, indices = torch.cdist(x.flatten(1), data.flatten(1)).min(1)
     return distances / x[0].numel() ** 0.5, indices
+
+
+def nearest_of_class(images: Tensor, labels: Tensor) -> float:
+    """How far pictures are from the nearest other one of their class: little means that many are alike.
+
+    Args:
+        images: (N, C, H, W) uint8.
+        labels: (N,), at least two of each.
+
+    Returns:
+        The mean of the root mean squares of x in [−1, 1].
+    """
+    x = to_signed(images).flatten(1)
+    distances = torch.cdist(x, x).masked_fill(labels[:, None] != labels, math.inf).fill_diagonal_(math.inf)
+    return distances.min(1).values.mean().item() / x.shape[1] ** 0.5

@@ -21,23 +21,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.classifier import classify
+from benchmarks.classifier import classify, shipped_classifier
 from benchmarks.common import markdown_table
-from benchmarks.metrics import frechet_distance
+from benchmarks.metrics import frechet_distance, nearest_of_class
 from benchmarks.samples import HEADLINE, Sampling, draw, for_sampling
 from diffusion.data.cat_judge import judge
 from diffusion.data.cats import Cats
 from diffusion.data.image_sets import DataError
 from diffusion.data.images import to_signed
 from diffusion.data.sources import load_data
-from diffusion.films.samples import STUDENT_CALLS
 from diffusion.models.card import load_metrics, save_metrics
-from diffusion.models.digit_judge import load_classifier
 from diffusion.models.folder import CheckpointError, load_folder
-from diffusion.models.model import Model
+from diffusion.models.model import STUDENT_CALLS, Model
 from diffusion.samplers import SAMPLERS
 
-CALLS = (1, 2, STUDENT_CALLS)
 BEST = {"Fréchet distance": min, "possible": max}  # what decides, and which is better
 
 
@@ -67,19 +64,16 @@ class DigitJudge(Judge):
     decides = "Fréchet distance"
 
     def __init__(self, folder: Path, data_dir: Path) -> None:
-        classifier = load_classifier(folder)
-        if classifier is None:
-            raise CheckpointError(f"{folder} has no classifier of digits.")
-        self.classifier = classifier
+        self.classifier = shipped_classifier(folder)
         test = load_data("mnist", data_dir, train=False)
-        self.reference = classify(classifier, test.images)[0]
+        self.reference = classify(self.classifier, test.images)[0]
 
     def of_set(self, images: Tensor, labels: Tensor) -> dict[str, float]:
         features, classes = classify(self.classifier, images)
         return {
             self.decides: frechet_distance(features, self.reference),
             "recognised": (classes == labels).float().mean().item(),
-            "nearest pair": nearest_pairs(to_signed(images), labels),
+            "nearest pair": nearest_of_class(images, labels),
         }
 
 
@@ -96,17 +90,7 @@ class CatJudge(Judge):
         new = ~self.cats.is_trained_on(seen.cats[seen.sharp])
         shares = {"possible": seen.possible, "sharp": seen.sharp, "new": new}
         told = {name: share.float().mean().item() for name, share in shares.items()}
-        return told | {"nearest pair": nearest_pairs(to_signed(images), labels)}
-
-
-def nearest_pairs(images: Tensor, labels: Tensor) -> float:
-    """The mean distance of a picture to the nearest other one of its class, a root mean square."""
-    distances = []
-    for label in labels.unique():
-        of_class = images[labels == label].flatten(1)
-        apart = torch.cdist(of_class, of_class).fill_diagonal_(torch.inf)
-        distances.append(apart.min(1).values / of_class.shape[1] ** 0.5)
-    return torch.cat(distances).mean().item()
+        return told | {"nearest pair": nearest_of_class(images, labels)}
 
 
 def measured(judge: Judge, model: Model, sampling: Sampling, options: argparse.Namespace) -> dict[str, Value]:
@@ -121,7 +105,7 @@ def measured(judge: Judge, model: Model, sampling: Sampling, options: argparse.N
 
 def walks() -> Iterator[tuple[str, Sampling]]:
     """Who draws how: a student's calls, then its teacher's."""
-    for calls in CALLS:
+    for calls in STUDENT_CALLS:
         yield "student", Sampling("ddpm", calls)
         for sampler in SAMPLERS if calls > 1 else SAMPLERS[-1:]:
             yield "teacher", Sampling(sampler, calls)
@@ -154,7 +138,7 @@ def write(
     """The figures into the student's metrics and card."""
     setting = f"{options.sets} × {options.num:,} samples, guidance 1"
     figures = {}
-    for calls in CALLS:
+    for calls in STUDENT_CALLS:
         ours, theirs = (found[who, calls] for who in ("student", "teacher"))
         others = ", ".join(f"{name} {value}" for name, value in ours.items() if name != judge.decides)
         told = (

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-os.environ["OMP_NUM_THREADS"] = "1"  # as `one_thread`, from the first network on and in all processes
+# In all processes: on busy cores, threads that share the little work of small networks wait for one another.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from cat_models import model_of, shipped_cats
@@ -62,15 +63,6 @@ needs_browser = pytest.mark.skipif(
 @pytest.fixture(params=["linear", "cosine"])
 def schedule(request):
     return {"linear": linear_schedule, "cosine": cosine_schedule}[request.param]()
-
-
-@pytest.fixture
-def one_thread():
-    """For many small networks: on busy cores, threads that share so little work wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -107,7 +107,6 @@ def test_an_impossible_shape_is_refused(wrong):
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.usefixtures("one_thread")
 def test_a_config_that_is_accepted_runs(seed):
     choose = random.Random(seed)
     config = AutoencoderConfig(

@@ -63,7 +63,7 @@ def told(runs, preset) -> list[str]:
 
 
 @pytest.fixture
-def few(monkeypatch, one_thread):
+def few(monkeypatch):
     shrink(monkeypatch)
 
 

@@ -253,7 +253,7 @@ def test_a_model_of_cats_needs_no_package(tmp_path):
     assert not any("import robohash" in source or "from robohash" in source for source in sources)
 
 
-def test_a_run_leaves_the_parts_and_is_shipped_with_them(cats, tmp_path, monkeypatch, one_thread):
+def test_a_run_leaves_the_parts_and_is_shipped_with_them(cats, tmp_path, monkeypatch):
     shrink(monkeypatch.setattr)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test's own process keeps its handlers
     monkeypatch.setattr(diffusion.data.cats, "HELD_OUT", 16)

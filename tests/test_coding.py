@@ -18,7 +18,6 @@ from diffusion.ui.parts.class_film import class_frames
 from diffusion.ui.parts.modules import ADDRESS
 from diffusion.ui.tabs.reverse import film_messages, shipped_message
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SHAPE = (2, 5, 4, 3)
 SAMPLERS = [("ddpm", 0.0), ("ddim", 0.0), ("ddim", 0.7), ("dpm++2m", 0.0)]
 every_sampler = pytest.mark.parametrize("sampler, eta", SAMPLERS)

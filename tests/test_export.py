@@ -20,7 +20,6 @@ from diffusion.models.export import export, main, of_one_class, parse_arguments
 from diffusion.models.weights import CheckpointError
 from diffusion.schedules import SCHEDULES
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SIDES = (8, 12)
 
 

@@ -26,8 +26,6 @@ from diffusion.films.film import draw, final_frame, run_sampler, step_frame, wal
 from diffusion.films.samples import every_class, save_samples
 from diffusion.noise import fresh_noise
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def film(tiny_model):

@@ -25,7 +25,6 @@ from diffusion.pipelines import filming
 from diffusion.pipelines.filming import PipelineRequest, StepRecorder, expected_latents, film
 from diffusion.pipelines.loading import PipelineError, load_pipeline
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = 4
 RED = PipelineRequest("red cat", num_steps=STEPS, guidance_scale=3.0, seed=5)
 SCHEDULERS = {

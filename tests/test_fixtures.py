@@ -77,7 +77,7 @@ def test_the_parts_of_a_latent_model_answer_as_they_did():
 @pytest.mark.parametrize(
     ("name", "preset"), [("run-pixels", "mnist"), ("run-autoencoder", "emoji-mini-autoencoder")]
 )
-def test_a_begun_run_goes_on(name, preset, tmp_path, monkeypatch, one_thread):
+def test_a_begun_run_goes_on(name, preset, tmp_path, monkeypatch):
     training.shrink(monkeypatch.setattr)
     training.write_mnist(tmp_path / "data")
     data = ["--data-dir", str(tmp_path / "data")] if preset == "mnist" else []

@@ -13,8 +13,6 @@ from model_folders import assert_same_attributes, assert_same_model, changed_con
 from diffusion import LatentModel, Model, UNet, UNetConfig, cosine_schedule, load_model
 from diffusion.models.folder import CheckpointError, load_folder, save_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def saved(tiny_model, tmp_path) -> Path:

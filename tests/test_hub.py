@@ -26,7 +26,6 @@ from diffusion.models.digit_judge import CLASSIFIER_FILE, save_classifier
 from diffusion.models.typical import TYPICAL_FILE, measured, save_typical
 from diffusion.nets.digit_classifier import DigitClassifier
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ASK = """
 import json, sys
 from pathlib import Path

@@ -17,8 +17,6 @@ from diffusion.addresses import RepoAddress, repo_address
 from diffusion.hub import repo_of
 from diffusion.models.folder import load_folder
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def states(tiny_model, tmp_path_factory) -> dict[str, dict[str, bytes]]:

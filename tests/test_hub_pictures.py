@@ -18,7 +18,6 @@ from diffusion import load_model
 from diffusion.data.sources import load_image_folder
 from diffusion.ui.parts.credit import credit_of_drawn
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ASK = """
 import json, sys
 import diffusion.hub.pictures as pictures

@@ -17,7 +17,6 @@ from training import environment
 from diffusion import CheckpointError
 from diffusion.pipelines.loading import PipelineCache, PipelineError, load_pipeline
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ASK = """
 import json, sys, time
 from diffusion.hub import HubError

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from copy import deepcopy
 from dataclasses import replace
 
@@ -28,7 +29,6 @@ from diffusion.ui.parts.race_verdicts import NO_CLASSIFIER, NOBODY, judge_of, ju
 from diffusion.ui.parts.variants import WITHOUT_Z
 from diffusion.ui.text import labels
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = {"ddpm": 5, "ddpm_without_z": 4, "ddim": 3, "ddim_eta": 6, "dpm": 2, "student": 0}
 
 
@@ -183,6 +183,13 @@ def test_a_student_runs_in_a_lane_of_its_own_network(taught, calls):
 def test_a_student_walks_only_as_it_has_learned(taught, steps):
     with pytest.raises(InputError, match=f"A student has learned walks of 1, 2 and 4 .* asked for {steps}"):
         with_student(taught, [0, 0, 0, 0, 0, steps])
+
+
+def test_the_choice_of_steps_opens_with_what_the_first_model_has(taught):
+    markup = race_presets.lanes_choice(taught).html_template
+    presets = json.loads(re.search("data-presets='([^']*)'", markup)[1])
+    assert presets["first"] == "tiny" and presets["taught"] == ["tiny"]
+    assert list(presets["models"]) == ["tiny", "student"]
 
 
 def test_the_page_is_told_of_the_student(taught):

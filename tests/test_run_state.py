@@ -11,7 +11,6 @@ from diffusion.nets.ema import EMA
 from diffusion.training.run_state import load_run, save_run, saved_data
 
 DATA = {"cat": Part(4, "c"), "dog": Part(5, "d")}
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def training(classes: int = 3, channels_last: bool = False) -> tuple[UNet, EMA, torch.optim.AdamW]:

@@ -206,7 +206,6 @@ def test_recorded_attention_is_what_the_network_uses():
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.usefixtures("one_thread")
 def test_a_config_that_is_accepted_runs(seed):
     choose = random.Random(seed)
     config = TextConfig(

@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def measured(monkeypatch, data_dir, tmp_path, one_thread):
+def measured(monkeypatch, data_dir, tmp_path):
     """Run the benchmark with a tiny network: call it with further flags; returns the JSON."""
     shrink(monkeypatch.setattr)
     monkeypatch.setattr(torch, "compile", lambda net, **_: net)
@@ -92,7 +92,7 @@ def test_absent_packages_are_a_row(measured, monkeypatch):
         peer_steps.need("It", "torch", "no-such-package")
 
 
-def test_variants_are_what_they_say(data_dir, monkeypatch, one_thread):
+def test_variants_are_what_they_say(data_dir, monkeypatch):
     shrink(monkeypatch.setattr)
     made = []
 

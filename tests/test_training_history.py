@@ -20,7 +20,6 @@ from diffusion.films.training_history import (
 )
 from diffusion.training.presets import PRESETS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 PIXELS = [preset for preset in PRESETS.values() if preset.stage.stage == "diffusion"]
 
 

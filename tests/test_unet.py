@@ -113,7 +113,6 @@ def random_config(choose: random.Random) -> UNetConfig:
 
 
 @pytest.mark.parametrize("seed", range(24))
-@pytest.mark.usefixtures("one_thread")
 def test_a_config_that_is_accepted_runs(seed):
     choose = random.Random(seed)
     config = random_config(choose)

@@ -17,8 +17,6 @@ from diffusion.models import weights
 from diffusion.models.folder import CheckpointError, load_folder, save_model
 from diffusion.training.run_state import load_run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def saved(tiny_model, tmp_path) -> Path:

@@ -47,7 +47,7 @@ def pets(tmp_path) -> Path:
 
 
 @pytest.fixture
-def tiny(monkeypatch, data_dir, tmp_path, one_thread):
+def tiny(monkeypatch, data_dir, tmp_path):
     """`train.py mnist` with a tiny network in this process: call it with further flags."""
     shrink(monkeypatch.setattr)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test's own process keeps its handlers

@@ -10,7 +10,7 @@ from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import to_pixels, to_signed
 from diffusion.files import write_atomically
 from diffusion.films.film import SamplerSettings, draw
-from diffusion.models.model import LatentModel, Model
+from diffusion.models.model import STUDENT_CALLS, LatentModel, Model
 from diffusion.nets.autoencoder import Autoencoder
 
 SAMPLES_FILE, SHEETS_FOLDER = "samples.png", "samples"  # in the end, and on the way
@@ -34,7 +34,6 @@ EMOJI_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` 
 CAT_PROMPT_GUIDANCE = 2.0  # `benchmarks.cats --prompts` shows what it does
 GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 16, 8, 20  # classes, samples of each; steps of DPM-Solver++, enough
 RECONSTRUCTED = GRID_COLUMNS * GRID_ROWS // 2  # pictures through an autoencoder, on a sheet
-STUDENT_CALLS = 4  # of a student, with DDPM: between its calls there is fresh noise
 FILM_VALUES = 50_000  # in a frame of a film: four pictures of 64×64 in colour, coded in 0.3 MB
 
 
@@ -53,8 +52,8 @@ def every_class(model: Model, per_class: int) -> SamplerSettings:
 
 
 def usual_walk(model: Model) -> tuple[str, int]:
-    """Sampler and steps, wherever nobody chose."""
-    sampler, num_steps = ("ddpm", STUDENT_CALLS) if model.teacher else ("dpm++2m", GRID_STEPS)
+    """Sampler and steps, wherever nobody chose; between a student's calls there is fresh noise."""
+    sampler, num_steps = ("ddpm", max(STUDENT_CALLS)) if model.teacher else ("dpm++2m", GRID_STEPS)
     return sampler, min(num_steps, model.schedule.num_timesteps)
 
 

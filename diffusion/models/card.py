@@ -10,7 +10,7 @@ from diffusion.files import to_json, write_atomically
 from diffusion.models.diffusers_format import has_expressible_classes, why_not_expressible
 from diffusion.models.digit_judge import CLASSIFIER_FILE, draws_digits, stated_accuracy
 from diffusion.models.front_matter import front_matter
-from diffusion.models.model import LatentModel, Model
+from diffusion.models.model import STUDENT_CALLS, LatentModel, Model
 from diffusion.models.terms import UNKNOWN, other_data, terms_of
 from diffusion.nets.step_cost import num_parameters
 
@@ -60,7 +60,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         where=f" on {about['device']}" if "device" in about else "",
         training=_training(model),
         student=STUDENT.format(teacher=model.teacher) if model.teacher else "",
-        walk='4), sampler="ddpm"' if model.teacher else '20), sampler="dpm++2m"',
+        walk=f'{max(STUDENT_CALLS)}), sampler="ddpm"' if model.teacher else '20), sampler="dpm++2m"',
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
@@ -113,7 +113,7 @@ def _diffusers(model: Model) -> str:
 
 def _steps_there(model: Model) -> str:
     """Arguments of a DDIMPipeline: of a student its calls, and DDPM's fresh noise between them."""
-    return "num_inference_steps=4, eta=1.0" if model.teacher else "num_inference_steps=50"
+    return f"num_inference_steps={max(STUDENT_CALLS)}, eta=1.0" if model.teacher else "num_inference_steps=50"
 
 
 def _beginnings(model: Model) -> str:

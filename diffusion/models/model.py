@@ -18,6 +18,7 @@ from diffusion.nets.unet import UNet
 from diffusion.process import PREDICTIONS, Prediction
 from diffusion.schedules import SCHEDULES, NoiseSchedule, check_name
 
+STUDENT_CALLS = (1, 2, 4)  # the walks that a student has learned, in network calls
 M = TypeVar("M", bound="Model")
 
 

@@ -7,10 +7,9 @@ from torch import Tensor
 
 from diffusion.denoiser import Denoiser, network_denoiser
 from diffusion.devices import has_bf16, in_bf16
-from diffusion.films.samples import STUDENT_CALLS
 from diffusion.films.training_history import Recorder
 from diffusion.losses import WEIGHTINGS, consistency_loss
-from diffusion.models.model import Model
+from diffusion.models.model import STUDENT_CALLS, Model
 from diffusion.models.weights import CheckpointError
 from diffusion.process import q_sample
 from diffusion.samplers import sample, timesteps
@@ -19,7 +18,7 @@ from diffusion.training.data import Pictures
 from diffusion.training.pixel_stage import PixelDiffusion
 from diffusion.training.stage import Forward, Metrics, Weights
 
-STRETCHES = STUDENT_CALLS  # of 0..T: the student learns at the t that walks of 1, 2 and 4 calls visit
+STRETCHES = max(STUDENT_CALLS)  # of 0..T: the student learns at the t that walks of 1, 2 and 4 calls visit
 TEACHER_STEPS = 2  # with which the teacher walks one
 
 

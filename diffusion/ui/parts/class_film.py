@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from diffusion.data.images import to_uint8
 from diffusion.films.coding import Coding
@@ -67,6 +68,11 @@ class ClassRequest:
         if self.class_label in classes:
             return [classes.index(self.class_label)] * self.num_images
         return each_another(self.num_images, len(classes))
+
+    def labels_for(self, model: Model) -> Tensor | None:
+        """The same as (B,) class labels on the model's device."""
+        indices = self.classes_in(model.classes or ())
+        return None if indices is None else torch.tensor(indices, device=model.device)
 
 
 def checked_class_request(
@@ -133,8 +139,7 @@ def class_frames(model: Model, request: ClassRequest) -> Iterator[tuple[dict[str
 
     Arrays are (B, H, W, C) float32, not cut off: "x_0_hat", and under guidance what it combines, PREDICTIONS.
     """
-    indices = request.classes_in(model.classes or ())
-    class_labels = None if indices is None else torch.tensor(indices, device=model.device)
+    class_labels = request.labels_for(model)
     schedule = model.schedule
     if request.schedule != model.schedule_name:
         schedule = SCHEDULES[request.schedule](model.schedule.num_timesteps)

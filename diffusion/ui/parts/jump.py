@@ -5,10 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
-import torch
-from torch import Tensor
 
-from diffusion.films.film import walk
 from diffusion.models.model import Model
 from diffusion.ui.parts import controls
 from diffusion.ui.parts.class_choice import class_words
@@ -19,9 +16,8 @@ from diffusion.ui.parts.class_film import (
     only_codes,
     walk_info,
 )
-from diffusion.ui.parts.gpu import on_gpu, walking
 from diffusion.ui.parts.scrubber import Scrubber, new_id
-from diffusion.ui.parts.streaming import Message, per_step, pictures_sent, stream_frames, wish
+from diffusion.ui.parts.streaming import Message, encode, per_step, stream_frames, wish
 from diffusion.ui.parts.students import student_of
 from diffusion.ui.text import in_each_language, labels, shown_name
 
@@ -49,27 +45,22 @@ def _one_class(request: ClassRequest, classes: tuple[str, ...]) -> ClassRequest:
 def jump_messages(model: Model, request: ClassRequest, student: Model | None = None) -> Iterator[Message]:
     """A film of these walks: the x̂_0 of its first step is the jump. Beside it what a student makes of it."""
     channels, height, width = model.sample_shape
-    jumps = student_jumps(student, request) if student else None
     info = {
         "num_steps": request.num_steps,
         "guidance_scale": request.guidance_scale,
         "made": in_each_language(lambda: jump_made(model, request)),
         "per_step": per_step([request.guidance_scale]),
-        "student": None if jumps is None else pictures_sent(jumps),
+        "student": student and student_jumps(student, request),
         **walk_info(request.seed, (request.num_images, height, width, channels)),
     }
     frames = only_codes(coded_frames(model, request))
     yield from stream_frames(new_id(f"jump-{model.name}"), info, frames)
 
 
-@on_gpu(lambda student, request: walking(1, request.num_images, [1.0]))
-def student_jumps(student: Model, request: ClassRequest) -> Tensor:
-    """What a student says of the same noises, in one call: (B, C, H, W) on the CPU."""
-    indices = request.classes_in(student.classes or ())
-    class_labels = None if indices is None else torch.tensor(indices, device=student.device)
-    denoise, start = student.denoiser(class_labels=class_labels), (request.seed, request.num_images)
-    step = next(walk(student, denoise, num_steps=1, seed=start[0], num_images=start[1], sampler="ddim"))
-    return step.x_s.cpu()
+def student_jumps(student: Model, request: ClassRequest) -> str:
+    """What a student says of the same noises in one call, as base64 of (B, H, W, C) uint8."""
+    *_, (result, _) = coded_frames(student, replace(request, num_steps=1))
+    return encode(result["x_0_hat"])
 
 
 def jump_made(model: Model, request: ClassRequest) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from diffusion.data.images import to_uint8
 from diffusion.films.race import REFERENCE_STEPS
 from diffusion.models.model import Model
 from diffusion.ui.parts.class_choice import class_words, opening_class, opening_guidance
@@ -18,7 +19,7 @@ from diffusion.ui.parts.race_request import WITH_ETA, RaceRequest, checked_race_
 from diffusion.ui.parts.race_verdicts import judged_when_asked
 from diffusion.ui.parts.room_code import race_values
 from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import Message, per_step, pictures_sent, stream_frames
+from diffusion.ui.parts.streaming import Message, encode, per_step, stream_frames
 from diffusion.ui.text import in_each_language, labels, shown_name
 
 ETA = 0.5  # at first, of the lane that has one
@@ -50,7 +51,7 @@ def race_info(model: Model, request: RaceRequest, reference: Tensor) -> dict[str
     return {
         "lanes": {name: {"num_steps": lane.num_steps} for name, lane in request.lanes.items()},
         "num_calls": request.num_calls,
-        "reference": pictures_sent(reference),
+        "reference": encode(to_uint8(reference).permute(0, 2, 3, 1).contiguous().numpy()),
         "own_error": in_each_language(lambda: own_error(model)),
         "digits": digits,
         "made": in_each_language(lambda: made(model, request)),

@@ -5,9 +5,9 @@ from typing import Any
 
 from diffusion.files import to_json
 from diffusion.models.digit_judge import draws_digits
-from diffusion.models.model import Model
+from diffusion.models.model import STUDENT_CALLS, Model
 from diffusion.ui.parts.class_film import MAX_CLASS_STEPS
-from diffusion.ui.parts.race_request import LANES, STUDENT, STUDENT_STEPS
+from diffusion.ui.parts.race_request import LANES, STUDENT
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.students import student_of
 from diffusion.ui.text import labels
@@ -48,11 +48,11 @@ def lanes_choice(models: Mapping[str, Model]) -> Scrubber:
         },
         "models": kinds,
         "taught": [name for name in models if student_of(models, name)],
-        "first": next(iter(kinds.values())),
+        "first": next(iter(models)),
     }
     field = '<label class="{lane}"><span class="key {lane}">{name}</span> <input type="number" {of}></label>'
     of = 'data-role="{lane}" min="0" max="{most}" step="1"'
-    most = {name: max(STUDENT_STEPS) if name == STUDENT else MAX_CLASS_STEPS for name in LANES}
+    most = {name: max(STUDENT_CALLS) if name == STUDENT else MAX_CLASS_STEPS for name in LANES}
     fields = (field.format(lane=n, name=text[f"race_{n}"], of=of.format(lane=n, most=most[n])) for n in LANES)
     parts = {"fields": "".join(fields), "presets": to_json(presets)}
     return Scrubber("lanes", EQUAL_CALLS, parts=parts)

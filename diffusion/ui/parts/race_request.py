@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from diffusion.films.race import REFERENCE_STEPS, Lane, Start
-from diffusion.models.model import Model
+from diffusion.models.model import STUDENT_CALLS, Model
 from diffusion.ui.parts.class_film import (
     MAX_CLASS_STEPS,
     MAX_STEPS_TIMES_IMAGES,
@@ -29,7 +26,6 @@ LANES = {
     "student": ("ddpm", ""),
 }
 STUDENT = "student"  # the lane of another network, which learned from the model
-STUDENT_STEPS = (1, 2, 4)  # what that has learned
 WITH_ETA = "ddim_eta"
 MAX_RACE_IMAGES = 4  # in each lane
 
@@ -57,8 +53,7 @@ class RaceRequest:
     def start(self, model: Model) -> Start:
         """What the lanes have in common, on the model's device."""
         walk = self.any
-        indices = walk.classes_in(model.classes or ())
-        labels: Tensor | None = None if indices is None else torch.tensor(indices, device=model.device)
+        labels = walk.labels_for(model)
         student = self.student and self.student.to(model.device)
         return Start(model, walk.seed, walk.num_images, labels, walk.guidance_scale, student)
 
@@ -117,6 +112,6 @@ def _lanes(steps: Any, has_student: bool) -> dict[str, int]:
     chosen = {n: number for n, number in zip(LANES, numbers) if number and (has_student or n != STUDENT)}
     if not chosen:
         raise refusal("race_nobody")
-    if chosen.get(STUDENT, 1) not in STUDENT_STEPS:
+    if chosen.get(STUDENT, 1) not in STUDENT_CALLS:
         raise refusal("race_student_steps", asked=str(chosen[STUDENT]))
     return chosen

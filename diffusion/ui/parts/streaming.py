@@ -15,9 +15,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
 
 import gradio as gr
 import numpy as np
-from torch import Tensor
 
-from diffusion.data.images import to_uint8
 from diffusion.hub import HubError
 from diffusion.models.folder import CheckpointError
 from diffusion.pipelines.loading import PipelineError
@@ -71,11 +69,6 @@ def _described(planes: Planes) -> list[dict[str, Any]]:
 def encode(*arrays: np.ndarray) -> str:
     """The values of arrays, one after the other, as base64."""
     return base64.b64encode(b"".join(array.tobytes() for array in arrays)).decode()
-
-
-def pictures_sent(x_0: Tensor) -> str:
-    """(B, C, H, W) in [−1, 1] as (B, H, W, C) uint8, as base64."""
-    return encode(to_uint8(x_0).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def whole_film(film: str, info: dict[str, Any], frames: Iterable[tuple[Planes, Row]]) -> dict[str, Any]:

@@ -92,6 +92,6 @@ class Lanes {
     const most = this.fields.map((field) => Number(field.max));
     const steps = this.first.map((steps, i) => (wished[i] >= 0 ? Math.min(wished[i], most[i]) : steps));
     this.choose(this.possible(steps));
-    return String(this.chosen).startsWith(asked); // one of before there were students names fewer lanes
+    return String(this.chosen).startsWith(asked); // the last lanes may be left out
   }
 }
