@@ -149,6 +149,8 @@ def columns(page, lab, rows, *, name):
 
 
 def test_programs_make_what_all_of_it_shows(page, trained_pair, elsewhere):
+    page.get_by_role("button", name="Rebuild", exact=True).click()  # what tests before have ruined last
+    whole(page)
     drag(page, "rebuild", 12)
     keep(page, "rebuild", "x_0-12")
     expected = [shown(page, "x_t")]
