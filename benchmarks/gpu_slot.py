@@ -13,7 +13,7 @@ and measured while there is time; a larger network of cats stays only if it draw
 checkpoints/cats. At the end of every call OUT holds what was made so far, as
 result.tar in pieces of 15 MiB: `cat result.tar.* | tar x` in the project's folder puts it in place.
 
-Where little can be sent, send the code without checkpoints, pictures and tests, 2 MB:
+Where little can be sent, send the code without checkpoints, pictures and tests, 3 MB:
 
     git sparse-checkout set benchmarks diffusion tools     # in the end: git sparse-checkout disable
     git sparse-checkout add checkpoints/cats               # first: 6 MB, with which the larger one competes

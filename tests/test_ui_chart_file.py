@@ -17,7 +17,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 CHARTS = {
     "Forward": ["forward-histogram.svg", "forward-curve.svg"],
     "Schedules": ["schedules-beta.svg", "schedules-alpha_bar.svg", "schedules-log_snr.svg"],
-    "Training": ["objective-loss.svg", "objective-weights.svg", "training-quartiles.svg"],
+    "Training": [
+        *("objective-loss.svg", "objective-weights.svg", "training-quartiles.svg", "beside-recognised.svg"),
+        *("beside-frechet.svg", "beside-loss_gan.svg", "beside-loss_noise.svg", "beside-classes.svg"),
+    ],
     "Race": ["race-distance.svg"],
     "Your picture": ["rebuild-distance.svg"],
 }

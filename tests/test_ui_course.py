@@ -92,7 +92,8 @@ def test_a_folded_sheet_says_what_is_next(page):
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_in_a_frame_that_grows_with_the_page_nothing_is_fixed(browser, whole_server, width):
-    page = browser.new_page(viewport={"width": width, "height": 800}, reduced_motion="reduce")
+    context = browser.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce")
+    page = context.new_page()
     address = f"{whole_server.url}/?lang=ko"
     page.set_content(f'<iframe src="{address}" style="width: {width - 40}px; height: 3000px"></iframe>')
     framed = page.frame_locator("iframe")
@@ -103,7 +104,7 @@ def test_in_a_frame_that_grows_with_the_page_nothing_is_fixed(browser, whole_ser
     card, tabs = framed.locator(CARD).bounding_box(), framed.locator(TABS).bounding_box()
     assert card["y"] < 200
     assert card["x"] > tabs["x"] + 500 if width > 1200 else card["y"] + card["height"] <= tabs["y"]
-    page.close()
+    context.close()
 
 
 def test_when_all_is_done_it_says_where_to_go_next(page):
