@@ -40,16 +40,22 @@ def distance(one, other) -> int:
     return np.abs(one.astype(int) - other.astype(int)).max()
 
 
+def in_module(page, name, expression, argument=None):
+    """What an expression gives, in which `it` is a module of static/lib/."""
+    address = f"window.gradio_config.root + '{ADDRESS}/lib/{name}.js'"
+    return page.evaluate(
+        f"async (argument) => {{ const it = await import({address}); return {expression}; }}", argument
+    )
+
+
 def shared(page, name):
     """What the tabs share under this name."""
-    address = f"window.gradio_config.root + '{ADDRESS}/lib/state.js'"
-    return page.evaluate(f"async name => (await import({address})).state[name]", name)
+    return in_module(page, "state", "it.state[argument]", name)
 
 
 def built(page):
     """Wait until Gradio has put the values into its controls: what is filled in before is overwritten."""
-    address = f"window.gradio_config.root + '{ADDRESS}/lib/link.js'"
-    page.evaluate(f"async () => {{ await (await import({address})).standing; }}")
+    in_module(page, "link", "await it.standing")
 
 
 def until(page, condition, seconds=20):

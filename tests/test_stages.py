@@ -14,9 +14,12 @@ from diffusion.films.emoji_atlas import load_atlas
 from diffusion.films.film import run_sampler
 from diffusion.hub import load_model
 from diffusion.models.folder import CheckpointError
+from diffusion.models.model import Model
 from diffusion.models.trained_parts import load_autoencoder, load_text_encoder, save_autoencoder
 from diffusion.nets.autoencoder import Autoencoder
 from diffusion.nets.text_encoder import PAD_ID, encode_prompts
+from diffusion.nets.unet import UNet
+from diffusion.schedules import cosine_schedule
 from diffusion.training.autoencoder_stage import AutoencoderTraining, shifted
 from diffusion.training.command_line import parse_config
 from diffusion.training.config import MatchingSettings, with_settings
@@ -26,6 +29,7 @@ from diffusion.training.matching_stages import PartMatching, TextMatching
 from diffusion.training.pixel_stage import PixelDiffusion
 from diffusion.training.presets import PRESETS
 from diffusion.training.stages import build_stage
+from diffusion.training.student_stage import Distillation
 
 CPU = torch.device("cpu")
 
@@ -217,9 +221,13 @@ def test_a_shift_moves_a_picture_and_lets_white_in():
 def test_every_stage_is_named_in_states_as_it_was_and_trains_on_data_of_its_kind(runs, tiny):
     """Each on its own data, and none on the other kind."""
     pictures = ImageData("grey", torch.zeros(4, 3, 32, 32, dtype=torch.uint8))
+    digits = ImageData("grey", torch.zeros(4, 1, 28, 28, dtype=torch.uint8))
     emoji, cats = load_training_data(tiny), shipped_cats()
+    net = UNet(parse_config(["mnist-student"]).stage.unet(1))
+    teachers = {"student": Model("grey", net, "cosine", cosine_schedule(), "v", (1, 28, 28))}
     stages = {
         "diffusion": ("folder", PixelDiffusion, pictures, emoji),
+        "student": ("mnist-student", Distillation, digits, emoji),
         "autoencoder": ("emoji-mini-autoencoder", AutoencoderTraining, emoji, pictures),
         "matching": ("emoji-mini-text", TextMatching, emoji, cats),
         "parts": ("cats-words-text", PartMatching, cats, emoji),
@@ -229,10 +237,12 @@ def test_every_stage_is_named_in_states_as_it_was_and_trains_on_data_of_its_kind
     parts = {"autoencoder": runs / "ae", "text_encoder": runs / "text"}
     for name, (preset, stage, data, other) in stages.items():
         config = with_settings(parse_config([preset]), parts)
-        built = build_stage(config, data, CPU)
+        built = build_stage(config, data, CPU, teachers.get(name))
         assert type(built) is stage and built.fixed_settings()["stage"] == name
         with pytest.raises(TypeError, match=f"{preset} is not trained on {other.title}"):
             build_stage(config, other, CPU)
+    with pytest.raises(TypeError, match="mnist-student learns from a model"):
+        build_stage(parse_config(["mnist-student"]), digits, CPU)
 
 
 def test_only_diffusion_has_a_schedule_of_noise(runs, tiny):

@@ -3,7 +3,7 @@
 import gradio as gr
 import pytest
 from conftest import DRAWN, needs_browser
-from pages import drag, frames, pixels, until
+from pages import drag, frames, in_module, pixels, until
 from playwright.sync_api import expect
 
 from diffusion import load_model
@@ -57,6 +57,7 @@ def page(address, browser):
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.goto(address)
+    in_module(page, "link", "it.restored()")  # as the whole page says when its controls stand
     for copy in COPIES:
         page.wait_for_selector(f"#{copy} {DRAWN}")
         # Each has pressed its own Draw.
@@ -75,7 +76,7 @@ def test_no_id_and_no_group_of_buttons_stands_twice(page):
     ids = page.evaluate(f"[...document.querySelectorAll('{own}, .lab [id]')].map(x => x.id)")
     assert len(ids) == len(set(ids)) == 8
     groups = page.evaluate("[...document.querySelectorAll('.lab [type=radio]:checked')].map(x => x.name)")
-    assert len(groups) == len(set(groups)) == 2 * 6  # schedule, lock, leader, β, sampler, view: each has one
+    assert len(groups) == len(set(groups)) == 2 * 7  # a group for each of seven choices
 
 
 @both
