@@ -126,6 +126,13 @@ def test_picture_noise_and_place_outlive_the_page(page, come_back):
     expect(page.locator(".lab.schedules [data-role=leader] [value=cosine]")).to_be_checked()
 
 
+STORED_FILMS = """async () => {
+  const answer = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
+  const store = (await answer(indexedDB.open("diffusion"))).transaction("kept").objectStore("kept");
+  return (await answer(store.getAll())).map((one) => (one.record ?? one).film);
+}"""
+
+
 def test_a_drawn_prompt_and_what_stands_below_it_outlive_the_page(page):
     page.get_by_role("tab", name="Text to image").click()
     lab = page.locator(".lab.text_to_image")
@@ -141,6 +148,7 @@ def test_a_drawn_prompt_and_what_stands_below_it_outlive_the_page(page):
     scrub.press("Enter")
     film, before = lab.get_attribute("data-film"), shown(page, "text_to_image", ["decoded", "latent"])
     near = lab.locator(".neighbours").inner_text()
+    until(page, lambda: film in page.evaluate(STORED_FILMS))
     page.reload()
     settle(page)
     expect(lab).to_have_attribute("data-film", film)  # not drawn anew
@@ -148,13 +156,6 @@ def test_a_drawn_prompt_and_what_stands_below_it_outlive_the_page(page):
     assert shown(page, "text_to_image", ["decoded", "latent"]) == before
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("green heart")
     expect(page.get_by_label("Negative prompt")).to_have_value("red")  # in an accordion that was open
-
-
-STORED_FILMS = """async () => {
-  const answer = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
-  const store = (await answer(indexedDB.open("diffusion"))).transaction("kept").objectStore("kept");
-  return (await answer(store.getAll())).map((one) => (one.record ?? one).film);
-}"""
 
 
 def test_a_film_in_the_making_is_kept_as_far_as_it_came(page):
