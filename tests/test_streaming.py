@@ -14,8 +14,8 @@ from diffusion.pipelines.loading import PipelineError
 from diffusion.ui.parts import streaming
 from diffusion.ui.parts.inputs import InputError
 from diffusion.ui.parts.line import Line
-from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import encode, in_line, per_step, stream_frames, whole_film
+from diffusion.ui.parts.streaming import encode, film_id, in_line, per_step, stream_frames, whole_film
+from diffusion.ui.text import LANGUAGES, speaking
 
 
 def decode(pixels: str) -> np.ndarray:
@@ -50,8 +50,12 @@ def test_frames_are_sent_as_they_are_made_or_together_if_they_are_fast(monkeypat
     assert {frame["k"] for message in messages for frame in message["frames"]} == {0, 1, 2, 3}
 
 
-def test_every_film_has_an_id_of_its_own():
-    assert len({new_id("a") for _ in range(3)}) == 3
+def test_every_film_has_an_id_of_its_own_in_every_language():
+    made = set()
+    for code in LANGUAGES:
+        with speaking(code):
+            made |= {film_id("a") for _ in range(3)}
+    assert len(made) == 3 * len(LANGUAGES)
 
 
 def test_an_array_is_encoded_in_its_own_order():

@@ -35,6 +35,13 @@ def whole(page, steps=12):
     expect(page.locator(f"{LAB} input[data-role=t]")).to_have_attribute("data-made", str(steps))
 
 
+def rebuild(page):
+    before = page.locator(LAB).get_attribute("data-film")
+    page.get_by_role("button", name="Rebuild", exact=True).click()
+    expect(page.locator(LAB)).not_to_have_attribute("data-film", before)
+    whole(page)
+
+
 def grid(x):
     """(4, 1, 16, 16) as the page shows it."""
     return to_uint8(x).numpy().reshape(2, 2, 16, 16).swapaxes(1, 2).reshape(32, 32)
@@ -149,8 +156,7 @@ def columns(page, lab, rows, *, name):
 
 
 def test_programs_make_what_all_of_it_shows(page, trained_pair, elsewhere):
-    page.get_by_role("button", name="Rebuild", exact=True).click()  # what tests before have ruined last
-    whole(page)
+    rebuild(page)  # what tests before have ruined last
     drag(page, "rebuild", 12)
     keep(page, "rebuild", "x_0-12")
     expected = [shown(page, "x_t")]

@@ -31,8 +31,8 @@ from diffusion.ui.parts.opened import PixelModels
 from diffusion.ui.parts.own_picture import open_picture, picture_row
 from diffusion.ui.parts.rebuilding import grey_levels_off
 from diffusion.ui.parts.room_code import BETWEEN_CODE, CODES_CODE, coding_values
-from diffusion.ui.parts.scrubber import Scrubber, new_id
-from diffusion.ui.parts.streaming import Frame, film_message, paced, per_step, wish
+from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.streaming import Frame, film_id, film_message, paced, per_step, wish
 from diffusion.ui.text import in_each_language, labels, shown_name
 
 
@@ -67,7 +67,7 @@ def codes_messages(model: Model, request: Coding) -> Iterator[dict[str, Any]]:
         "file": ["code", model.name],
         "code": coding_values(model, request) | {"numbers": repr(numbers)},
     }
-    film, before = new_id(model.name), list[Frame]()
+    film, before = film_id(model.name), list[Frame]()
     for look in paced(there_and_back(model, request), lambda look: look.finished):
         back = to_pixels(look.back[None])
         row = {
@@ -105,7 +105,7 @@ def between_messages(model: Model, request: Coding) -> Iterator[dict[str, Any]]:
         "file": ["between", model.name],
         "code": coding_values(model, request),
     }
-    film = new_id(model.name)
+    film = film_id(model.name)
     for look in paced(between_codes(model, request), lambda look: look.finished):
         yield film_message(film, info, _frames(look, request)) | {"calls": look.calls}
 

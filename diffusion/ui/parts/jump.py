@@ -16,8 +16,8 @@ from diffusion.ui.parts.class_film import (
     only_codes,
     walk_info,
 )
-from diffusion.ui.parts.scrubber import Scrubber, new_id
-from diffusion.ui.parts.streaming import Message, encode, per_step, stream_frames, wish
+from diffusion.ui.parts.scrubber import Scrubber
+from diffusion.ui.parts.streaming import Message, encode, film_id, per_step, stream_frames, wish
 from diffusion.ui.parts.students import student_of
 from diffusion.ui.text import in_each_language, labels, shown_name
 
@@ -54,7 +54,7 @@ def jump_messages(model: Model, request: ClassRequest, student: Model | None = N
         **walk_info(request.seed, (request.num_images, height, width, channels)),
     }
     frames = only_codes(coded_frames(model, request))
-    yield from stream_frames(new_id(f"jump-{model.name}"), info, frames)
+    yield from stream_frames(film_id(f"jump-{model.name}"), info, frames)
 
 
 def student_jumps(student: Model, request: ClassRequest) -> str:

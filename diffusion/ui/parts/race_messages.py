@@ -18,8 +18,7 @@ from diffusion.ui.parts.race_presets import EQUAL_CALLS, own_error
 from diffusion.ui.parts.race_request import WITH_ETA, RaceRequest, checked_race_request
 from diffusion.ui.parts.race_verdicts import judged_when_asked
 from diffusion.ui.parts.room_code import race_values
-from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import Message, encode, per_step, stream_frames
+from diffusion.ui.parts.streaming import Message, encode, film_id, per_step, stream_frames
 from diffusion.ui.text import in_each_language, labels, shown_name
 
 ETA = 0.5  # at first, of the lane that has one
@@ -38,7 +37,7 @@ def race_messages(model: Model, request: RaceRequest, caption: str = ON_SHOW) ->
         race_info(model, request, pictures) | {"caption": caption},
         race_frames(model, request, pictures),
     )
-    yield from stream_frames(new_id(f"race-{model.name}"), info, frames)
+    yield from stream_frames(film_id(f"race-{model.name}"), info, frames)
 
 
 def race_info(model: Model, request: RaceRequest, reference: Tensor) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
+from uuid import uuid4
 
 import gradio as gr
 import numpy as np
@@ -40,6 +41,11 @@ class Frame(NamedTuple):
     k: int
     planes: Planes
     row: Row
+
+
+def film_id(name: str) -> str:
+    """Another film's id: no film has had it, of a visitor in another language or before a server's start."""
+    return f"{name}-{uuid4().hex}"
 
 
 def film_message(

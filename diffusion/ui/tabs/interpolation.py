@@ -25,7 +25,7 @@ from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.prompt_field import Opening, each_its_own, prompt_field
 from diffusion.ui.parts.prompts import Prompt, reader
 from diffusion.ui.parts.scrubber import Scrubber, new_id
-from diffusion.ui.parts.streaming import Frame, encode, film_message, per_step, wish
+from diffusion.ui.parts.streaming import Frame, encode, film_id, film_message, per_step, wish
 from diffusion.ui.parts.text_models import TextModels, words_for
 from diffusion.ui.text import in_each_language, labels, shown_name
 
@@ -220,7 +220,7 @@ def film_messages(model: LatentModel, journey: Journey) -> Iterator[dict[str, An
 
     Each message repeats the frames that were finished last, so that none is lost when two arrive together.
     """
-    film, info = new_id(model.name), film_info(model, journey)
+    film, info = film_id(model.name), film_info(model, journey)
     channels, height, width = model.image_shape
     nothing = {"picture": np.zeros((height, width, channels), np.uint8)}
     yield film_message(film, info, [], nothing) | {"calls": 0}

@@ -16,8 +16,7 @@ from diffusion.ui.parts import controls
 from diffusion.ui.parts.effects import guidance_words, say_why
 from diffusion.ui.parts.inputs import MAX_GUIDANCE, MAX_SEED, real_number, refusal, whole_number
 from diffusion.ui.parts.link import linked
-from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import Message, Planes, Row, per_step, stream_frames, wish
+from diffusion.ui.parts.streaming import Message, Planes, Row, film_id, per_step, stream_frames, wish
 from diffusion.ui.text import in_each_language, labels
 
 MAX_PIPELINE_STEPS, MAX_PIPELINE_CHARACTERS, MAX_NAME = 100, 2000, 300
@@ -94,7 +93,7 @@ def film_messages(name: str, request: PipelineRequest) -> Iterator[dict[str, Any
     try:
         first = next(filmed)
         frames = ((planes(drawn), row(drawn)) for drawn in itertools.chain([first], filmed))
-        yield from stream_frames(new_id("pipeline"), film_info(name, request, first), frames)
+        yield from stream_frames(film_id("pipeline"), film_info(name, request, first), frames)
     finally:
         filmed.close()
 

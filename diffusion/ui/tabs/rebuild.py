@@ -36,6 +36,7 @@ from diffusion.ui.parts.scrubber import Scrubber, new_id
 from diffusion.ui.parts.streaming import (
     PRIVATE,
     Frame,
+    film_id,
     film_message,
     paced,
     per_step,
@@ -127,7 +128,7 @@ def made(model: Model, request: Rebuild, start: str) -> str:
 
 def film_messages(model: Model, request: Rebuild) -> Iterator[dict[str, Any]]:
     """Rebuild from the chosen t, and yield messages for the page."""
-    return stream_frames(new_id(model.name), film_info(model, request), rebuilt_frames(model, request))
+    return stream_frames(film_id(model.name), film_info(model, request), rebuilt_frames(model, request))
 
 
 def levels_messages(model: Model, request: Rebuild) -> Iterator[dict[str, Any]]:
@@ -146,7 +147,7 @@ def levels_messages(model: Model, request: Rebuild) -> Iterator[dict[str, Any]]:
         "file": ["levels", model.name, f"seed{request.seed}", request.sampler],
         "code": rebuild_values(model, request) | {"levels": repr(starts)},
     }
-    film, before = new_id(model.name), list[Frame]()
+    film, before = film_id(model.name), list[Frame]()
     for k, pictures, finished, calls in paced(rebuilt_levels(model, request), lambda look: look[2]):
         row = {"t": starts[k], "finished": finished, "off": grey_levels_off(pictures, request.x_0)}
         frame = Frame(k, {"pictures": pictures}, row)

@@ -39,7 +39,7 @@ from diffusion.ui.parts.link import linked
 from diffusion.ui.parts.modules import imported
 from diffusion.ui.parts.opened import model_named
 from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import PRIVATE, per_step, stream_frames, whole_film, wish
+from diffusion.ui.parts.streaming import PRIVATE, film_id, per_step, stream_frames, whole_film, wish
 from diffusion.ui.parts.variants import VARIANTS, WITHOUT_Z
 from diffusion.ui.parts.verdicts import OPENING, judged_film, judged_later
 from diffusion.ui.text import in_each_language, labels, shown_name
@@ -109,7 +109,7 @@ def film_messages(model: Model, request: ClassRequest) -> Iterator[dict[str, Any
     shape = (request.num_images, height, width, channels)
     info |= walk_info(request.seed, shape, sent_prediction(request))
     info, frames = judged_later(model, info, coded_frames(model, request))
-    return stream_frames(new_id(model.name), info, only_codes(frames))
+    return stream_frames(film_id(model.name), info, only_codes(frames))
 
 
 def shipped_message(model: Model, film: Film) -> dict[str, Any]:

@@ -31,7 +31,16 @@ from diffusion.ui.parts.prompt_request import (
 )
 from diffusion.ui.parts.prompts import reader
 from diffusion.ui.parts.scrubber import new_id
-from diffusion.ui.parts.streaming import PRIVATE, Planes, Row, film_message, per_step, stream_frames, wish
+from diffusion.ui.parts.streaming import (
+    PRIVATE,
+    Planes,
+    Row,
+    film_id,
+    film_message,
+    per_step,
+    stream_frames,
+    wish,
+)
 from diffusion.ui.parts.text_models import TextModels, words_for
 from diffusion.ui.parts.verdicts import about_cats
 from diffusion.ui.parts.word_chips import known_words, word_chips
@@ -98,7 +107,7 @@ def side_by_side(variants: Sequence[Planes]) -> Planes:
 def film_messages(model: LatentModel, request: PromptRequest) -> Iterator[dict[str, Any]]:
     """Draw, and yield messages: the tokens, each step as it is made, at last the nearest emoji."""
     name, film = PROMPT_FILMS.begin(model, request)
-    shown, info = new_id(model.name), film_info(name, film)
+    shown, info = film_id(model.name), film_info(name, film)
     empty = [empty_planes(model, variant, request.num_images) for variant in request.variants]
     yield film_message(shown, info, [], side_by_side(empty))
 
