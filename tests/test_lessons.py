@@ -165,7 +165,7 @@ def strengths(page):
     start = page.get_by_role("button", name=KOREAN["race_start"], exact=True)
     start.click()
     done(page, 1)
-    page.locator(".lanes [data-preset=quality]").click()
+    page.locator(".lanes [data-preset=fewer]").click()
     start.click()
 
 

@@ -1,11 +1,13 @@
 """The tab Race in a real browser: lanes, curves, presets, links, and choices that follow each other."""
 
+import re
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
 import torch
-from conftest import needs_browser, open_page
+from conftest import needs_browser, open_page, running_app
 from pages import distance, drag, frames, pixels, until
 from playwright.sync_api import expect
 from test_ui_save import code, drawn_by, film_of, menu, saved
@@ -13,8 +15,10 @@ from test_ui_save import code, drawn_by, film_of, menu, saved
 from diffusion.data.images import to_uint8
 from diffusion.films.race import Start, race
 from diffusion.ui.parts.race_request import LANES, checked_race_request
+from diffusion.ui.text import labels
 
 pytestmark = needs_browser
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 SLIDER = ".lab.race input[data-role=t]"
 FILM_ROUNDING = 2  # grey levels: pictures travel coded, see films/coding.py
 UNJUDGED = "no judge for these"
@@ -236,3 +240,33 @@ def test_jumps_are_an_average_and_walks_are_draws(tab):
     each = walks.reshape(16, 8, 16, 3).transpose(1, 0, 2, 3)
     assert np.abs(each.mean(0) - pixels(tab, ".lab.jump [data-c=mean]")).max() <= 1
     expect(tab.locator(".lab.jump .progress")).to_contain_text("20 steps in ")
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """The program with the digits that are shipped, and their student."""
+    folders = [CHECKPOINTS / name for name in ("mnist", "mnist-student")]
+    with running_app(tmp_path_factory.mktemp("taught"), *folders) as running:
+        yield running
+
+
+@pytest.mark.parametrize("width, columns", [(390, 3), (820, 4), (1280, 7)])
+def test_a_student_races_in_a_lane_of_its_own_and_is_no_model_to_choose(browser, taught, width, columns):
+    size = {"width": width, "height": 1180}
+    page = open_page(browser, taught, reduced_motion="reduce", viewport=size)
+    page.get_by_role("tab", name="Race", exact=True).click()
+    expect(page.locator(SLIDER)).to_have_attribute("data-made", "20")
+    expect(lane(page, "student").locator("[data-role=calls]")).to_have_text("4/4")
+    tops = [tile.bounding_box()["y"] for tile in page.locator(".lab.race [data-lane]").all()]
+    assert tops.count(tops[0]) == min(columns, len(LANES))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    side(page).get_by_label("Checkpoint", exact=True).first.click()
+    expect(page.get_by_role("option")).to_have_text([re.compile("mnist$")])
+    page.keyboard.press("Escape")
+    side(page).locator("[data-preset=one]").click()
+    run(page, 1)
+    expect(lane(page, "student").locator("[data-role=calls]")).to_have_text("1/1")
+    expect(side(page).locator("[data-role=student-what]")).to_have_text(labels()["race_student_what"])
+    assert page.errors == []
+    page.close()
+    assert not taught.logged_traceback()

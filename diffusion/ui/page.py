@@ -24,6 +24,7 @@ from diffusion.ui.parts.page_head import PageHead, address_in
 from diffusion.ui.parts.requests import APP_OPTIONS, Page
 from diffusion.ui.parts.scrubber import Scrubber
 from diffusion.ui.parts.session import remember_page
+from diffusion.ui.parts.students import without_students
 from diffusion.ui.parts.text_models import TextModels, choose_model
 from diffusion.ui.parts.weights import read_weights_later
 from diffusion.ui.tabs import (
@@ -103,16 +104,17 @@ def build_all_tabs(
 ) -> None:
     """Lay out the tabs inside the current gr.Row; arguments are those of `build_tabs`."""
     text, first = labels(), next(iter(pixel_models.values()), None)
+    listed = without_students(pixel_models)
     with gr.Tabs():
         with gr.Tab(text["tab_forward"], id="forward"):
             forward.build(first, film)
         if pixel_models:
             with gr.Tab(text["tab_schedules"], id="schedules"):
-                schedules.build(pixel_models)
+                schedules.build(listed)
             with gr.Tab(text["tab_reverse"], id="reverse"):
-                chosen = reverse.build(PixelModels(pixel_models), film)
+                chosen = reverse.build(PixelModels(listed), film)
             with gr.Tab(text["tab_training"], id="training"):
-                training.build(PixelModels(pixel_models), chosen)
+                training.build(PixelModels(listed), chosen)
         if text_models:
             with gr.Tab(text["tab_text_to_image"], id="text"):
                 build_text_tabs(choose_model(text_models))
@@ -122,7 +124,7 @@ def build_all_tabs(
             with gr.Tab(text["tab_race"], id="race"):
                 raced = race.build(PixelModels(pixel_models))
             with gr.Tab(text["tab_rebuild"], id="rebuild"):
-                rebuilt = rebuild.build(PixelModels(pixel_models))
+                rebuilt = rebuild.build(PixelModels(listed))
     if pixel_models:
         choose_alike([chosen, raced, rebuilt])
 

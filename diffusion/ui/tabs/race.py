@@ -23,22 +23,27 @@ from diffusion.ui.parts.modules import imported
 from diffusion.ui.parts.opened import model_named
 from diffusion.ui.parts.race_messages import ETA, opening_messages, race_messages
 from diffusion.ui.parts.race_presets import lanes_choice
-from diffusion.ui.parts.race_request import LANES, MAX_RACE_IMAGES, checked_race_request
+from diffusion.ui.parts.race_request import LANES, MAX_RACE_IMAGES, STUDENT, checked_race_request
 from diffusion.ui.parts.race_verdicts import judged_race
 from diffusion.ui.parts.room_code import RACE_CODE
 from diffusion.ui.parts.scrubber import Scrubber, fill, new_id, static
 from diffusion.ui.parts.streaming import PRIVATE, Message, wish
+from diffusion.ui.parts.students import student_of, without_students
 from diffusion.ui.text import labels
 
 
-def stage(ids: dict[str, str]) -> Scrubber:
+def stage(models: Mapping[str, Model], ids: dict[str, str]) -> Scrubber:
     """The view: a tile and a curve for each lane."""
     text, lane = labels(), static("tabs/race_lane.html")
+    state = {} if student_of(models, next(iter(models))) else {STUDENT: "off"}
     keys = (f'<span class="key {name}">{escape(text[f"race_{name}"])}</span>' for name in LANES)
     parts = {
         "slider": text["race_slider"],
         "position": text["race_position"],
-        "tiles": "".join(fill(lane, {"lane": name, "name": text[f"race_{name}"]}) for name in LANES),
+        "tiles": "".join(
+            fill(lane, {"lane": name, "name": text[f"race_{name}"], "state": state.get(name, "")})
+            for name in LANES
+        ),
         "keys": " ".join(keys),
     }
     return Scrubber("race", None, [animation, *asked_in_line(judged_race)], parts, ids, code=RACE_CODE)
@@ -48,7 +53,7 @@ def settings(models: Mapping[str, Model]) -> list[Any]:
     """Lay out what can be set, in the order in which `checked_race_request` takes it."""
     text, first = labels(), next(iter(models.values()))
     lanes = lanes_choice(models)
-    model = model_choice(models, "race_checkpoint_info")
+    model = model_choice(without_students(models), "race_checkpoint_info")
     with gr.Row():
         label = class_choice(first)
         seed = controls.seed_number()
@@ -90,7 +95,7 @@ def build(models: Mapping[str, Model]) -> Any:
     controls.lead(text["race_lead"])
     with controls.workspace() as (place, actions, side):
         with place:
-            view = stage(ids)
+            view = stage(models, ids)
         with actions:
             start, stop = controls.start_and_stop(text["race_start"], ids["start"])
             problem = controls.problem_line()

@@ -171,5 +171,5 @@ export const TASKS = [
   ],
   [sampled(1, 10), dragged(["tab_reverse"], "reverse", 0, 0), walked(["tab_reverse"], "reverse")],
   [drawn(), measured()],
-  [raced("one"), raced("quality")],
+  [raced("one"), raced("fewer")],
 ];
