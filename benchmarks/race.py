@@ -28,19 +28,20 @@ from diffusion.models.digit_judge import load_classifier, recognise
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import Model
 from diffusion.ui.parts.race_messages import ETA
-from diffusion.ui.parts.race_request import LANES, WITH_ETA
+from diffusion.ui.parts.race_request import LANES, STUDENT, WITH_ETA
 from diffusion.ui.parts.variants import WITHOUT_Z
 
 MANY_STEPS = 1000
 ROUNDS = 5
 STEPS = (5, 10, 20, 50)
+SAMPLERS = {name: how for name, how in LANES.items() if name != STUDENT}  # lanes of the model itself
 
 
 def lanes_of(num_steps: int) -> dict[str, Lane]:
-    """All lanes of the page, with as many steps each."""
+    """All lanes of the page but the student, which is another network, with as many steps each."""
     return {
         name: Lane(sampler, num_steps, ETA if name == WITH_ETA else 0.0, adds_z=variant != WITHOUT_Z)
-        for name, (sampler, variant) in LANES.items()
+        for name, (sampler, variant) in SAMPLERS.items()
     }
 
 
@@ -116,9 +117,9 @@ def accepted(model: Model, pictures: Tensor, labels: Tensor | None) -> float:
 
 def quality_table(model: Model, number: int, batch: int = 50) -> str:
     """For each number of steps a column, for each lane a row of accepted shares."""
-    shares: dict[str, list[str]] = {name: [] for name in LANES}
+    shares: dict[str, list[str]] = {name: [] for name in SAMPLERS}
     for num_steps in STEPS:
-        found: dict[str, list[Tensor]] = {name: [] for name in LANES}
+        found: dict[str, list[Tensor]] = {name: [] for name in SAMPLERS}
         for seed in range(-(-number // batch)):
             start = start_of(model, min(batch, number - seed * batch), seed)
             for name, pictures in last_pictures(start, lanes_of(num_steps)).items():
