@@ -58,7 +58,7 @@ CATS = TrainConfig(
 )
 
 
-def student_of(teacher: TrainConfig, total_images: int) -> TrainConfig:
+def student_of(teacher: TrainConfig, total_images: int, learning_rate: float) -> TrainConfig:
     """The preset of a student of the shipped model that a preset has trained, whose network it is: what it
     knows is refined, in small batches and with a learning rate that falls from the warm-up on."""
     of_teacher = {each.name: getattr(teacher.stage, each.name) for each in fields(teacher.stage) if each.init}
@@ -72,7 +72,7 @@ def student_of(teacher: TrainConfig, total_images: int) -> TrainConfig:
         ),
         total_images=total_images,
         batch_size=64,
-        learning_rate=5e-4,
+        learning_rate=learning_rate,
         decay=1 - teacher.warmup,
     )
 
@@ -80,8 +80,8 @@ def student_of(teacher: TrainConfig, total_images: int) -> TrainConfig:
 _PRESETS = (
     MNIST,
     CATS,
-    student_of(MNIST, total_images=130_000),
-    student_of(CATS, total_images=60_000),
+    student_of(MNIST, total_images=130_000, learning_rate=5e-4),
+    student_of(CATS, total_images=100_000, learning_rate=2.5e-4),
     CATS_LARGE,
     with_settings(
         CATS_LARGE, {"preset": "cats128", "out": RUNS / "cats128", "image_size": 128, "patch_size": 4}
