@@ -7,7 +7,7 @@ Both draw at 1, 2 and 4 network calls, the teacher with each of the samplers and
 calls too; each figure is the mean of --sets sets of --num samples, with the standard error of that mean. Of
 digits: the Fréchet distance to the test set in the classifier's features, the share recognised, and how far
 each sample is from the nearest other one of its class. Of cats: the shares that are possible and sharp cats,
-as in benchmarks.cats, and of the sharp ones the share never trained on. Prints a table, writes the figures
+as in benchmarks.cats, and of the sharp ones, if any are, the share never trained on. Prints a table, writes the figures
 into the student's metrics.json and renews its card.
 """
 
@@ -15,6 +15,7 @@ import argparse
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -140,7 +141,8 @@ def write(
     figures = {}
     for calls in STUDENT_CALLS:
         ours, theirs = (found[who, calls] for who in ("student", "teacher"))
-        others = ", ".join(f"{name} {value}" for name, value in ours.items() if name != judge.decides)
+        known = {name: value for name, value in ours.items() if not isnan(value.mean)}
+        others = ", ".join(f"{name} {value}" for name, value in known.items() if name != judge.decides)
         told = (
             f"{ours[judge.decides]}, its teacher’s best sampler {theirs[judge.decides]}; {others}; {setting}"
         )
