@@ -14,6 +14,7 @@ export function mount({ element, props }) {
     slider.value = choices.indexOf(nearest);
     slider.setAttribute("aria-valuetext", value);
   };
+  const early = number.value; // what was typed before this was loaded
   const first = props.value;
   let chosen = first;
   const choose = (value) => {
@@ -30,5 +31,6 @@ export function mount({ element, props }) {
     return String(value) === typed;
   };
   link(root.dataset.link, { read: () => String(chosen), write: take, first: String(first) });
+  if (early !== "") choose(Number(early));
   return () => choose(chosen); // Python changes none; Gradio, still building its page, may put back its first
 }
