@@ -122,7 +122,8 @@ class Race extends View {
     }
     this.film.add(message);
     const { calls, info } = this.film;
-    const ranBefore = calls === info.num_calls && (isNew || !info.progress); // for others: it came whole
+    const isWhole = calls === info.num_calls;
+    const ranBefore = info.caption === OPENING && isWhole && (isNew || !info.progress); // for others
     if (!ranBefore) info.progress = message.progress;
     this.grow(this.transport.live ? calls : this.transport.value);
     if (!isNew || !ranBefore) return;
