@@ -136,6 +136,7 @@ def test_a_repo_is_opened_and_sampled(visit, name):
 def test_a_reload_keeps_it_and_nobody_else_sees_it(visit):
     page, other = visit(), visit()
     open_checkpoint(page, THEIRS)
+    expect(page.locator(".lab.checkpoint [data-role=said]")).to_contain_text("is chosen now")
     expect(chosen(page)).to_have_value(THEIRS)
     made = sample(page)
     expect(made).to_contain_text(f"by the model “{THEIRS}”")
