@@ -17,7 +17,7 @@ from diffusion.ui.parts.environment import SettingError, prepare_environment
 # In checkpoints/; the first that is there is the default; those told by text have a tab of their own.
 SHIPPED = (
     *("cats", "cifar10", "mnist", "mnist-cosine", "mnist-linear"),
-    *("cats-student", "mnist-student"),  # in the lane that races have for one, too
+    *("cats-student", "mnist-student"),  # lanes of their teachers' races
     *("cats-words", "emoji"),
 )
 LARGE = ("cats-large", "cats128")  # which are worth waiting for on a GPU alone: there they come first

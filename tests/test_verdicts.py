@@ -432,19 +432,16 @@ def test_a_film_and_its_cats_are_told_of_in_the_language_of_the_page(page):
         expect(outcomes).to_have_text([labels()[key]] * 4, timeout=60_000)
 
 
-# Within the page, where it is not too late however busy the machine is. Gives what the new cats are called.
-STOP_WHEN_SEEN = """() => new Promise((resolve) => {
-  const stop = [...document.querySelectorAll("button")].find((each) =>
-    each.checkVisibility() && each.textContent.trim() === "Stop");
-  const look = () => {
-    const told = [...document.querySelectorAll(".cat .outcome")].map((each) => each.textContent.trim());
-    const isNew = document.querySelector(".lab.reverse .made").textContent.includes("of 1000 steps");
-    if (!isNew || told.length < 4) return setTimeout(look, 20);
-    stop.click();
-    resolve(told);
-  };
-  look();
-})"""
+# Within the page, where it is not too late however busy the machine is.
+STOPPED_WHEN_SEEN = """(waiting) => {
+  const told = [...document.querySelectorAll(".cat .outcome")].map((each) => each.textContent.trim());
+  const made = document.querySelector(".lab.reverse .made").textContent;
+  const isSeen = told.length === 4 && told.every((each) => each === waiting);
+  if (!isSeen || !made.includes("of 1000 steps")) return false;
+  const buttons = [...document.querySelectorAll("button")].filter((each) => each.checkVisibility());
+  buttons.find((each) => each.textContent.trim() === "Stop").click();
+  return true;
+}"""
 
 
 @needs_browser
@@ -455,7 +452,8 @@ def test_of_a_film_that_was_stopped_no_cat_waits(page):
         field.fill(value)
         field.press("Tab")
     page.get_by_role("button", name="Sample", exact=True).click()
-    assert page.evaluate(STOP_WHEN_SEEN) == ["looked up when the film is whole"] * 4
+    waiting = "looked up when the film is whole"
+    page.wait_for_function(STOPPED_WHEN_SEEN, arg=waiting, polling=20, timeout=60_000)
     for again in (False, True):
         if again:
             page.reload()

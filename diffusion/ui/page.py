@@ -65,6 +65,7 @@ def build_page(models: dict[str, Model]) -> gr.Blocks:
     """
     text_models = {name: model for name, model in models.items() if isinstance(model, LatentModel)}
     pixel_models = {name: model for name, model in models.items() if not isinstance(model, LatentModel)}
+    pixel_models = without_students(pixel_models) | pixel_models  # no tab opens with a student
     first = next(iter(pixel_models.values()), None)
     film = shipped_film(first) if first else None
     page = Page(title=labels()["title"], delete_cache=(DELETE_EVERY, DELETE_AFTER))
