@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,14 @@ from test_streaming import decode
 from diffusion import make_film, save_film
 from diffusion.data.images import to_uint8
 from diffusion.films.coding import Coding
+from diffusion.models.folder import load_folder
 from diffusion.ui.page import build_page
 from diffusion.ui.parts import streaming
+from diffusion.ui.parts.another_model import what_it_is
 from diffusion.ui.parts.class_film import class_frames, shipped_film
 from diffusion.ui.tabs import reverse
+
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 
 
 @pytest.mark.parametrize("pause", [0, 60])
@@ -75,6 +80,28 @@ def test_a_film_of_other_pictures_is_not_the_models(tiny_model, tmp_path):
         model = replace(model)
         assert shipped_film(model) is None
         build_page({"digits": model})
+
+
+@pytest.mark.parametrize("folder, steps, sampler", [("mnist", 20, "dpm++2m"), ("mnist-student", 4, "ddpm")])
+def test_the_tab_opens_with_the_walk_that_suits_the_model(folder, steps, sampler):
+    """A student that is shown alone has learned a few t: what it says elsewhere is noise."""
+    blocks = build_page({folder: load_folder(CHECKPOINTS / folder)}).blocks.values()
+    told = {name: getattr(block, "value", None) for block in blocks if (name := in_reverse(block))}
+    assert (told["steps"], told["sampler"]) == (steps, sampler)
+
+
+def in_reverse(block) -> str | None:
+    """What the address calls a control of this tab."""
+    about = getattr(block, "in_link", None)
+    return about["name"].removeprefix("reverse.") if about and about["name"].startswith("reverse.") else None
+
+
+def test_an_opened_student_is_said_to_know_a_few_walks():
+    student = load_folder(CHECKPOINTS / "mnist-student")
+    assert what_it_is(student).endswith(
+        "from mnist to draw in 1, 2, 4 steps of ddpm alone: choose these in Reverse, or noise is left."
+    )
+    assert "ddpm" not in what_it_is(load_folder(CHECKPOINTS / "mnist"))
 
 
 # ---- in a browser ----------------------------------------------------------------------------------------

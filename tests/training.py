@@ -66,6 +66,7 @@ def shrink(patch) -> None:
     """Make train.py's presets tiny and its saves frequent; `patch` is setattr, or undoes itself."""
     import diffusion.data.emoji
     import diffusion.films.samples
+    import diffusion.models.model
     import diffusion.training.command_line
     import diffusion.training.presets
     import train
@@ -79,8 +80,9 @@ def shrink(patch) -> None:
     patch(train, "SAVE_SECONDS", 0)
     patch(train, "MAX_SAVING", float("inf"))
     patch(train, "SPEED_SECONDS", 0.2)
-    for name, value in (("GRID_ROWS", 2), ("GRID_COLUMNS", 2), ("GRID_STEPS", 2)):
-        patch(diffusion.films.samples, name, value)
+    patch(diffusion.models.model, "USUAL_STEPS", 2)
+    for name in ("GRID_ROWS", "GRID_COLUMNS"):
+        patch(diffusion.films.samples, name, 2)
 
 
 def environment(**extra: str) -> dict[str, str]:

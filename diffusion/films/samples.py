@@ -10,7 +10,7 @@ from diffusion.data.grids import image_grid, png_bytes
 from diffusion.data.images import to_pixels, to_signed
 from diffusion.files import write_atomically
 from diffusion.films.film import SamplerSettings, draw
-from diffusion.models.model import STUDENT_CALLS, LatentModel, Model
+from diffusion.models.model import LatentModel, Model
 from diffusion.nets.autoencoder import Autoencoder
 
 SAMPLES_FILE, SHEETS_FOLDER = "samples.png", "samples"  # in the end, and on the way
@@ -32,7 +32,7 @@ CAT_PROMPTS = (  # a row each of one part, of several in English, of several in 
 )  # fmt: skip
 EMOJI_GUIDANCE = 3.0  # of prompts, wherever nobody chose: `benchmarks.prompts` shows what it does
 CAT_PROMPT_GUIDANCE = 2.0  # `benchmarks.cats --prompts` shows what it does
-GRID_ROWS, GRID_COLUMNS, GRID_STEPS = 16, 8, 20  # classes, samples of each; steps of DPM-Solver++, enough
+GRID_ROWS, GRID_COLUMNS = 16, 8  # classes, samples of each
 RECONSTRUCTED = GRID_COLUMNS * GRID_ROWS // 2  # pictures through an autoencoder, on a sheet
 FILM_VALUES = 50_000  # in a frame of a film: four pictures of 64×64 in colour, coded in 0.3 MB
 
@@ -41,7 +41,7 @@ def every_class(model: Model, per_class: int) -> SamplerSettings:
     """Settings that draw every class (or the first few) `per_class` times, from seed 0, a row for each."""
     rows = min(len(model.classes), GRID_ROWS) if model.classes else GRID_ROWS
     labels = torch.arange(rows, device=model.device).repeat_interleave(per_class) if model.classes else None
-    sampler, num_steps = usual_walk(model)
+    sampler, num_steps = model.usual_walk
     return {
         "seed": 0,
         "num_images": rows * per_class,
@@ -49,12 +49,6 @@ def every_class(model: Model, per_class: int) -> SamplerSettings:
         "num_steps": num_steps,
         "class_labels": labels,
     }
-
-
-def usual_walk(model: Model) -> tuple[str, int]:
-    """Sampler and steps, wherever nobody chose; between a student's calls there is fresh noise."""
-    sampler, num_steps = ("ddpm", max(STUDENT_CALLS)) if model.teacher else ("dpm++2m", GRID_STEPS)
-    return sampler, min(num_steps, model.schedule.num_timesteps)
 
 
 def each_another(number: int, num_classes: int) -> list[int]:
@@ -82,7 +76,7 @@ def prompt_guidance(model: LatentModel) -> float:
 def fixed_prompts(model: LatentModel) -> SamplerSettings:
     """Settings that draw some prompts for what the model knows, from seed 0."""
     prompts = CAT_PROMPTS if model.cats else EMOJI_PROMPTS
-    sampler, num_steps = usual_walk(model)
+    sampler, num_steps = model.usual_walk
     return {
         "seed": 0,
         "num_images": len(prompts),

@@ -46,6 +46,7 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
     about = UNKNOWN | model.about
     parameters = num_parameters(*model.parts().values())
     latent = isinstance(model, LatentModel)
+    sampler, num_steps = model.usual_walk
     sprite = next((path / name for name in SPRITES if (path / name).exists()), None)
     card = CARD.format(
         front_matter=front_matter(model, metrics, SAMPLES),
@@ -60,7 +61,8 @@ def write_model_card(path: Path, model: Model, metrics: dict[str, Any]) -> None:
         where=f" on {about['device']}" if "device" in about else "",
         training=_training(model),
         student=STUDENT.format(teacher=model.teacher) if model.teacher else "",
-        walk=f'{max(STUDENT_CALLS)}), sampler="ddpm"' if model.teacher else '20), sampler="dpm++2m"',
+        sampler=sampler,
+        num_steps=num_steps,
         prediction=PREDICTED[model.prediction],
         settings="\n".join(f"| {name} | {value} |" for name, value in about["settings"].items()),
         metrics="\n".join(f"- {name}: {value}" for name, value in metrics.items()) or "- nothing yet",
@@ -260,7 +262,7 @@ from diffusion import draw_noise, load_model, sample, timesteps
 model = load_model("user/{name}")  # or this folder
 x_T = draw_noise((4, *model.sample_shape), torch.Generator().manual_seed(0))
 denoise = model.denoiser({conditioning})
-for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, {walk}):
+for step in sample(denoise, model.schedule, x_T, timesteps(model.schedule, {num_steps}), sampler="{sampler}"):
     images = model.decode(step.x_s)  # (4, C, H, W) in [−1, 1]
 {judged}```
 {diffusers}

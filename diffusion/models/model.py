@@ -19,6 +19,7 @@ from diffusion.process import PREDICTIONS, Prediction
 from diffusion.schedules import SCHEDULES, NoiseSchedule, check_name
 
 STUDENT_CALLS = (1, 2, 4)  # the walks that a student has learned, in network calls
+USUAL_STEPS = 20  # of DPM-Solver++: enough
 M = TypeVar("M", bound="Model")
 
 
@@ -77,6 +78,12 @@ class Model:
         if not isinstance(settings, dict) or settings.get("stage") != "student":
             return None
         return str(settings.get("init"))
+
+    @property
+    def usual_walk(self) -> tuple[str, int]:
+        """Sampler and steps, wherever nobody chose; between a student's calls there is fresh noise."""
+        sampler, num_steps = ("ddpm", max(STUDENT_CALLS)) if self.teacher else ("dpm++2m", USUAL_STEPS)
+        return sampler, min(num_steps, self.schedule.num_timesteps)
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks, by the prefix of their weights' names in a file."""

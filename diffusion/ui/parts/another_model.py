@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from diffusion.files import to_json
-from diffusion.models.model import Model
+from diffusion.models.model import STUDENT_CALLS, Model
 from diffusion.nets.step_cost import num_parameters
 from diffusion.pipelines.opening import Fetched
 from diffusion.ui.parts import controls
@@ -65,10 +65,10 @@ def _told(steps: Generator[Fetched, None, Model]) -> Generator[Message, None, Mo
 
 
 def what_it_is(model: Model) -> str:
-    """A model in a sentence."""
+    """A model in a sentence; of a student another one, about the walks that it knows."""
     _, height, width = model.sample_shape
     text = labels()
-    return text["opened"].format(
+    said = text["opened"].format(
         name=model.name,
         parameters=f"{num_parameters(model.net):,}",
         width=width,
@@ -77,6 +77,10 @@ def what_it_is(model: Model) -> str:
         schedule=shown_name(model.schedule_name),
         T=f"{model.schedule.num_timesteps:,}",
     )
+    if model.teacher is None:
+        return said
+    taught = {"teacher": shown_name(model.teacher), "sampler": model.usual_walk[0]}
+    return f"{said} {text['opened_student'].format(calls=', '.join(map(str, STUDENT_CALLS)), **taught)}"
 
 
 def choose_alike(models: Sequence[Any]) -> None:

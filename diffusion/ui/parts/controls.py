@@ -103,11 +103,11 @@ def seed_number(value: int = 0, key: str = "seed") -> gr.Number:
     return gr.Number(value, label=labels()[key], min_width=100)
 
 
-def sampler_choice() -> gr.Dropdown:
+def sampler_choice(value: str = "dpm++2m") -> gr.Dropdown:
     text = labels()
     return gr.Dropdown(
         list(SAMPLERS),
-        value="dpm++2m",
+        value=value,
         label=text["sampler"],
         info=text["sampler_info"],
         elem_classes=asks("fresh"),

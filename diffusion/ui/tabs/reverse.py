@@ -157,8 +157,9 @@ def settings(models: Mapping[str, Model]) -> list[Any]:
     label = class_choice(first)
     guidance = controls.guidance_slider(opening_guidance(first), info=text["guidance_info"])
     images = gr.Slider(1, MAX_IMAGES, 4, step=1, label=text["num_images"])
-    steps = controls.steps_choice("reverse", MAX_CLASS_STEPS, 20)
-    sampler = controls.sampler_choice()
+    its_sampler, its_steps = first.usual_walk
+    steps = controls.steps_choice("reverse", MAX_CLASS_STEPS, its_steps)
+    sampler = controls.sampler_choice(its_sampler)
     seed = controls.seed_number()
     with gr.Accordion(text["more"], open=False) as more:
         model = model_choice(models)
