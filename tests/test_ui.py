@@ -45,7 +45,7 @@ def test_every_text_that_the_markup_names_exists():
         "most",
         "view",
         "languages",
-        *("tiles", "keys", "lane", "state", "fields", "presets"),  # of Race
+        *("tiles", "keys", "lane", "with_student", "fields", "presets"),  # of Race
         "seeds",
         *picture_row(""),
     }

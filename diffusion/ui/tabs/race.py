@@ -23,7 +23,7 @@ from diffusion.ui.parts.modules import imported
 from diffusion.ui.parts.opened import model_named
 from diffusion.ui.parts.race_messages import ETA, opening_messages, race_messages
 from diffusion.ui.parts.race_presets import lanes_choice
-from diffusion.ui.parts.race_request import LANES, MAX_RACE_IMAGES, STUDENT, checked_race_request
+from diffusion.ui.parts.race_request import LANES, MAX_RACE_IMAGES, checked_race_request
 from diffusion.ui.parts.race_verdicts import judged_race
 from diffusion.ui.parts.room_code import RACE_CODE
 from diffusion.ui.parts.scrubber import Scrubber, fill, new_id, static
@@ -35,15 +35,12 @@ from diffusion.ui.text import labels
 def stage(models: Mapping[str, Model], ids: dict[str, str]) -> Scrubber:
     """The view: a tile and a curve for each lane."""
     text, lane = labels(), static("tabs/race_lane.html")
-    state = {} if student_of(models, next(iter(models))) else {STUDENT: "off"}
     keys = (f'<span class="key {name}">{escape(text[f"race_{name}"])}</span>' for name in LANES)
     parts = {
+        "with_student": "with-student" if student_of(models, next(iter(models))) else "",
         "slider": text["race_slider"],
         "position": text["race_position"],
-        "tiles": "".join(
-            fill(lane, {"lane": name, "name": text[f"race_{name}"], "state": state.get(name, "")})
-            for name in LANES
-        ),
+        "tiles": "".join(fill(lane, {"lane": name, "name": text[f"race_{name}"]}) for name in LANES),
         "keys": " ".join(keys),
     }
     return Scrubber("race", None, [animation, *asked_in_line(judged_race)], parts, ids, code=RACE_CODE)

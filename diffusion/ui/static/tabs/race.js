@@ -146,6 +146,7 @@ class Race extends View {
     this.target.show(bytesFrom(reference));
     this.part("stage").style.setProperty("--aspect", this.target.aspect);
     this.part("stage").classList.toggle("several", count > 1);
+    this.part("stage").classList.toggle("with-student", Boolean(lanes.student));
     this.part("own-error").textContent = spoken(film.info.own_error);
     for (const { name } of this.lanes) this.curves.clear(name);
     this.verdicts.prepare(film);
