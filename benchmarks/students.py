@@ -5,8 +5,9 @@
 
 Both draw at 1, 2 and 4 network calls, the teacher with each of the samplers and with DPM-Solver++(2M) at 20
 calls too; each figure is the mean of --sets sets of --num samples, with the standard error of that mean. Of
-digits: the Fréchet distance to the test set in the classifier's features, the share recognised, and how far
-each sample is from the nearest other one of its class. Of cats: the shares that are possible and sharp cats,
+digits: the Fréchet distance to the test set in the classifier's features, the share recognised, how far each
+sample is from the nearest other one of its class, and how often each class is drawn where none was asked for,
+--num × --sets times. Of cats: the shares that are possible and sharp cats,
 as in benchmarks.cats, and of the sharp ones, if any are, the share never trained on. Prints a table, writes
 the figures into the student's metrics.json and renews its card.
 """
@@ -32,6 +33,7 @@ from diffusion.data.image_sets import DataError
 from diffusion.data.images import to_signed
 from diffusion.data.sources import load_data
 from diffusion.models.card import load_metrics, save_metrics
+from diffusion.models.digit_judge import DIGITS
 from diffusion.models.folder import CheckpointError, load_folder
 from diffusion.models.model import STUDENT_CALLS, Model
 from diffusion.samplers import SAMPLERS
@@ -67,7 +69,7 @@ class DigitJudge(Judge):
     def __init__(self, folder: Path, data_dir: Path) -> None:
         self.classifier = shipped_classifier(folder)
         test = load_data("mnist", data_dir, train=False)
-        self.reference = classify(self.classifier, test.images)[0]
+        self.reference, self.of_test_set = classify(self.classifier, test.images)
 
     def of_set(self, images: Tensor, labels: Tensor) -> dict[str, float]:
         features, classes = classify(self.classifier, images)
@@ -104,6 +106,27 @@ def measured(judge: Judge, model: Model, sampling: Sampling, options: argparse.N
     return {name: Value(x.mean().item(), (x.std() / len(x) ** 0.5).item()) for name, x in values.items()}
 
 
+def class_shares(classes: Tensor) -> list[float]:
+    """Of (N,) digits, how often each is among them."""
+    return (classes.bincount(minlength=len(DIGITS)) / len(classes)).tolist()
+
+
+def unasked(judge: DigitJudge, models: dict[str, Model], options: argparse.Namespace) -> dict[str, str]:
+    """Print how often each class is drawn where none was asked for; a student's extremes, by their names."""
+    ways = [("student", Sampling("ddpm", calls)) for calls in STUDENT_CALLS] + [("teacher", HEADLINE)]
+    number, rows, extremes = options.sets * options.num, [], {}
+    for who, sampling in ways:
+        images = draw(for_sampling(models[who]), number, sampling)
+        shares = class_shares(classify(judge.classifier, images)[1])
+        rows.append((f"{who}, {sampling.num_steps} calls", *(f"{share:.1%}" for share in shares)))
+        if who == "student":
+            name = f"classes in {sampling.num_steps} calls, none asked for"
+            extremes[name] = f"{min(shares):.1%} to {max(shares):.1%} of {number:,} samples each"
+    rows.append(("test set", *(f"{share:.1%}" for share in class_shares(judge.of_test_set))))
+    print(markdown_table(("none asked for", *DIGITS), rows))
+    return extremes
+
+
 def walks() -> Iterator[tuple[str, Sampling]]:
     """Who draws how: a student's calls, then its teacher's."""
     for calls in STUDENT_CALLS:
@@ -130,15 +153,20 @@ def main(options: argparse.Namespace) -> None:
         before = found.get(key, values)
         found[key] = best((before, values), key=lambda each: each[judge.decides].mean)
     print(markdown_table(("who", "sampler", "calls", *names), rows))
-    write(options, models["student"], judge, found)
+    drawn = unasked(judge, models, options) if isinstance(judge, DigitJudge) else {}
+    write(options, models["student"], judge, found, drawn)
 
 
 def write(
-    options: argparse.Namespace, student: Model, judge: Judge, found: dict[tuple[str, int], dict[str, Value]]
+    options: argparse.Namespace,
+    student: Model,
+    judge: Judge,
+    found: dict[tuple[str, int], dict[str, Value]],
+    drawn: dict[str, str],
 ) -> None:
-    """The figures into the student's metrics and card."""
+    """The figures into the student's metrics and card; `drawn` as they are."""
     setting = f"{options.sets} × {options.num:,} samples, guidance 1"
-    figures = {}
+    figures = dict(drawn)
     for calls in STUDENT_CALLS:
         ours, theirs = (found[who, calls] for who in ("student", "teacher"))
         known = {name: value for name, value in ours.items() if not isnan(value.mean)}
@@ -160,8 +188,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--num", type=int, default=2000, help="samples in a set")
     parser.add_argument("--sets", type=int, default=3, help="of samples, at least 2")
     options = parser.parse_args(arguments)
-    if options.sets < 2 or options.num < 100:
-        parser.error("--sets must be at least 2, --num at least 100")
+    if options.sets < 2 or options.num < 20:
+        parser.error("--sets must be at least 2, --num at least 20")
     return options
 
 
