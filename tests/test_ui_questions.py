@@ -28,7 +28,7 @@ def places(text):
 
 
 def test_every_language_has_the_same_questions_with_short_answers():
-    assert len(NAMES) == 23
+    assert len(NAMES) == 24
     for code, asked in EVERY.items():
         assert list(asked) == NAMES
         for name, texts in asked.items():
@@ -188,7 +188,7 @@ def test_tries_of_the_rooms_show_what_they_say(spoken):
         expect(plane.locator("[data-role=number]")).to_have_value(t)
     page.get_by_role("tab", name=text["tab_race"], exact=True).click()
     expect(race.locator("input[data-role=t]")).to_have_attribute("data-made", "20")
-    for name, k, kind in (("endings", 20, "x_0_hat"), ("blurred", 10, "x_t")):
+    for name, k, kind in (("endings", 20, "x_0_hat"), ("blurred", 10, "x_t"), ("judged", 20, "x_0_hat")):
         attempt(page, text, asked, "tab_race", name)
         expect(race.locator("[data-role=number]")).to_have_value(str(k))
         expect(race.locator(f"canvas[data-c=dpm-{kind}]")).to_be_visible()

@@ -81,7 +81,7 @@ _PRESETS = (
     MNIST,
     CATS,
     student_of(MNIST, total_images=130_000, learning_rate=5e-4),
-    student_of(CATS, total_images=100_000, learning_rate=2.5e-4),
+    student_of(CATS, total_images=170_000, learning_rate=2.5e-4),
     CATS_LARGE,
     with_settings(
         CATS_LARGE, {"preset": "cats128", "out": RUNS / "cats128", "image_size": 128, "patch_size": 4}

@@ -52,7 +52,7 @@ class Ticket:
         shares: what it may share a turn for, with others that share the same; None: its turn is its own.
 
     Attributes:
-        begun: its turn has come.
+        begun: when its turn came, by the monotonic clock; None until then.
         wanted: it was not given up.
         replaced: it was, for a newer one.
     """
@@ -61,7 +61,7 @@ class Ticket:
     wish: Hashable
     when: float = 0.0
     shares: Hashable = None
-    begun: bool = False
+    begun: float | None = None
     wanted: bool = True
     replaced: bool = False
 
@@ -104,12 +104,12 @@ class Line:
                     async for item in items:
                         yield item
         finally:
-            if not ticket.begun:
+            if ticket.begun is None:
                 self.leave(ticket)
 
     async def _turn(self, ticket: Ticket, items: Iterator[T]) -> AsyncGenerator[T, None]:
         """What is worked out at a ticket's turn, in a thread, one item ahead of who takes them."""
-        ticket.begun = True
+        ticket.begun = time.monotonic()
         worker = self.worker if ticket.shares is None else self.sharers.pop()
         try:
             coming = self.run(next, items, END, worker=worker)
@@ -172,7 +172,7 @@ class Line:
                 ticket.wanted, ticket.replaced = False, True
                 return
             older = self._same(ticket.visitor, ticket.wish)
-            waiting = [i for i, other in enumerate(self.tickets) if other in older and not other.begun]
+            waiting = [i for i, other in enumerate(self.tickets) if other in older and other.begun is None]
             if not waiting and len(self.tickets) >= self.longest:
                 raise refusal("line_full", most=str(self.longest))
             for other in older:
@@ -211,7 +211,7 @@ class Line:
 
     def at_work(self) -> int:
         """How many have their turn now; at least one."""
-        return max(1, sum(ticket.begun for ticket in self.tickets))
+        return max(1, sum(ticket.begun is not None for ticket in self.tickets))
 
     def _same(self, visitor: str | None, wish: Hashable) -> list[Ticket]:
         return [t for t in self.tickets if visitor is not None and (t.visitor, t.wish) == (visitor, wish)]

@@ -188,25 +188,25 @@ def in_line(
     async def ask(request: gr.Request, *sent: Any) -> AsyncIterator[tuple[Any, str]]:
         *values, when = sent
         settings = {"link": settings_in_link(inputs, values)}
-        started, message = 0.0, Message()
+        message = Message()
         try:
             when, made = clock(when), messages(*values)
             ticket = Ticket(request.session_hash, messages, when, shares(*values))
             if note := line.note():
-                yield {"note": note} | _progress(0), ""
+                yield {"note": note} | _progress(None), ""
             async for told in line.serve(ticket, lambda: iter(made)):
                 if isinstance(told, Waiting):
                     yield {"waiting": told._asdict()}, ""
                     continue
-                started, message = started or time.monotonic(), told
+                message = told
                 if "info" in message:
                     message |= {"info": message["info"] | settings}
-                yield message | _progress(started), ""
+                yield message | _progress(ticket.begun), ""
         except REFUSALS as error:
-            yield message | _progress(started, "stopped") if started else gr.skip(), str(error)
+            yield message | _progress(ticket.begun, "stopped") if message else gr.skip(), str(error)
             return
         if not ticket.replaced:
-            yield message | _progress(started, "whole" if ticket.wanted else "stopped"), ""
+            yield message | _progress(ticket.begun, "whole" if ticket.wanted else "stopped"), ""
 
     async def give_up(request: gr.Request, when: Any) -> None:
         line.give_up(request.session_hash, messages, clock(when))
@@ -214,5 +214,6 @@ def in_line(
     return ask, give_up
 
 
-def _progress(started: float, ended: str | None = None) -> Message:
-    return {"progress": {"seconds": time.monotonic() - started if started else 0, "ended": ended}}
+def _progress(started: float | None, ended: str | None = None) -> Message:
+    seconds = 0.0 if started is None else time.monotonic() - started
+    return {"progress": {"seconds": seconds, "ended": ended}}

@@ -108,6 +108,7 @@ export const TRIES = {
   middle: () => inPlane({ arrows: "x_0", sampler: "ddim" }, 900),
   endings: () => inRace("x_0_hat", (last) => last),
   blurred: () => inRace("x_t", (last) => Math.round(last / 2)),
+  judged: () => inRace("x_0_hat", (last) => last),
   async distance() {
     await openTabs(["tab_race"]);
     (await whenThere(".lab.lanes [data-preset=one]")).click();

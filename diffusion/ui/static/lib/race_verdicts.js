@@ -21,13 +21,14 @@ export class RaceVerdicts {
   // After k calls: a lane that has arrived is judged as soon as the race is over.
   draw(k) {
     const { film, view } = this;
-    const { num_calls: last, judge, verdicts } = film.info;
+    const { num_calls: last, judge, verdicts, progress } = film.info;
+    const isStopped = progress?.ended === "stopped" && ["cats", "digits"].includes(judge);
     if (film.calls === last && film.has(last)) this.ask();
     for (const lane of view.shownLanes) {
       const arrived = film.callsOf(lane.name, k) === film.info.lanes[lane.name].num_steps;
       if (!arrived) this.say(lane, "", "");
       else if (verdicts) this.tell(lane, verdicts[lane.name]);
-      else this.say(lane, this.text[`race_judge_${judge}`] ?? "", "");
+      else this.say(lane, this.text[isStopped ? "race_unjudged" : `race_judge_${judge}`] ?? "", "");
     }
   }
 

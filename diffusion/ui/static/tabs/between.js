@@ -144,7 +144,9 @@ class BetweenCodes extends FilmView {
 
   draw() {
     const k = this.transport.value;
-    if (!this.film?.has(k)) {
+    const isIdle = !this.film?.has(k);
+    this.root.classList.toggle("unasked", isIdle);
+    if (isIdle) {
       this.drawIdle();
       return;
     }
@@ -162,11 +164,11 @@ class BetweenCodes extends FilmView {
     });
   }
 
-  // Before anything is asked: the two pictures between which it will be.
+  // Before anything is asked: of the cross-fade its beginning.
   drawIdle() {
     if (!subject.bytes || !subject.other.bytes) return;
-    this.grids.picture.show(subject.bytes);
-    this.grids.code.show(new Uint8Array(subject.bytes.length).fill(GREY));
-    this.grids.fade.show(subject.other.bytes);
+    const grey = new Uint8Array(subject.bytes.length).fill(GREY);
+    for (const name of ["code", "picture"]) this.grids[name].show(grey);
+    this.grids.fade.show(subject.bytes);
   }
 }

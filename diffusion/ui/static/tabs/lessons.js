@@ -151,7 +151,8 @@ class Lessons extends View {
       ...options.map((option, i) => this.option(option, i, whole && { guess, right })),
     );
     this.part("tasks").replaceChildren(...tasks.map((task, i) => this.task(task, i)));
-    const before = this.isWhole(lesson) ? this.text.course_guess : this.text.course_seen;
+    const toDo = guess === null ? this.text.course_seen : this.text.course_tasks;
+    const before = this.isWhole(lesson) ? this.text.course_guess : toDo;
     writeText(this.part("seen"), whole ? seen : before);
     this.part("next").hidden = !this.isWhole(lesson) || lesson === this.lessons.length - 1;
   }

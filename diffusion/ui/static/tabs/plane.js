@@ -94,6 +94,7 @@ class Plane extends View {
   }
 
   changed(changes) {
+    tell(this.part("seed-problem"), "");
     this.scene.set(changes);
     const { direction, denoiser, arrows, sampler, shape } = this.scene;
     this.root.classList.toggle("backward", direction === "reverse");

@@ -1,13 +1,15 @@
 // What the Plane tab says of what it shows.
 import { phrase } from "../lib/dom.js";
 import { fixed } from "../lib/numbers.js";
+import { STEPS } from "../lib/plane_training.js";
 import { drowned, snr } from "../lib/schedules.js";
 
 const CLEAR = 20; // an SNR from which on xₜ tells which of the points are near
 
 // The sentence below the slider.
-export function said({ scene, text, drawing }, level) {
-  if (drawing.isOpen) return text.plane_said_pad;
+export function said({ scene, text, drawing, learner }, level) {
+  if (drawing.isOpen) return phrase(text.plane_said_pad, { points: scene.points });
+  if (!scene.data.points.length) return text.plane_said_empty;
   const values = {
     points: scene.data.points.length / 2, keep: fixed(level.alpha, 3), sigma: fixed(level.sigma, 3),
     gain: level.sigma ? fixed(1 / level.sigma, 1) : "–",
@@ -15,7 +17,7 @@ export function said({ scene, text, drawing }, level) {
   if (scene.direction === "forward") return phrase(forwardSaid(scene, text, level, values), values);
   if (scene.denoiser === "network" && !scene.weights) return text.plane_said_untrained;
   if (scene.steps === 1) return text.plane_said_one_step;
-  if (level.t === 0) return scene.denoiser === "exact" ? text.plane_said_ends : text.plane_said_ends_network;
+  if (level.t === 0) return endsSaid({ scene, text, learner });
   if (snr(level.alphaBar) < 0.05) return text.plane_said_all;
   return phrase(snr(level.alphaBar) < CLEAR ? text.plane_said_part : text.plane_said_near, values);
 }
@@ -29,6 +31,13 @@ function forwardSaid(scene, text, level, values) {
     return text.plane_said_chain;
   }
   return drowned(level.alphaBar) ? text.plane_said_noise : text.plane_said_cloud;
+}
+
+function endsSaid({ scene, text, learner }) {
+  const step = scene.denoiser === "network" ? learner.get(scene.key).step : STEPS;
+  if (step < STEPS) return phrase(text.plane_said_learning, { step, steps: STEPS });
+  const said = scene.denoiser === "exact" ? text.plane_said_ends : text.plane_said_ends_network;
+  return phrase(said, scene.memory);
 }
 
 // Where the start that is taken by a hand leads.

@@ -7,7 +7,7 @@ const TRIES = [
   { key: "drown", set: { direction: "forward", markov: false }, t: 0, play: true },
   { key: "chain", set: { direction: "forward", markov: true }, t: 300 },
   { key: "drag", set: { ...EXACT, arrows: "none", steps: 50 }, t: 0, focus: "handle" },
-  { key: "jump", set: { ...EXACT, arrows: "x_0", steps: 1 }, t: 1000 },
+  { key: "jump", set: { ...EXACT, arrows: "x_0", steps: 1 }, t: 1000, play: true },
   { key: "score", set: { ...EXACT, arrows: "score", steps: 20 }, t: 150 },
   { key: "memory", set: { ...EXACT, arrows: "none", points: "20", steps: 100 }, t: 0 },
   { key: "learn", set: { direction: "reverse", denoiser: "network", points: "200", steps: 50 }, t: 0 },

@@ -214,7 +214,9 @@ class Rebuild extends View {
     if (!subject.bytes || !subject.noises) return;
     if (this.asked !== subject.number) this.ask();
     const { film, value: k } = this.transport;
-    if (!this.ruining && film?.has(k)) this.drawFrame(film, k);
+    const isOfFilm = !this.ruining && film?.has(k);
+    this.root.classList.toggle("ruining", !isOfFilm);
+    if (isOfFilm) this.drawFrame(film, k);
     else this.drawRuined();
   }
 
