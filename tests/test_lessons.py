@@ -179,6 +179,7 @@ def test_what_is_done_is_ticked_and_then_told(page, i):
     guess = page.locator(".lessons .guess button").first
     guess.click()
     expect(guess).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".lessons [data-role=seen]")).to_have_text(KOREAN["course_tasks"])
     WALKS[i](page)
     card = CARDS[i]
     expect(page.locator(".lessons [data-role=seen]")).to_have_text(card["seen"].replace("_", ""))

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 
 import gradio as gr
 import numpy as np
@@ -86,6 +87,18 @@ def making(**message):
 
 def ended(how, **message):
     return message | {"progress": {"ended": how}}
+
+
+def test_seconds_count_from_the_turn_and_not_from_the_first_message():
+    def late(seconds):
+        time.sleep(seconds)
+        yield {"k": 0}
+
+    async def collect():
+        ask, _ = in_line(late, line=Line())
+        return [sent async for sent in ask(gr.Request(session_hash="visitor"), 0.3, 0.0)]
+
+    assert all(message["progress"]["seconds"] >= 0.3 for message, _ in asyncio.run(collect()))
 
 
 def test_the_last_message_comes_again_when_all_is_made():

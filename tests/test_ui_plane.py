@@ -154,6 +154,7 @@ def test_the_exact_denoiser_returns_its_training_points(page, lab):
     copies = lab.locator("[data-n=copies]")
     expect(lab.locator("[data-n=ends]")).to_have_text("0.000")
     assert int(copies.inner_text().split()[0]) >= 18  # at t = 10, the last, some points are still one
+    expect(lab.locator("[data-role=told]")).to_contain_text(f"{copies.inner_text()} copy a training point")
     expect(lab.locator("[data-n=new]")).not_to_have_text("0.000")
 
 
@@ -202,6 +203,9 @@ def test_a_distribution_is_drawn_with_mouse_and_keys(page, lab):
     lab.locator("[data-role=pad-clear]").click()
     expect(pad).to_have_text("Done")
     expect(lab.locator("[data-n=copies]")).to_have_text("–")
+    expect(lab.locator("[data-role=told]")).to_contain_text("2000 points are drawn from it")
+    pad.click()
+    expect(lab.locator("[data-role=told]")).to_contain_text("Nothing is drawn yet")
 
 
 def test_a_link_opens_what_was_on_show(page, lab, browser, whole_server):
@@ -239,6 +243,7 @@ def test_a_seed_that_is_none_is_refused(page, lab):
     lab.locator("[data-role=anew]").click()
     expect(seed).to_have_value("1")
     until(page, lambda: ends(lab) != before)
+    expect(lab.locator("[data-role=seed-problem]")).to_be_hidden()
 
 
 def test_a_network_learns_in_the_page_with_the_server_gone(page, lab):
@@ -253,6 +258,8 @@ def test_a_network_learns_in_the_page_with_the_server_gone(page, lab):
     expect(lab.locator("[data-role=train]")).to_have_text("Train anew")
     frames(page)
     stopped = learned.inner_text()
+    drag(page, "plane", 0)
+    expect(lab.locator("[data-role=told]")).to_contain_text("of 2000 steps of training")
     page.wait_for_timeout(500)
     assert learned.inner_text() == stopped
     choose(lab, "denoiser", "exact")

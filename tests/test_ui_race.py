@@ -163,6 +163,21 @@ def test_stop_ends_the_reference_and_the_race(tab):
     expect(lane(tab, "ddim").locator("[data-role=calls]")).to_have_text("2/900")
 
 
+def test_a_lane_that_has_arrived_in_a_race_that_was_stopped_is_not_judged(browser, taught):
+    page = open_page(browser, taught, viewport={"width": 1280, "height": 1180})
+    page.get_by_role("tab", name="Race", exact=True).click()
+    expect(page.locator(SLIDER)).to_have_attribute("data-made", "20")
+    set_steps(page, 900, 0, 0, 0, 2)
+    page.get_by_role("button", name="Race", exact=True).click()
+    expect(page.locator(SLIDER)).to_have_attribute("max", "900")
+    page.wait_for_function(f"Number(document.querySelector('{SLIDER}').dataset.made) > 4")
+    verdict = lane(page, "dpm").locator("[data-role=verdict]")
+    expect(verdict).to_have_text("recognised when all are there")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(verdict).to_have_text("stopped: not judged")
+    page.close()
+
+
 def test_a_link_runs_the_same_race_and_a_reload_keeps_it(browser, server, tab):
     set_steps(tab, 3, 0, 2, 0, 2)
     run(tab, 3)

@@ -121,7 +121,22 @@ def test_a_seed_that_is_none_is_told_and_the_film_stays(page):
     seed.press("Tab")
 
 
+def test_what_is_ruined_and_not_rebuilt_says_what_to_press(page):
+    hint, made = page.locator(f"{LAB} .to-press"), page.locator(f"{LAB} .made")
+    rebuild(page)
+    expect(hint).to_be_hidden()
+    expect(made).to_be_visible()
+    ruin(page, 300)
+    expect(hint).to_have_text("Press “Rebuild”")
+    expect(hint).to_be_visible()
+    expect(made).to_be_hidden()  # it is of the film before
+    drag(page, "rebuild", 5)
+    expect(hint).to_be_hidden()
+    expect(made).to_be_visible()
+
+
 def test_the_panels_below_show_levels_codes_and_what_lies_between(page):
+    expect(page.locator(".lab.between .to-press")).to_be_visible()
     page.get_by_role("button", name="From five t").click()
     levels = page.locator(".lab.levels")
     expect(levels).to_have_attribute("data-done", "true", timeout=WAIT)
@@ -134,6 +149,7 @@ def test_the_panels_below_show_levels_codes_and_what_lies_between(page):
     page.get_by_role("button", name="Go between").click()
     between = page.locator(".lab.between")
     expect(between).to_have_attribute("data-done", "true", timeout=2 * WAIT)
+    expect(between.locator(".to-press")).to_be_hidden()
     drag(page, "between", 3)
     a, b = (pixels(page, f".lab.between [data-c={name}]")[..., 0] for name in ("fade", "picture"))
     assert a.shape == b.shape == (16, 16)
