@@ -224,7 +224,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where MNIST is, or will be")
     parser.add_argument("--out", type=Path, default=Path("runs/gan"), help="folder of the runs")
-    parser.add_argument("--minutes", type=float, default=3.0, help="of one core for each run; default: 3")
+    parser.add_argument("--minutes", type=float, default=8.0, help="of one core for each run; default: 8")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the runs; default: 0 1 2")
     parser.add_argument("--only", default=",".join(METHODS), help="gan or diffusion; default: both")
     options = parser.parse_args(arguments)

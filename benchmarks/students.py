@@ -106,6 +106,11 @@ def measured(judge: Judge, model: Model, sampling: Sampling, options: argparse.N
     return {name: Value(x.mean().item(), (x.std() / len(x) ** 0.5).item()) for name, x in values.items()}
 
 
+def calls(number: int) -> str:
+    """So many calls, in words."""
+    return f"{number} call{'s' * (number > 1)}"
+
+
 def class_shares(classes: Tensor) -> list[float]:
     """Of (N,) digits, how often each is among them."""
     return (classes.bincount(minlength=len(DIGITS)) / len(classes)).tolist()
@@ -113,15 +118,15 @@ def class_shares(classes: Tensor) -> list[float]:
 
 def unasked(judge: DigitJudge, models: dict[str, Model], options: argparse.Namespace) -> dict[str, str]:
     """Print how often each class is drawn where none was asked for; a student's extremes, by their names."""
-    ways = [("student", Sampling("ddpm", calls)) for calls in STUDENT_CALLS] + [("teacher", HEADLINE)]
+    ways = [("student", Sampling("ddpm", number)) for number in STUDENT_CALLS] + [("teacher", HEADLINE)]
     number, rows, extremes = options.sets * options.num, [], {}
     for who, sampling in ways:
         images = draw(for_sampling(models[who]), number, sampling)
         shares = class_shares(classify(judge.classifier, images)[1])
-        rows.append((f"{who}, {sampling.num_steps} calls", *(f"{share:.1%}" for share in shares)))
+        rows.append((f"{who}, {calls(sampling.num_steps)}", *(f"{share:.1%}" for share in shares)))
         if who == "student":
-            name = f"classes in {sampling.num_steps} calls, none asked for"
-            extremes[name] = f"{min(shares):.1%} to {max(shares):.1%} of {number:,} samples each"
+            name = f"classes in {calls(sampling.num_steps)}, none asked for"
+            extremes[name] = f"each is {min(shares):.1%} to {max(shares):.1%} of {number:,} samples"
     rows.append(("test set", *(f"{share:.1%}" for share in class_shares(judge.of_test_set))))
     print(markdown_table(("none asked for", *DIGITS), rows))
     return extremes
@@ -129,10 +134,10 @@ def unasked(judge: DigitJudge, models: dict[str, Model], options: argparse.Names
 
 def walks() -> Iterator[tuple[str, Sampling]]:
     """Who draws how: a student's calls, then its teacher's."""
-    for calls in STUDENT_CALLS:
-        yield "student", Sampling("ddpm", calls)
-        for sampler in SAMPLERS if calls > 1 else SAMPLERS[-1:]:
-            yield "teacher", Sampling(sampler, calls)
+    for number in STUDENT_CALLS:
+        yield "student", Sampling("ddpm", number)
+        for sampler in SAMPLERS if number > 1 else SAMPLERS[-1:]:
+            yield "teacher", Sampling(sampler, number)
     yield "teacher", HEADLINE
 
 
@@ -167,14 +172,14 @@ def write(
     """The figures into the student's metrics and card; `drawn` as they are."""
     setting = f"{options.sets} × {options.num:,} samples, guidance 1"
     figures = dict(drawn)
-    for calls in STUDENT_CALLS:
-        ours, theirs = (found[who, calls] for who in ("student", "teacher"))
+    for number in STUDENT_CALLS:
+        ours, theirs = (found[who, number] for who in ("student", "teacher"))
         known = {name: value for name, value in ours.items() if not isnan(value.mean)}
         others = ", ".join(f"{name} {value}" for name, value in known.items() if name != judge.decides)
         told = (
             f"{ours[judge.decides]}, its teacher’s best sampler {theirs[judge.decides]}; {others}; {setting}"
         )
-        figures[f"{judge.decides} in {calls} call{'s' * (calls > 1)}"] = told
+        figures[f"{judge.decides} in {calls(number)}"] = told
     reference = found["teacher", HEADLINE.num_steps][judge.decides]
     figures[f"{judge.decides} of its teacher in {HEADLINE.num_steps} calls"] = f"{reference}; {setting}"
     save_metrics(options.student, student, load_metrics(options.student) | figures)

@@ -32,7 +32,7 @@ def test_a_student_of_digits_is_judged_beside_its_teacher(student, data_dir, cap
     assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=0.5)
     metrics = json.loads((student / "metrics.json").read_text("utf-8"))
     least, most = sorted(float(share.rstrip("%")) for share in shares)[:: len(shares) - 1]
-    told = f"{least:.1f}% to {most:.1f}% of 40 samples each"
+    told = f"each is {least:.1f}% to {most:.1f}% of 40 samples"
     assert metrics["classes in 4 calls, none asked for"] == told
     assert told in (student / "README.md").read_text("utf-8")
 

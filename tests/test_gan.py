@@ -90,7 +90,7 @@ def test_a_step_of_one_network_leaves_the_other_as_it_is(tmp_path):
 
 def test_a_plan_of_other_minutes_is_refused(runs, monkeypatch):
     small(monkeypatch)
-    with pytest.raises(CheckpointError, match="has runs of 3 minutes: choose another --out"):
+    with pytest.raises(CheckpointError, match="has runs of 8 minutes: choose another --out"):
         gan.main(gan.parse_arguments(["--out", str(runs), "--minutes", "5"]))
 
 
