@@ -36,8 +36,7 @@ function forwardSaid(scene, text, level, values) {
 function endsSaid({ scene, text, learner }) {
   const step = scene.denoiser === "network" ? learner.get(scene.key).step : STEPS;
   if (step < STEPS) return phrase(text.plane_said_learning, { step, steps: STEPS });
-  const said = scene.denoiser === "exact" ? text.plane_said_ends : text.plane_said_ends_network;
-  return phrase(said, scene.memory);
+  return phrase(text[scene.denoiser === "exact" ? "plane_said_ends" : "plane_said_ends_network"], scene.memory);
 }
 
 // Where the start that is taken by a hand leads.
