@@ -36,7 +36,8 @@ function forwardSaid(scene, text, level, values) {
 function endsSaid({ scene, text, learner }) {
   const step = scene.denoiser === "network" ? learner.get(scene.key).step : STEPS;
   if (step < STEPS) return phrase(text.plane_said_learning, { step, steps: STEPS });
-  return phrase(text[scene.denoiser === "exact" ? "plane_said_ends" : "plane_said_ends_network"], scene.memory);
+  const key = scene.denoiser === "exact" ? "plane_said_ends" : "plane_said_ends_network";
+  return phrase(text[key], scene.memory);
 }
 
 // Where the start that is taken by a hand leads.
