@@ -7,9 +7,9 @@ Both draw at 1, 2 and 4 network calls, the teacher with each of the samplers and
 calls too; each figure is the mean of --sets sets of --num samples, with the standard error of that mean. Of
 digits: the Fréchet distance to the test set in the classifier's features, the share recognised, how far each
 sample is from the nearest other one of its class, and how often each class is drawn where none was asked for,
---num × --sets times. Of cats: the shares that are possible and sharp cats,
-as in benchmarks.cats, and of the sharp ones, if any are, the share never trained on. Prints a table, writes
-the figures into the student's metrics.json and renews its card.
+--num × --sets times. Of cats: the shares that are possible and sharp cats, as in benchmarks.cats, and of the
+sharp ones, if any are, the share never trained on. Prints tables, writes the figures into the student's
+metrics.json and renews its card.
 """
 
 import argparse

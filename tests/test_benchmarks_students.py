@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from benchmarks import students
 from diffusion.models.folder import CheckpointError
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+CHECKPOINTS = ROOT / "checkpoints"
 FEW = ["--num", "20", "--sets", "2"]
 
 

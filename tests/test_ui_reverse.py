@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import needs_browser
+from conftest import ROOT, needs_browser
 from pages import distance, drag, pixels
 from playwright.sync_api import expect
 from test_class_film import class_request
@@ -23,7 +22,7 @@ from diffusion.ui.parts.another_model import what_it_is
 from diffusion.ui.parts.class_film import class_frames, shipped_film
 from diffusion.ui.tabs import reverse
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+CHECKPOINTS = ROOT / "checkpoints"
 
 
 @pytest.mark.parametrize("pause", [0, 60])

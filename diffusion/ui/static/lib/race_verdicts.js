@@ -4,6 +4,7 @@ import { outcomeOf } from "./outcomes.js";
 import { Question } from "./server.js";
 
 const GOOD = ["cat_new", "cat_known"]; // outcomes
+const JUDGES = ["cats", "digits"]; // who can be asked
 
 export class RaceVerdicts {
   constructor(view, keep) {
@@ -22,7 +23,7 @@ export class RaceVerdicts {
   draw(k) {
     const { film, view } = this;
     const { num_calls: last, judge, verdicts, progress } = film.info;
-    const isStopped = progress?.ended === "stopped" && ["cats", "digits"].includes(judge);
+    const isStopped = progress?.ended === "stopped" && JUDGES.includes(judge);
     if (film.calls === last && film.has(last)) this.ask();
     for (const lane of view.shownLanes) {
       const arrived = film.callsOf(lane.name, k) === film.info.lanes[lane.name].num_steps;
@@ -34,7 +35,7 @@ export class RaceVerdicts {
 
   async ask() {
     const { info } = this.film;
-    if (this.asked || info.verdicts || !["cats", "digits"].includes(info.judge)) return;
+    if (this.asked || info.verdicts || !JUDGES.includes(info.judge)) return;
     this.asked = true;
     const reply = await this.question.answer({ race: info.race });
     if (!reply) return;

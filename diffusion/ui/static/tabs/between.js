@@ -145,7 +145,7 @@ class BetweenCodes extends FilmView {
   draw() {
     const k = this.transport.value;
     const isIdle = !this.film?.has(k);
-    this.root.classList.toggle("unasked", isIdle);
+    this.root.classList.toggle("not-made", isIdle);
     if (isIdle) {
       this.drawIdle();
       return;

@@ -215,7 +215,7 @@ class Rebuild extends View {
     if (this.asked !== subject.number) this.ask();
     const { film, value: k } = this.transport;
     const isOfFilm = !this.ruining && film?.has(k);
-    this.root.classList.toggle("ruining", !isOfFilm);
+    this.root.classList.toggle("not-made", !isOfFilm);
     if (isOfFilm) this.drawFrame(film, k);
     else this.drawRuined();
   }
