@@ -142,6 +142,16 @@ def test_what_cannot_race_is_refused_and_nothing_is_lost(tab):
     expect(tab.get_by_role("alert").filter(has_text="at most")).to_have_count(0)
 
 
+def test_a_refusal_goes_with_the_settings_it_is_about_and_comes_with_them(tab):
+    said = tab.locator(".problem-line .problem:visible")
+    for _ in range(2):
+        set_steps(tab, 0, 0, 0, 0, 0)
+        tab.get_by_role("button", name="Race", exact=True).click()
+        expect(said).to_have_text(labels()["race_nobody"])
+        side(tab).locator("[data-preset]").first.click()
+        expect(said).to_have_count(0)
+
+
 def test_stop_ends_the_reference_and_the_race(tab):
     set_steps(tab, 900, 900, 900, 900, 200)
     side(tab).get_by_label("Seed", exact=True).fill("7")

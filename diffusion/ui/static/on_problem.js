@@ -6,3 +6,11 @@ const show = async () => {
 };
 watch("value", show);
 show();
+// It is about what stood in the controls beside it.
+const forget = () => {
+  if (!props.value) return;
+  props.value = "";
+  show();
+};
+const around = element.closest(".workspace") ?? element.parentElement;
+for (const kind of ["input", "change"]) around.addEventListener(kind, forget);

@@ -51,9 +51,8 @@ def settings(models: Mapping[str, Model]) -> list[Any]:
     text, first = labels(), next(iter(models.values()))
     lanes = lanes_choice(models)
     model = model_choice(without_students(models), "race_checkpoint_info")
-    with gr.Row():
-        label = class_choice(first)
-        seed = controls.seed_number()
+    label = class_choice(first)
+    seed = controls.seed_number()
     with gr.Accordion(text["more"], open=False):
         images = gr.Slider(1, MAX_RACE_IMAGES, 1, step=1, label=text["race_images"])
         guidance = controls.guidance_slider(opening_guidance(first), info=text["guidance_info"])

@@ -34,7 +34,10 @@ class Lanes {
 
   listen() {
     for (const each of this.buttons)
-      each.addEventListener("click", () => this.choose(this.presets[each.dataset.preset]));
+      each.addEventListener("click", () => {
+        this.choose(this.presets[each.dataset.preset]);
+        this.root.dispatchEvent(new Event("input", { bubbles: true })); // as if they were typed
+      });
     for (const field of this.fields) {
       field.addEventListener("input", () => field.value !== "" && this.choose(this.typed));
       field.addEventListener("change", () => this.choose(this.typed)); // after one was emptied
