@@ -7,11 +7,12 @@ from io import BytesIO
 import numpy as np
 import pytest
 import torch
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from pictures import heic, photo, turned
 from PIL import Image
 from test_prompt_film import assert_close, prompt_request, variants_of
+from web import client_of
 
 from diffusion import cosine_schedule, linear_schedule, q_sample
 from diffusion.data.images import centre_crop, open_image, to_signed, to_uint8
@@ -20,7 +21,7 @@ from diffusion.ui.parts.noised_picture import picture_noise
 
 @pytest.fixture(scope="module")
 def client(server):
-    return Client(server.url, verbose=False)
+    return client_of(server.url)
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +219,7 @@ def test_what_the_page_asks_is_checked_too(server, data):
 
 
 def test_endpoint_returns_the_picture_and_all_about_it(model, text_server):
-    client = Client(text_server.url, verbose=False)
+    client = client_of(text_server.url)
     endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
     parameters = [p["parameter_name"] for p in endpoints["/text_to_image"]["parameters"]]
     assert parameters == [
@@ -236,7 +237,7 @@ def test_endpoint_returns_the_picture_and_all_about_it(model, text_server):
 
 
 def test_endpoint_reads_an_emoji_as_its_name_and_names_what_it_does_not_know(text_server):
-    client = Client(text_server.url, verbose=False)
+    client = client_of(text_server.url)
     asked = ("🍕 xylop", "zzz 🍕", 3, 1, 3.0, "ddim")
     _, about = client.predict(*asked, api_name="/text_to_image")
     assert (about["prompt"], about["negative_prompt"]) == ("pizza xylop", "zzz pizza")

@@ -9,8 +9,8 @@ import gradio as gr
 import numpy as np
 import pytest
 from conftest import ROOT, running_app
-from gradio_client import Client
 from test_layers import WINGS
+from web import PATIENCE, client_of
 
 from app import SHIPPED
 from diffusion.films.film import as_pixels
@@ -108,14 +108,15 @@ def url(tmp_path_factory):
 def test_the_client_runs_as_it_is_shown(url, monkeypatch, capsys):
     code = TEXTS["api.md"].split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(ROOT)
-    exec(compile(code.replace("http://127.0.0.1:7860", url), "api.md", "exec"), {})
+    patient = f'"{url}", httpx_kwargs={{"timeout": {PATIENCE}}}'
+    exec(compile(code.replace('"http://127.0.0.1:7860"', patient), "api.md", "exec"), {})
     noised, alpha_bar, cats, emoji = capsys.readouterr().out.splitlines()[-4:]
     assert noised.endswith(".png") and 0 < float(alpha_bar) < 1 and cats.endswith("50]")
     assert emoji.endswith("red heart")
 
 
 def test_all_endpoints_are_described(url):
-    endpoints = Client(url, verbose=False).view_api(print_info=False, return_format="dict")["named_endpoints"]
+    endpoints = client_of(url).view_api(print_info=False, return_format="dict")["named_endpoints"]
     sections = re.split(r"^\*\*`(/\w+)`\*\*", TEXTS["api.md"].split("## What can be set")[0], flags=re.M)[1:]
     described = {
         endpoint: re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)

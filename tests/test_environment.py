@@ -9,9 +9,10 @@ import urllib.request
 
 import pytest
 from conftest import ROOT, running_app
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from PIL import Image
 from training import environment
+from web import client_of
 
 from diffusion import CheckpointError, save_model
 from diffusion.hub import load_models
@@ -115,7 +116,7 @@ def test_the_page_opens_whatever_is_in_the_way(tiny_model, tmp_path):
         tmp_path, *models, GRADIO_TEMP_DIR="", TMPDIR=str(tmp_path / "tmp"), **proxies
     ) as running:
         config = json.load(urllib.request.urlopen(f"{running.url}/config"))
-        client = Client(running.url, verbose=False)
+        client = client_of(running.url)
         picture = handle_file(str(tmp_path / "picture.png"))
         assert client.predict(picture, 5, "linear", 0, api_name="/corrupt").endswith(".png")
         for name in ("a/digits", "b/digits"):

@@ -6,8 +6,8 @@ import pytest
 import safetensors.torch
 import torch
 from conftest import running_app
-from gradio_client import Client
 from gradio_client.exceptions import AppError
+from web import client_of
 
 from diffusion import CheckpointError, save_model
 from diffusion.models.folder import load_folder
@@ -45,7 +45,7 @@ def test_weights_that_are_no_numbers_are_told_in_the_log_and_at_their_first_use(
     with running_app(tmp_path, tmp_path / "broken", tmp_path / "whole") as running:
         if seen:
             urllib.request.urlopen(running.url).read()
-        client = Client(running.url, verbose=False)
+        client = client_of(running.url)
         with pytest.raises(AppError, match="weights of the checkpoint broken cannot be used"):
             client.predict("broken", *REQUEST, api_name="/denoise")
         _, about = client.predict("whole", *REQUEST, api_name="/denoise")

@@ -12,12 +12,12 @@ from io import BytesIO
 import numpy as np
 import pytest
 from conftest import ROOT, running_app
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 from test_api import png
-from web import proxy, serving
+from web import client_of, proxy, serving
 
 from diffusion.schedules import SCHEDULES
 from diffusion.ui import api
@@ -70,7 +70,7 @@ def tools_of(url: str) -> dict:
 
 def test_the_tools_are_the_public_endpoints(text_server):
     tools = tools_of(text_server.url)
-    endpoints = Client(text_server.url, verbose=False).view_api(print_info=False, return_format="dict")
+    endpoints = client_of(text_server.url).view_api(print_info=False, return_format="dict")
     assert set(tools) == {"corrupt", "schedule_table", "denoise", "text_to_image"}
     assert {f"/{name}" for name in tools} == set(endpoints["named_endpoints"])
     for name, tool in tools.items():
@@ -112,7 +112,7 @@ def test_a_tool_answers_with_the_picture_and_json(server, watched):
         heard.append(progress)
 
     answer = called(server.url, "denoise", WISH, progress_callback=hear if watched else None)
-    grid, record = Client(server.url, verbose=False).predict(**WISH, api_name="/denoise")
+    grid, record = client_of(server.url).predict(**WISH, api_name="/denoise")
     assert np.array_equal(picture_in(answer), np.asarray(Image.open(grid)))
     about = json.loads(answer.content[-1].text)
     assert [step["t"] for step in about["steps"]] == [step["t"] for step in record["steps"]] == [1000, 500]
@@ -136,7 +136,7 @@ def test_pictures_come_as_data_urls_or_as_addresses_of_uploads(server, tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (300, 256, 3), np.uint8)
     Image.fromarray(pixels).save(path)
     settings = {"t": 300, "schedule": "cosine", "seed": 7}
-    client = Client(server.url, verbose=False)
+    client = client_of(server.url)
     expected = client.predict(handle_file(str(path)), *settings.values(), api_name="/corrupt")
     data = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
     uploaded = handle_file(str(path))
@@ -233,5 +233,5 @@ def test_without_the_package_the_page_is_as_ever(trained_pair, tmp_path):
     (tmp_path / "app.py").write_text(start + f"runpy.run_path({str(ROOT / 'app.py')!r}, run_name='__main__')")
     with running_app(tmp_path, *trained_pair, root=tmp_path) as running:
         assert not offers_tools(running.url) and "MCP" not in running.log.read_text()
-        assert Client(running.url, verbose=False).predict("linear", 20, api_name="/schedule_table")["t"]
+        assert client_of(running.url).predict("linear", 20, api_name="/schedule_table")["t"]
         assert not running.logged_traceback()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import needs_browser, text_tabs
-from gradio_client import Client
 from pages import frames, pixels
 from PIL import Image
 from playwright.sync_api import expect
+from web import client_of
 
 from diffusion.pipelines import loading as pipelines
 from diffusion.pipelines.filming import PipelineRequest, film
@@ -219,7 +219,7 @@ def test_stop_ends_a_film_and_the_next_one_starts(opened):
 
 
 def test_the_panel_adds_no_endpoint(text_server):
-    endpoints = Client(text_server.url, verbose=False).view_api(print_info=False, return_format="dict")
+    endpoints = client_of(text_server.url).view_api(print_info=False, return_format="dict")
     assert not [name for name in endpoints["named_endpoints"] if "pipeline" in name or "stream" in name]
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import needs_browser, running_app, text_tabs
-from gradio_client import Client
 from layout import measure
 from pages import frames, pixels, until
 from PIL import Image
@@ -14,6 +13,7 @@ from playwright.sync_api import expect
 from test_api import raw
 from test_prompt_film import assert_close, prompt_request, variants_of
 from text_models import cat_text_model
+from web import client_of
 
 from diffusion import save_model
 from diffusion.data.cat_words import cat_names
@@ -56,7 +56,7 @@ def test_a_film_of_cats_has_its_credit_no_sketch_and_no_nearest_emoji(cats):
 
 
 def test_the_endpoint_draws_emoji_unless_told_otherwise(server, model, cats):
-    client = Client(server.url, verbose=False)
+    client = client_of(server.url)
     asked = ("pizza", "", 3, 4, 3.0, "ddim")
     for more in ((), ("tiny-text",), ("tiny-text", 1)):
         picture, about = client.predict(*asked, *more, api_name="/text_to_image")

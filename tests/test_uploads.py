@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from conftest import needs_browser, open_page, running_app
 from gradio.route_utils import delete_files_created_by_app
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from pages import distance, pixels, until, upload
 from PIL import Image
 from test_api import raw
+from web import client_of
 
 from diffusion.data.images import centre_crop, letterbox
 from diffusion.ui import page as whole_page
@@ -65,7 +66,7 @@ def test_a_picture_is_fitted_anew_after_another_visitors_call(page, server, phot
         return distance(pixels(page, "[data-c=x_0]"), np.asarray(fit(Image.open(photo), 256))) == 0
 
     until(page, lambda: shows(centre_crop))
-    Client(server.url, verbose=False).predict(handle_file(photo), 5, "linear", 0, api_name="/corrupt")
+    client_of(server.url).predict(handle_file(photo), 5, "linear", 0, api_name="/corrupt")
     page.get_by_role("radio", name="all of it").check()
     until(page, lambda: shows(letterbox))
 

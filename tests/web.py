@@ -1,4 +1,4 @@
-"""A web server in a thread of its own, and proxies that show another server below a path."""
+"""A web server in a thread of its own, proxies that show another server below a path, and clients."""
 
 import re
 import shutil
@@ -12,12 +12,14 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from gradio_client import Client
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+PATIENCE = 300  # seconds that a busy machine may take for an answer
 HOSTING = Path(__file__).parent.parent / "docs/hosting.md"
 AROUND = """daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log; events {{}}
 http {{
@@ -26,6 +28,11 @@ http {{
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
     {shown}
 }}"""
+
+
+def client_of(address: str) -> Client:
+    """A client of the app at this address."""
+    return Client(address, verbose=False, httpx_kwargs={"timeout": PATIENCE})
 
 
 @contextmanager
