@@ -34,8 +34,9 @@ def outcome(beside: Beside) -> str:
         for method in METHODS
         for figure, form in (("recognised", ".0%"), ("frechet", ".1f"))
     }
-    told = text["beside_outcome"].format(**figures, real=f"{info['real']['frechet']:.1f}")
     gans = [run for run in info["runs"] if run["method"] == "gan"]
+    real = f"{info['real']['frechet']:.1f}"
+    told = text["beside_outcome"].format(**figures, real=real, count=len(gans))
     lost = sum(not is_stable(run) for run in gans)
     stable = "beside_unstable" if lost else "beside_stable"
     return f"{told} {text[stable].format(lost=lost, count=len(gans))}"
@@ -48,8 +49,8 @@ def cost(beside: Beside) -> str:
     return labels()["beside_cost"].format(
         gan=calls["gan"],
         diffusion=calls["diffusion"],
-        gan_seconds=f"{seconds['gan']:.2g}",
-        diffusion_seconds=f"{seconds['diffusion']:.2g}",
+        gan_seconds=f"{seconds['gan']:.3g}",
+        diffusion_seconds=f"{seconds['diffusion']:.3g}",
         ratio=f"{ratio:,.0f}",
     )
 
