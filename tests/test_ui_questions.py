@@ -77,34 +77,42 @@ def answer_of(page):
     return page.locator(".lab.answer:popover-open")
 
 
+def opens_and_closes(page, mark, text, question):
+    expect(mark).to_have_accessible_name(text["question"].format(question=question["question"]))
+    mark.click()
+    box = answer_of(page)
+    expect(box.get_by_role("heading")).to_have_text(question["question"])
+    expect(box).to_be_focused()
+    said = box.locator("[data-role=words]").inner_text()
+    assert "{" not in said and said.split()[0] == question["answer"].split()[0]
+    expect(box.get_by_role("button", name=question["try"], exact=True)).to_be_visible()
+    papers = re.findall(r"arXiv (\S+\d)", question["source"])
+    links = [link.get_attribute("href") for link in box.get_by_role("link").all()]
+    assert links == [f"https://arxiv.org/abs/{paper}" for paper in papers]
+    assert box.evaluate("box => box.scrollHeight <= box.clientHeight")
+    place, window = box.bounding_box(), page.viewport_size
+    assert place["x"] >= 0 and place["x"] + place["width"] <= window["width"]
+    assert place["y"] >= 0 and place["y"] + place["height"] <= window["height"]
+    page.keyboard.press("Escape")
+    expect(answer_of(page)).to_have_count(0)
+    expect(mark).to_be_focused()
+
+
 @needs_browser
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_question_can_be_opened_and_closed(spoken):
     page, text, asked = spoken
     opened = set()
-    for tab in TABS:
-        open_tab(page, text, tab)
-        expect(page.locator(".ask:visible").first).to_be_attached()
-        for mark in page.locator(".ask:visible").all():
-            name = mark.get_attribute("data-question")
-            expect(mark).to_have_accessible_name(text["question"].format(question=asked[name]["question"]))
-            mark.click()
-            box = answer_of(page)
-            expect(box.get_by_role("heading")).to_have_text(asked[name]["question"])
-            expect(box).to_be_focused()
-            said = box.locator("[data-role=words]").inner_text()
-            assert "{" not in said and said.split()[0] == asked[name]["answer"].split()[0]
-            expect(box.get_by_role("button", name=asked[name]["try"], exact=True)).to_be_visible()
-            papers = re.findall(r"arXiv (\S+\d)", asked[name]["source"])
-            links = [link.get_attribute("href") for link in box.get_by_role("link").all()]
-            assert links == [f"https://arxiv.org/abs/{paper}" for paper in papers]
-            place, window = box.bounding_box(), page.viewport_size
-            assert place["x"] >= 0 and place["x"] + place["width"] <= window["width"]
-            assert place["y"] >= 0 and place["y"] + place["height"] <= window["height"]
-            page.keyboard.press("Escape")
-            expect(answer_of(page)).to_have_count(0)
-            expect(mark).to_be_focused()
-            opened.add(name)
+    for _ in range(3):  # on a slow machine a tab may be left before all of it has come
+        for tab in TABS:
+            open_tab(page, text, tab)
+            expect(page.locator(".ask:visible").first).to_be_attached()
+            for mark in page.locator(".ask:visible").all():
+                name = mark.get_attribute("data-question")
+                opens_and_closes(page, mark, text, asked[name])
+                opened.add(name)
+        if opened == set(NAMES):
+            break
     assert opened == set(NAMES)
 
 
