@@ -43,6 +43,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 expect.set_options(timeout=60_000)  # how long a machine may take to show what has to come
 pytest_plugins = ["tiny_runs"]
 ROOT = Path(__file__).parent.parent
+CHECKPOINTS = ROOT / "checkpoints"
 DIGITS = tuple(map(str, range(10)))
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [

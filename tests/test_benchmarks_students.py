@@ -5,12 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import CHECKPOINTS
 
 from benchmarks import students
 from diffusion.models.folder import CheckpointError
 
-CHECKPOINTS = ROOT / "checkpoints"
 FEW = ["--num", "20", "--sets", "2"]
 
 

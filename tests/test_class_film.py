@@ -1,11 +1,11 @@
 """Sampling by class: checked requests, and the walk as frames."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import CHECKPOINTS
 
 from diffusion import linear_schedule
 from diffusion.films.film import as_pixels, run_sampler
@@ -51,7 +51,7 @@ def test_fewer_images_than_classes_are_evenly_spread(tiny_model, number):
 
 
 def test_sample_with_nothing_changed_draws_the_cats_that_the_page_opens_with():
-    model = load_folder(Path(__file__).parents[1] / "checkpoints" / "cats")
+    model = load_folder(CHECKPOINTS / "cats")
     opening = film_settings(model)
     asked = class_request(model, model="tiny", class_label="*", num_images=opening["num_images"])
     assert asked.classes_in(model.classes) == opening["class_labels"].tolist()

@@ -2,10 +2,10 @@
 
 import json
 import re
-from pathlib import Path
 from string import Formatter
 
 import pytest
+from conftest import CHECKPOINTS
 
 from app import SHIPPED
 from diffusion.ui.parts.inputs import refusal
@@ -13,7 +13,6 @@ from diffusion.ui.parts.own_picture import picture_row
 from diffusion.ui.parts.scrubber import STATIC, fill
 from diffusion.ui.text import FOLDER, LANGUAGES, labels, language, prose, shown_name, speaking
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 # Symbols, units, marks, and a prompt for pipelines that read English.
 SAME = {
     "position",

@@ -1,13 +1,12 @@
 """The tab Race in a real browser: lanes, curves, presets, links, and choices that follow each other."""
 
 import re
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
 import torch
-from conftest import needs_browser, open_page, running_app
+from conftest import CHECKPOINTS, needs_browser, open_page, running_app
 from pages import distance, drag, frames, pixels, until
 from playwright.sync_api import expect
 from test_ui_save import code, drawn_by, film_of, menu, saved
@@ -18,7 +17,6 @@ from diffusion.ui.parts.race_request import LANES, checked_race_request
 from diffusion.ui.text import labels
 
 pytestmark = needs_browser
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 SLIDER = ".lab.race input[data-role=t]"
 FILM_ROUNDING = 2  # grey levels: pictures travel coded, see films/coding.py
 UNJUDGED = "no judge for these"

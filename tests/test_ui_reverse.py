@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, needs_browser
+from conftest import CHECKPOINTS, needs_browser
 from pages import distance, drag, pixels
 from playwright.sync_api import expect
 from test_class_film import class_request
@@ -21,8 +21,6 @@ from diffusion.ui.parts import streaming
 from diffusion.ui.parts.another_model import what_it_is
 from diffusion.ui.parts.class_film import class_frames, shipped_film
 from diffusion.ui.tabs import reverse
-
-CHECKPOINTS = ROOT / "checkpoints"
 
 
 @pytest.mark.parametrize("pause", [0, 60])

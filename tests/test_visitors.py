@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+from web import PATIENCE
 
 from benchmarks import visitors
 from benchmarks.visitors import Outcomes, Visitor, asking_for, visited
@@ -14,7 +15,7 @@ def ends_of(server, number, images, steps=5):
 
     async def all_of_them():
         outcomes, limits = Outcomes(), httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=server.url, timeout=300, limits=limits) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
             request = asking_for((await client.get("/config")).json(), images, steps)
             people = [Visitor(client, images, k) for k in range(number)]
             outcomes.ends.update(await asyncio.gather(*(each.ask(request, outcomes) for each in people)))
@@ -61,7 +62,7 @@ def test_what_a_page_offers_is_the_pages_to_know(server):
     """The server forgets sessions, and with them which choices of a checkpoint they were told."""
 
     async def ask():
-        async with httpx.AsyncClient(base_url=server.url, timeout=300) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
             config = (await client.get("/config")).json()
             request = asking_for(config, 1, 2)
             labels = {each["id"]: each["props"].get("label") for each in config["components"]}
